@@ -1,0 +1,1 @@
+"""Composition root: command line, configuration, wiring. The only place that may read the clock freely."""

@@ -1,0 +1,1 @@
+"""Frozen types of the field, the time grid, and the error tree. Imports nothing of bothways above it."""

@@ -1,0 +1,1 @@
+"""The fleet optimiser: problem and solution types, solvers, and explanations of what cannot be met."""

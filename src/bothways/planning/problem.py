@@ -1,0 +1,181 @@
+"""What the planner is asked: one site, one horizon, a fleet as columns."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bothways.domain.errors import DomainError
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Vehicles as columns; every array has shape ``(N,)``. A stationary battery is a vehicle that never leaves.
+
+    Attributes:
+        arrival: first step of presence.
+        departure: step after the last one of presence (half-open, at most ``periods``).
+        energy_at_arrival_kwh: stored energy at the start of step ``arrival`` [kWh, battery side].
+        energy_required_kwh: stored energy wished for at the end of step ``departure - 1`` [kWh].
+        energy_min_kwh: floor that discharging never crosses [kWh].
+        energy_max_kwh: ceiling [kWh].
+        charge_kw: greatest charging power [kW, AC side].
+        discharge_kw: greatest discharging power [kW, AC side], 0 for one-way.
+        charge_efficiency: stored per AC energy, in (0, 1].
+        discharge_efficiency: AC per stored energy, in (0, 1].
+        wear_per_kwh: cost of wear per kWh discharged, counted on the AC side [currency/kWh].
+        min_charge_kw: smallest charging power other than 0 [kW].
+        no_pause: True where charging, once begun, must not be interrupted.
+    """
+
+    arrival: Ints
+    departure: Ints
+    energy_at_arrival_kwh: Floats
+    energy_required_kwh: Floats
+    energy_min_kwh: Floats
+    energy_max_kwh: Floats
+    charge_kw: Floats
+    discharge_kw: Floats
+    charge_efficiency: Floats
+    discharge_efficiency: Floats
+    wear_per_kwh: Floats
+    min_charge_kw: Floats
+    no_pause: Bools
+
+    @property
+    def size(self) -> int:
+        """Number of vehicles N."""
+        return int(self.arrival.shape[0])
+
+    @property
+    def semi_continuous(self) -> bool:
+        """Whether any vehicle needs integer decisions (a minimum power, or no pause)."""
+        return bool(np.any(self.min_charge_kw > 0.0) or np.any(self.no_pause))
+
+
+@dataclass(frozen=True)
+class DemandCharge:
+    """A price on the highest import within some steps of one billing period.
+
+    Attributes:
+        price_per_kw: price for each kW of peak above ``peak_so_far_kw`` [currency/kW].
+        steps: which steps count, shape ``(T,)``.
+        peak_so_far_kw: highest import already billed in this period [kW]; below it peaks are free.
+    """
+
+    price_per_kw: float
+    steps: Bools
+    peak_so_far_kw: float = 0.0
+
+
+@dataclass(frozen=True)
+class PlanProblem:
+    """One site over ``periods`` steps of ``step_h`` hours. See ``docs/reference/plan-format.md``.
+
+    The objective is Σ_t Δ(import_price·import − export_price·export) + wear + Σ demand charges
+    + penalty·Σ_t Δ·max(0, import − import_limit) − terminal_value·Σ_i energy at the end of the stay.
+
+    Attributes:
+        step_h: length of a step Δ [h].
+        periods: number of steps T.
+        import_price: price of imported energy, shape ``(T,)`` [currency/kWh].
+        export_price: credit for exported energy, shape ``(T,)`` [currency/kWh].
+        base_load_kw: load minus production without vehicles, shape ``(T,)`` [kW]; negative is surplus.
+        fleet: the vehicles.
+        demand_charges: prices on peaks, each with its own steps.
+        import_limit_kw: contractual limit on import [kW], soft; ``inf`` for none.
+        import_limit_penalty_per_kwh: price of import above it [currency/kWh].
+        import_hard_limit_kw: safety limit [kW], above everything; ``inf`` for none.
+        export_limit_kw: limit on export [kW], hard; surplus above it is curtailed. ``inf`` for none.
+        terminal_value_per_kwh: value of stored energy when a stay ends [currency/kWh].
+    """
+
+    step_h: float
+    periods: int
+    import_price: Floats
+    export_price: Floats
+    base_load_kw: Floats
+    fleet: Fleet
+    demand_charges: tuple[DemandCharge, ...] = ()
+    import_limit_kw: float = math.inf
+    import_limit_penalty_per_kwh: float = 0.0
+    import_hard_limit_kw: float = math.inf
+    export_limit_kw: float = math.inf
+    terminal_value_per_kwh: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("import_price", "export_price", "base_load_kw"):
+            array = getattr(self, name)
+            if array.shape != (self.periods,) or not np.isfinite(array).all():
+                msg = f"{name} must hold {self.periods} finite numbers"
+                raise DomainError(msg)
+
+    @property
+    def curtailable_kw(self) -> Floats:
+        """Surplus that may be curtailed: what the base load alone would export above the limit, ``(T,)`` [kW]."""
+        if math.isinf(self.export_limit_kw):
+            return np.zeros(self.periods)
+        return np.maximum(0.0, -self.base_load_kw - self.export_limit_kw)
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """How hard to try.
+
+    Attributes:
+        gap: relative gap (objective − lower bound)/max(1, |objective|) at which a solution counts as optimal.
+        time_limit_s: solver time after which the best plan so far is returned [s].
+        solver: ``auto``, ``highs`` or ``engine``.
+    """
+
+    gap: float = 1e-4
+    time_limit_s: float = 60.0
+    solver: str = "auto"
+
+
+@dataclass(frozen=True)
+class PlanSolution:
+    """A schedule with what is known about how good it is.
+
+    Attributes:
+        status: ``optimal`` (gap within the one asked for), ``feasible`` (above it) or ``infeasible``.
+        objective: cost of exactly this schedule, shortfall not priced [currency].
+        lower_bound: no schedule with this shortfall costs less [currency].
+        gap: (objective − lower_bound) / max(1, |objective|).
+        solver: which solver answered, in words.
+        power_kw: shape ``(N, T)``, AC side, positive charges [kW]; 0 outside the stay.
+        energy_kwh: stored energy at step boundaries, shape ``(N, T + 1)`` [kWh]; constant outside the stay.
+        import_kw: site import, ``(T,)`` [kW].
+        export_kw: site export, ``(T,)`` [kW].
+        curtailed_kw: surplus curtailed because of the export limit, ``(T,)`` [kW].
+        peak_import_kw: highest import [kW].
+        shortfall_kwh: energy missing at the end of each stay, ``(N,)`` [kWh].
+        floor_deficit_kwh: energy by which a vehicle arrives below its floor, ``(N,)`` [kWh].
+        reasons: for each vehicle a sentence on why it falls short, empty where it does not; length N.
+        infeasible_because: sentences, for ``infeasible`` only.
+        notes: remarks a reader of the plan needs (a feature that was relaxed, a limit in excess).
+    """
+
+    status: str
+    objective: float
+    lower_bound: float
+    gap: float
+    solver: str
+    power_kw: Floats
+    energy_kwh: Floats
+    import_kw: Floats
+    export_kw: Floats
+    curtailed_kw: Floats
+    peak_import_kw: float
+    shortfall_kwh: Floats
+    floor_deficit_kwh: Floats
+    reasons: tuple[str, ...]
+    infeasible_because: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default_factory=tuple)
