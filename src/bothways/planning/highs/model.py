@@ -1,0 +1,293 @@
+"""The fleet problem as a program: which column is which, and what the rows say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bothways.planning.highs.program import Assembly, Program
+from bothways.planning.layout import Layout
+from bothways.planning.problem import Floats, Ints, PlanProblem
+from bothways.planning.shortfall import Reach
+
+_SAME_PRICE = 1e-9  # export dearer than import by less than this gains nothing worth a binary [currency/kWh]
+_LEAST_SHARE_WITHOUT_PAUSE = 0.01  # of charge_kw; charging that must not pause is never below this
+
+
+def _no_positions() -> Ints:
+    return np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Which decisions are integers.
+
+    Attributes:
+        one_direction: vehicle-steps that either charge or discharge, positions in the layout.
+        semi_continuous: whether minimum powers and pauses are modelled.
+    """
+
+    one_direction: Ints = field(default_factory=_no_positions)
+    semi_continuous: bool = False
+
+
+@dataclass(frozen=True)
+class Soft:
+    """Columns and rows of limits that may be broken while the least violation is sought.
+
+    Attributes:
+        over: import above the hard limit, ``(T,)`` columns [kW].
+        floor: energy below the floor's path, columns, one per vehicle-step concerned [kWh].
+        short: energy missing at the end of a stay, columns, one per vehicle with a requirement [kWh].
+        over_row: the row that sums ``over``.
+        floor_row: the row that sums ``floor`` × step.
+        short_row: the row that sums ``short``.
+    """
+
+    over: Ints
+    floor: Ints
+    short: Ints
+    over_row: int
+    floor_row: int
+    short_row: int
+
+
+@dataclass(frozen=True)
+class FleetProgram:
+    """A program together with the meaning of its columns.
+
+    Attributes:
+        program: the arrays.
+        charge: column of each vehicle-step's charging power, ``(S,)`` [kW].
+        energy: column of the stored energy at its end, ``(S,)`` [kWh].
+        discharging: vehicle-steps that may discharge, positions in the layout.
+        discharge: their columns [kW].
+        curtailing: steps with surplus that may be curtailed.
+        curtail: their columns [kW].
+        on: columns that say whether a vehicle-step charges; with ``on_at`` for their positions.
+        on_at: positions in the layout of ``on``.
+        starts_at: columns that mark the start of charging, same order as ``started_at``.
+        started_at: positions in the layout of ``starts_at``.
+        importing: columns that say whether a step imports, with ``importing_at`` for their steps.
+        importing_at: steps of ``importing``.
+        soft: what may be broken, or ``None``.
+    """
+
+    program: Program
+    charge: Ints
+    energy: Ints
+    discharging: Ints
+    discharge: Ints
+    curtailing: Ints
+    curtail: Ints
+    on: Ints
+    on_at: Ints
+    starts_at: Ints
+    started_at: Ints
+    importing: Ints
+    importing_at: Ints
+    soft: Soft | None
+
+
+def least_charge_kw(problem: PlanProblem) -> Floats:
+    """Smallest charging power other than 0 that a plan uses, ``(N,)`` [kW].
+
+    A vehicle that must not pause needs one to make "charging" mean something: without ``min_charge_kw`` it is 1 % of
+    its charging power.
+    """
+    fleet = problem.fleet
+    least = np.where(fleet.no_pause, np.maximum(fleet.min_charge_kw, _LEAST_SHARE_WITHOUT_PAUSE * fleet.charge_kw), 0.0)
+    return np.asarray(np.maximum(least, fleet.min_charge_kw))
+
+
+def build(
+    problem: PlanProblem, layout: Layout, bounds: Reach, choices: Choices | None = None, *, soft: bool = False
+) -> FleetProgram:
+    """Writes the problem as a program.
+
+    Args:
+        problem: what is asked.
+        layout: its vehicle-steps.
+        bounds: what each vehicle can reach.
+        choices: which decisions are integers; none by default.
+        soft: whether the hard import limit, the floors on the way up and the requirements may be broken at a cost of
+            0, in columns of their own (for finding the least violation).
+
+    Returns:
+        The program. Stored energy: e_k − e_{k−1} = Δ(ηc·charge − discharge/ηd). Site: import + excess − export −
+        charge + discharge − curtailed = base_load. Peaks: peak_j − import − excess ≥ −peak_so_far_j.
+    """
+    choices = choices or Choices()
+    fleet, owner, step_h = problem.fleet, layout.owner, problem.step_h
+    assembly = Assembly()
+    terminal = np.where(layout.is_last, -problem.terminal_value_per_kwh, 0.0)
+    lower = np.minimum(bounds.floor_kwh, fleet.energy_at_arrival_kwh[owner]) if soft else bounds.lower_kwh
+    charge = assembly.columns(layout.size, upper=fleet.charge_kw[owner])
+    energy = assembly.columns(layout.size, cost=terminal, lower=lower, upper=bounds.upper_kwh)
+    can_discharge = (fleet.discharge_kw > 0.0) & ~(fleet.no_pause & choices.semi_continuous)
+    discharging = np.flatnonzero(can_discharge[owner])
+    discharger = owner[discharging]
+    discharge = assembly.columns(
+        discharging.size, cost=step_h * fleet.wear_per_kwh[discharger], upper=fleet.discharge_kw[discharger]
+    )
+
+    start = np.where(layout.k == 0, fleet.energy_at_arrival_kwh[owner], 0.0)
+    stored = assembly.rows(layout.size, lower=start, upper=start)
+    assembly.entries(stored, charge, -step_h * fleet.charge_efficiency[owner])
+    assembly.entries(stored, energy, 1.0)
+    goes_on = np.flatnonzero(~layout.is_last)
+    assembly.entries(stored[goes_on + 1], energy[goes_on], -1.0)
+    assembly.entries(stored[discharging], discharge, step_h / fleet.discharge_efficiency[discharger])
+
+    balance = assembly.rows(problem.periods, lower=problem.base_load_kw, upper=problem.base_load_kw)
+    assembly.entries(balance[layout.step], charge, -1.0)
+    assembly.entries(balance[layout.step[discharging]], discharge, 1.0)
+    curtailing, curtail, importing_at, importing = _site(problem, layout, discharging, assembly, balance)
+
+    on_at, on = _one_direction(problem, layout, choices, discharging, discharge, charge, assembly)
+    started_at, starts_at = _no_pause(problem, layout, choices, on_at, on, assembly)
+    slack = _soft(problem, layout, bounds, lower, assembly, balance, energy) if soft else None
+    return FleetProgram(
+        assembly.program(), charge, energy, discharging, discharge, curtailing, curtail,
+        on, on_at, starts_at, started_at, importing, importing_at, slack,
+    )  # fmt: skip
+
+
+def _site(
+    problem: PlanProblem, layout: Layout, discharging: Ints, assembly: Assembly, balance: Ints
+) -> tuple[Ints, Ints, Ints, Ints]:
+    fleet, periods, step_h = problem.fleet, problem.periods, problem.step_h
+    most_charge = layout.per_step(fleet.charge_kw[layout.owner], periods)
+    most_discharge = np.bincount(
+        layout.step[discharging], weights=fleet.discharge_kw[layout.owner[discharging]], minlength=periods
+    )
+    curtailable = problem.curtailable_kw
+    most_import = np.maximum(problem.base_load_kw + most_charge + curtailable, 0.0)
+    most_import = np.minimum(most_import, problem.import_hard_limit_kw)
+    most_export = np.clip(most_discharge - problem.base_load_kw, 0.0, problem.export_limit_kw)
+    priced_limit = problem.import_limit_kw if problem.import_limit_penalty_per_kwh > 0.0 else np.inf
+    within = np.minimum(most_import, priced_limit)
+
+    steps = np.arange(periods)
+    imported = assembly.columns(periods, cost=step_h * problem.import_price, upper=within)
+    assembly.entries(balance, imported, 1.0)
+    beyond = np.flatnonzero(most_import > within)
+    excess = assembly.columns(
+        beyond.size,
+        cost=step_h * (problem.import_price[beyond] + problem.import_limit_penalty_per_kwh),
+        upper=(most_import - within)[beyond],
+    )
+    assembly.entries(balance[beyond], excess, 1.0)
+    exported = assembly.columns(periods, cost=-step_h * problem.export_price, upper=most_export)
+    assembly.entries(balance, exported, -1.0)
+    curtailing = np.flatnonzero(curtailable > 0.0)
+    curtail = assembly.columns(curtailing.size, upper=curtailable[curtailing])
+    assembly.entries(balance[curtailing], curtail, -1.0)
+
+    for demand in problem.demand_charges:
+        counted = np.flatnonzero(demand.steps)
+        if demand.price_per_kw <= 0.0 or counted.size == 0:
+            continue
+        most = max(0.0, float(most_import[counted].max()) - demand.peak_so_far_kw)
+        peak = assembly.columns(1, cost=demand.price_per_kw, upper=most)
+        above = assembly.rows(counted.size, lower=-demand.peak_so_far_kw)
+        assembly.entries(above, np.full(counted.size, peak[0]), 1.0)
+        assembly.entries(above, imported[counted], -1.0)
+        both = demand.steps[beyond]
+        assembly.entries(above[np.searchsorted(counted, beyond[both])], excess[both], -1.0)
+
+    pays_both = problem.export_price > problem.import_price + _SAME_PRICE
+    importing_at = np.flatnonzero(pays_both & (most_import > 0.0) & (most_export > 0.0))
+    importing = assembly.columns(importing_at.size, upper=1.0, integer=True)
+    only_import = assembly.rows(importing_at.size, upper=0.0)
+    assembly.entries(only_import, imported[importing_at], 1.0)
+    has_excess = np.isin(beyond, importing_at)
+    assembly.entries(only_import[np.searchsorted(importing_at, beyond[has_excess])], excess[has_excess], 1.0)
+    assembly.entries(only_import, importing, -most_import[importing_at])
+    only_export = assembly.rows(importing_at.size, upper=most_export[importing_at])
+    assembly.entries(only_export, exported[importing_at], 1.0)
+    assembly.entries(only_export, importing, most_export[importing_at])
+    del steps
+    return curtailing, curtail, importing_at, importing
+
+
+def _one_direction(
+    problem: PlanProblem,
+    layout: Layout,
+    choices: Choices,
+    discharging: Ints,
+    discharge: Ints,
+    charge: Ints,
+    assembly: Assembly,
+) -> tuple[Ints, Ints]:
+    fleet, owner = problem.fleet, layout.owner
+    needs = np.zeros(layout.size, dtype=np.bool_)
+    needs[choices.one_direction] = True
+    least = least_charge_kw(problem)[owner] if choices.semi_continuous else np.zeros(layout.size)
+    needs |= least > 0.0
+    on_at = np.flatnonzero(needs & (fleet.charge_kw[owner] > 0.0))
+    on = assembly.columns(on_at.size, upper=1.0, integer=True)
+    at_most = assembly.rows(on_at.size, upper=0.0)
+    assembly.entries(at_most, charge[on_at], 1.0)
+    assembly.entries(at_most, on, -fleet.charge_kw[owner[on_at]])
+    semi = np.flatnonzero(least[on_at] > 0.0)
+    at_least = assembly.rows(semi.size, lower=0.0)
+    assembly.entries(at_least, charge[on_at[semi]], 1.0)
+    assembly.entries(at_least, on[semi], -least[on_at[semi]])
+    both = np.flatnonzero(np.isin(on_at, discharging))
+    not_while_on = assembly.rows(both.size, upper=fleet.discharge_kw[owner[on_at[both]]])
+    assembly.entries(not_while_on, discharge[np.searchsorted(discharging, on_at[both])], 1.0)
+    assembly.entries(not_while_on, on[both], fleet.discharge_kw[owner[on_at[both]]])
+    return on_at, on
+
+
+def _no_pause(
+    problem: PlanProblem, layout: Layout, choices: Choices, on_at: Ints, on: Ints, assembly: Assembly
+) -> tuple[Ints, Ints]:
+    # on_k − on_{k−1} ≤ started_k, and Σ_k started_k ≤ 1: charging begins at most once in a stay.
+    concerned = problem.fleet.no_pause[layout.owner[on_at]] & choices.semi_continuous
+    which = np.flatnonzero(concerned)
+    started_at = on_at[which]
+    started = assembly.columns(which.size, upper=1.0)
+    begins = assembly.rows(which.size, lower=0.0)
+    assembly.entries(begins, started, 1.0)
+    assembly.entries(begins, on[which], -1.0)
+    later = np.flatnonzero(layout.k[started_at] > 0)
+    assembly.entries(begins[later], on[which[later] - 1], 1.0)
+    vehicles, group = np.unique(layout.owner[started_at], return_inverse=True)
+    once = assembly.rows(vehicles.size, upper=1.0)
+    assembly.entries(once[group], started, 1.0)
+    return started_at, started
+
+
+def _soft(
+    problem: PlanProblem,
+    layout: Layout,
+    bounds: Reach,
+    lower: Floats,
+    assembly: Assembly,
+    balance: Ints,
+    energy: Ints,
+) -> Soft:
+    most_over = np.maximum(problem.base_load_kw, 0.0) + layout.per_step(
+        problem.fleet.charge_kw[layout.owner], problem.periods
+    )
+    over = assembly.columns(problem.periods, upper=most_over)
+    assembly.entries(balance, over, 1.0)
+    on_the_way = np.flatnonzero(bounds.floor_kwh > lower)
+    floor = assembly.columns(on_the_way.size, upper=(bounds.floor_kwh - lower)[on_the_way])
+    above_floor = assembly.rows(on_the_way.size, lower=bounds.floor_kwh[on_the_way])
+    assembly.entries(above_floor, energy[on_the_way], 1.0)
+    assembly.entries(above_floor, floor, 1.0)
+    wanted = bounds.required_kwh[layout.staying] - lower[layout.last]
+    has = np.flatnonzero(wanted > 0.0)
+    short = assembly.columns(has.size, upper=wanted[has])
+    above_required = assembly.rows(has.size, lower=bounds.required_kwh[layout.staying[has]])
+    assembly.entries(above_required, energy[layout.last[has]], 1.0)
+    assembly.entries(above_required, short, 1.0)
+    sums = assembly.rows(3)
+    assembly.entries(np.full(over.size, sums[0]), over, 1.0)
+    assembly.entries(np.full(floor.size, sums[1]), floor, problem.step_h)
+    assembly.entries(np.full(short.size, sums[2]), short, 1.0)
+    return Soft(over, floor, short, int(sums[0]), int(sums[1]), int(sums[2]))

@@ -1,0 +1,77 @@
+"""From a solver's charging and discharging to a schedule that keeps every limit of each vehicle in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bothways.planning.evaluation import ac_power_kw
+from bothways.planning.layout import Layout
+from bothways.planning.problem import Floats, PlanProblem
+from bothways.planning.shortfall import Reach
+
+_ROUNDING_KWH = 1e-10
+"""Deviation of stored energy that is left alone: float64 noise of a sum over a long stay [kWh]."""
+
+
+def net_power_kw(problem: PlanProblem, layout: Layout, charge_kw: Floats, discharge_kw: Floats) -> Floats:
+    """Power of each vehicle-step that stores exactly what charging and discharging at once would, ``(S,)`` [kW].
+
+    One of the two is 0 afterwards, and the site draws no more than before.
+
+    Args:
+        problem: what is asked.
+        layout: its vehicle-steps.
+        charge_kw: charging power ``(S,)`` [kW].
+        discharge_kw: discharging power ``(S,)`` [kW].
+    """
+    fleet, owner = problem.fleet, layout.owner
+    charge = np.clip(charge_kw, 0.0, fleet.charge_kw[owner])
+    discharge = np.clip(discharge_kw, 0.0, fleet.discharge_kw[owner])
+    both = (charge > 0.0) & (discharge > 0.0)
+    stored = charge * fleet.charge_efficiency[owner] - discharge / fleet.discharge_efficiency[owner]
+    netted = ac_power_kw(stored, fleet.charge_efficiency[owner], fleet.discharge_efficiency[owner], 1.0)
+    return np.where(both, netted, charge - discharge)
+
+
+def repaired_power_kw(
+    problem: PlanProblem, layout: Layout, bounds: Reach, lower_kwh: Floats, power_kw: Floats
+) -> Floats:
+    """Moves power by as little as it takes for stored energy to stay in [lower, upper] at every step.
+
+    Solvers keep bounds to about 1e-7; a schedule that is sent to a battery keeps them to rounding. Vehicles whose
+    energies are within bounds come back unchanged.
+
+    Args:
+        problem: what is asked.
+        layout: its vehicle-steps.
+        bounds: what each vehicle can reach.
+        lower_kwh: lower bound at the end of each vehicle-step, reachable from the one before, ``(S,)`` [kWh].
+        power_kw: power of each vehicle-step ``(S,)`` [kW].
+    """
+    fleet, owner = problem.fleet, layout.owner
+    step_h = problem.step_h
+    rate = np.where(
+        power_kw > 0.0, power_kw * fleet.charge_efficiency[owner], power_kw / fleet.discharge_efficiency[owner]
+    )
+    running = np.cumsum(rate * step_h)
+    before = np.concatenate(([0.0], running))[layout.first[owner]]
+    energy = fleet.energy_at_arrival_kwh[owner] + running - before
+    off = (energy < lower_kwh - _ROUNDING_KWH) | (energy > bounds.upper_kwh + _ROUNDING_KWH)
+    if not off.any():
+        return power_kw
+    power = power_kw.copy()
+    vehicles = np.unique(owner[off])
+    vehicles = vehicles[np.argsort(-layout.duration[vehicles], kind="stable")]
+    now = fleet.energy_at_arrival_kwh[vehicles].copy()
+    for k in range(int(layout.duration[vehicles[0]])):
+        alive = vehicles[: np.searchsorted(-layout.duration[vehicles], -k, side="left")]
+        at = layout.first[alive] + k
+        change = rate[at] * step_h
+        change = np.clip(change, -bounds.discharge_step_kwh[alive], bounds.charge_step_kwh[alive])
+        after = np.clip(now[: alive.size] + change, lower_kwh[at], bounds.upper_kwh[at])
+        moved = ac_power_kw(
+            after - now[: alive.size], fleet.charge_efficiency[alive], fleet.discharge_efficiency[alive], step_h
+        )
+        power[at] = np.clip(moved, -fleet.discharge_kw[alive], fleet.charge_kw[alive])
+        now[: alive.size] = after
+    return power
