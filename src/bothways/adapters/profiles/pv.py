@@ -92,10 +92,15 @@ def pv_power_kw(
     sky = place.sky(grid)
     month = np.repeat(grid.local.month, sky.per_interval) - 1
     plane = sky.in_plane_w_m2(sky.horizontal_w_m2 * by_month[month], tilt_deg=tilt_deg, azimuth_deg=azimuth_deg)
+    share = _share_of_peak(plane, air_c[month]).reshape(grid.periods, sky.per_interval).mean(axis=1)
+    return np.asarray(peak_kw * (1.0 - losses) * share, dtype=np.float64)
+
+
+def _share_of_peak(plane_w_m2: Floats, air_c: Floats) -> Floats:
+    """Power before losses as a share of the rated power: irradiance over 1000 W/m², less for a hot cell."""
     faiman = load("pvlib.temperature", needed_for="computed PV").faiman
-    cell_c = np.asarray(faiman(plane, air_c[month], WIND_M_S), dtype=np.float64)
-    relative = plane / 1000.0 * (1.0 + TEMPERATURE_COEFFICIENT_PER_K * (cell_c - 25.0)) * (1.0 - losses)
-    return np.asarray(peak_kw * relative.reshape(grid.periods, sky.per_interval).mean(axis=1), dtype=np.float64)
+    cell_c = np.asarray(faiman(plane_w_m2, air_c, WIND_M_S), dtype=np.float64)
+    return np.maximum(plane_w_m2 / 1000.0 * (1.0 + TEMPERATURE_COEFFICIENT_PER_K * (cell_c - 25.0)), 0.0)
 
 
 def describe_pv(*, peak_kw: float, tilt_deg: float, azimuth_deg: float, clearness_source: str) -> str:
