@@ -8,7 +8,7 @@ import sys
 import typer
 
 import bothways
-from bothways.app.cli import runtime
+from bothways.app.cli import age, runtime
 
 app = typer.Typer(
     name="bothways",
@@ -39,6 +39,9 @@ def root(
     """Energy both ways between vehicles, buildings and the grid."""
     del version
     runtime.prepare()
+
+
+app.command(name="age")(age.age)
 
 
 def run() -> None:
