@@ -107,10 +107,11 @@ class EnergyColumns:
 
     def quality_counts(self) -> tuple[QualityCount, ...]:
         """The counts in the form of a report's data-quality table."""
+        used = "the assumption's value is used"
         return (
-            QualityCount("assumed_soc", "SoC at arrival not reported", self.n_assumed_soc, "the assumption's is used"),
-            QualityCount("assumed_capacity", "capacity not reported", self.n_assumed_capacity, "the assumption's is used"),
-            QualityCount("assumed_power", "vehicle's power not reported", self.n_assumed_power, "the assumption's is used"),
+            QualityCount("assumed_soc", "SoC at arrival not reported", self.n_assumed_soc, used),
+            QualityCount("assumed_capacity", "capacity not reported", self.n_assumed_capacity, used),
+            QualityCount("assumed_power", "vehicle's power not reported", self.n_assumed_power, used),
             QualityCount(
                 "arrival_lowered", "energy asked for or delivered would not fit above the assumed SoC", self.n_lowered,
                 "the energy at arrival is lowered until it fits, never below the minimum",

@@ -267,14 +267,12 @@ class RowProblems:
 
     Attributes:
         source: file name for messages.
-        lines: line (or row) number by row of the table, shape ``(N,)``.
-        word: ``line`` or ``row``.
+        place: says where a row stands, from its index: ``"load.csv line 12"``.
         general: problems that belong to no row.
     """
 
     source: str
-    lines: Ints
-    word: str = "line"
+    place: Callable[[int], str]
     general: Problems = field(default_factory=Problems)
     _kinds: list[tuple[Ints, Callable[[int], Problem]]] = field(default_factory=list)
 
@@ -291,8 +289,8 @@ class RowProblems:
 
         def problem(row: int) -> Problem:
             text = _cell(found, row) if isinstance(found, pl.Series) else found(row)
-            place = f"{self.source} {self.word} {self.lines[row]}, column {column}"
-            return Problem(place, text if len(text) <= 120 else text[:117] + "...", allowed, remedy)
+            at = f"{self.place(row)}, column {column}"
+            return Problem(at, text if len(text) <= 120 else text[:117] + "...", allowed, remedy)
 
         self._kinds.append((where, problem))
 

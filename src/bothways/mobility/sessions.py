@@ -160,7 +160,7 @@ def _require(condition: bool, message: str) -> None:
         raise DomainError(message)
 
 
-def _at_least_zero(values: NDArray[np.generic]) -> bool:
+def _at_least_zero(values: Floats | Ints) -> bool:
     return bool(np.all(np.isfinite(values)) and np.all(values >= 0))
 
 

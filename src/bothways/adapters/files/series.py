@@ -85,7 +85,7 @@ def read_series(
     table = read_numbered_table(path)
     _check_zone(tz, table.source)
     _check_columns(table, (timestamp, column))
-    rows = RowProblems(table.source, table.lines, table.word)
+    rows = RowProblems(table.source, table.place)
     stamps, raw = table.frame[timestamp], table.frame[column]
     instants = parse_instants(stamps, tz)
     numbers = parse_numbers(raw)

@@ -35,6 +35,10 @@ class NumberedTable:
     word: str
     source: str
 
+    def place(self, row: int) -> str:
+        """Where a row stands, for messages: ``load.csv line 12``."""
+        return f"{self.source} {self.word} {self.lines[row]}"
+
 
 def read_table(path: Path | str) -> pl.DataFrame:
     """Reads a CSV (also ``.csv.gz``; separated by comma, semicolon or tab) or Parquet file.
