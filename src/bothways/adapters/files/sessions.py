@@ -11,7 +11,7 @@ import polars as pl
 from bothways.adapters.files.reading import shown
 from bothways.adapters.files.tables import NumberedTable, read_numbered_table
 from bothways.domain.errors import InputError, Problem, Problems
-from bothways.mobility.importing import column_mapping, sessions_from_frame
+from bothways.mobility.reading import column_mapping, sessions_from_frame
 from bothways.mobility.sessions import ImportedSessions
 
 
@@ -37,7 +37,7 @@ def read_sessions(
     Raises:
         InputError: with every problem found, each with its file and line.
     """
-    mapping = column_mapping(preset, columns)
+    column_mapping(preset, columns)  # a wrong mapping is said before files are opened
     listed = [paths] if isinstance(paths, Path | str) else list(paths)
     tables = _read_all(listed)
     frame = _joined(tables)
@@ -49,7 +49,7 @@ def read_sessions(
 
     source = ", ".join(table.source for table in tables)
     read = sessions_from_frame(
-        frame, mapping, tz=tz, source=source, factors=factors, evse_charge_kw=evse_charge_kw, place=place
+        frame, columns, preset=preset, tz=tz, source=source, factors=factors, evse_charge_kw=evse_charge_kw, place=place
     )
     names = ", ".join(shown(Path(path).name) for path in listed)  # a report shows names, not somebody's folders
     return replace(read, quality=replace(read.quality, source=names))

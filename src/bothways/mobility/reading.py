@@ -100,6 +100,7 @@ def sessions_from_frame(
     frame: pl.DataFrame,
     columns: Mapping[str, str] | None = None,
     *,
+    preset: str = "canonical",
     tz: str | None = None,
     source: str = "sessions",
     factors: Mapping[str, float] | None = None,
@@ -110,8 +111,8 @@ def sessions_from_frame(
 
     Args:
         frame: one session per row; strings or typed columns.
-        columns: canonical name → column of the frame; ``None`` for canonical names. Canonical columns that are
-            not mapped are looked for under their own name.
+        columns: canonical name → column of the frame, on top of the preset.
+        preset: named column mapping, see :data:`PRESETS`.
         tz: IANA zone of timestamps without an offset.
         source: name for messages and for the report.
         factors: canonical name → factor that turns the file's unit into the canonical one (0.001 for Wh).
@@ -128,7 +129,7 @@ def sessions_from_frame(
     rows = RowProblems(source, place or (lambda row: f"{source} line {row + 2}"))
     if tz is not None:
         _check_zone(rows, tz)
-    raw = _mapped(frame, columns, rows)
+    raw = _mapped(frame, column_mapping(preset, columns), rows)
     rows.raise_if_any()
     draft = _parsed(raw, tz, factors or {}, rows)
     rows.raise_if_any()
@@ -142,25 +143,20 @@ def _check_zone(rows: RowProblems, tz: str) -> None:
         rows.general.add("tz", tz, "an IANA time zone", "Give a name such as America/Los_Angeles.")
 
 
-def _mapped(frame: pl.DataFrame, columns: Mapping[str, str] | None, rows: RowProblems) -> dict[str, _Column]:
+def _mapped(frame: pl.DataFrame, mapping: Mapping[str, str], rows: RowProblems) -> dict[str, _Column]:
     """Finds the canonical columns in the frame."""
     found: dict[str, _Column] = {}
-    given = dict(columns or {})
-    for name in given.keys() - CANONICAL.keys():
-        rows.general.add(f"columns.{name}", name, f"one of {', '.join(CANONICAL)}", "Correct the canonical name.")
     for name in CANONICAL:
-        actual = given.get(name, name)
+        actual = mapping.get(name, name)
         if actual in frame.columns:
             found[name] = _Column(actual, frame[actual])
-        elif actual != name:
+        elif name in REQUIRED or actual != name:
             near = difflib.get_close_matches(actual, frame.columns, n=1)
-            remedy = f"Did you mean {near[0]!r}?" if near else "Correct the mapping of columns."
-            rows.general.add("header", f"no column {actual!r}", f"a column {actual!r} for {name}", remedy)
-        elif name in REQUIRED:
-            acn = set(ACN_COLUMNS.values()) <= set(frame.columns)
-            remedy = "These are ACN-Data's columns: use the preset 'acn'." if acn else "Rename it, or map the columns."
+            remedy = f"Did you mean {near[0]!r}?" if near else "Rename the column, or map it."
+            if actual == name and set(ACN_COLUMNS.values()) <= set(frame.columns):
+                remedy = "These are ACN-Data's columns: use the preset 'acn'."
             listed = ", ".join(frame.columns[:15])
-            rows.general.add("header", f"no column {name!r} among: {listed}", f"a column {name!r}", remedy)
+            rows.general.add("header", f"no column {actual!r} among: {listed}", f"a column {actual!r} ({name})", remedy)
     if frame.height == 0:
         rows.general.add("", "no rows", "at least one session", "Choose another file.")
     return found
