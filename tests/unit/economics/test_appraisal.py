@@ -37,6 +37,12 @@ def test_appraisal_takes_differences_of_everything():
     assert result.simple_payback.value == pytest.approx(800 / 1900)
 
 
+def test_both_sides_have_yearly_costs():
+    result = appraise(BOTH, SMART, TERMS)
+    assert result.extra_yearly_cost == 200.0
+    assert result.extra_investment == 12_000.0 - 2_000.0 - 4_000.0
+
+
 def test_increments_add_up():
     smart, both, added = appraise_all([UNCONTROLLED, SMART, BOTH], TERMS)
     assert [(a.strategy, a.reference) for a in (smart, both, added)] == [

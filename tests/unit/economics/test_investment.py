@@ -75,6 +75,11 @@ def test_cash_flow_by_hand():
     assert flow == pytest.approx([-57_600.0, 9_500.0, -11_018.0, 9_873.55, 14_015.7165])
 
 
+def test_a_residual_is_nothing_unless_said():
+    flow = cash_flow(Investment(ITEMS), 1.0, YearlyCost(), 2, residual=Residual(SOURCE))
+    assert flow[-1] == 1.0
+
+
 @pytest.mark.parametrize("year", [3, 4])
 def test_no_replacement_at_the_end_of_the_study(year):
     flow = cash_flow(Investment(ITEMS), 1.0, YearlyCost(), 3, replacements=[Replacement(year, SOURCE)])

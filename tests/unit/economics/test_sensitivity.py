@@ -54,6 +54,16 @@ def test_tornado_of_a_hump_counts_the_base():
     assert not row.base_inside
 
 
+def test_an_end_of_exactly_zero_does_not_change_the_sign():
+    def ends(low, high):
+        (row,) = tornado(low, lambda changed: changed["x"], [Range("x", "1", low, low, high, "chosen")])
+        return row.changes_sign
+
+    assert ends(-0.5, 0.5)
+    assert not ends(0.0, 0.5)
+    assert not ends(-0.5, 0.0)
+
+
 def test_equal_swings_keep_their_order():
     ranges = [Range(name, "1", -1.0, 0.0, 1.0, "chosen") for name in ("b", "a", "c")]
     rows = tornado(0.0, lambda changed: sum(changed.values()), ranges)
