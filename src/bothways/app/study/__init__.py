@@ -1,0 +1,1 @@
+"""Wiring of ``bothways study``: files in, inputs to the pure study, results out."""

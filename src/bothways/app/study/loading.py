@@ -1,0 +1,197 @@
+"""From a scenario file and the files it names to the pure inputs of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from bothways.adapters.files.reading import read_toml
+from bothways.app.study.behind_meter import load_case
+from bothways.app.study.columns import load_column
+from bothways.app.study.vehicles import Vehicles, load_vehicles
+from bothways.domain.errors import InputError, Problems
+from bothways.domain.timegrid import TimeGrid
+from bothways.simulation.stays import Stays
+from bothways.studies.inputs import Assumption, Case, Emissions, PolicySettings, StudyInputs
+from bothways.studies.scenario import Scenario, scenario_from_mapping
+from bothways.studies.sensitivity import Ranges
+from bothways.studies.worth import InvestmentTerms, investment_terms
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A study ready to run."""
+
+    inputs: StudyInputs
+    investment: InvestmentTerms | None
+    ranges: Ranges | None
+    warnings: tuple[str, ...]
+
+
+def load_study(path: Path, seed: int | None = None) -> Loaded:
+    """Reads a scenario and everything it refers to; file names are relative to the scenario's folder.
+
+    Args:
+        path: the TOML file.
+        seed: replaces the scenario's seed.
+
+    Raises:
+        InputError: with the problems of all files together.
+    """
+    scenario = scenario_from_mapping(read_toml(path), at=path.name)
+    if seed is not None:
+        scenario = scenario.model_copy(update={"study": scenario.study.model_copy(update={"seed": seed})})
+    return _Loading(path, scenario).finish()
+
+
+class _Loading:
+    """Collects the problems of all parts before giving up."""
+
+    def __init__(self, path: Path, scenario: Scenario) -> None:
+        self.path, self.scenario = path, scenario
+        self.problems = Problems()
+        self.warnings: list[str] = []
+        part = scenario.study
+        self.grid = TimeGrid.for_days(part.start, part.end, timedelta(minutes=part.step_minutes), part.tz)
+
+    def attempt(self, work: Callable[[], T]) -> T | None:
+        try:
+            return work()
+        except InputError as error:
+            self.problems.extend(error.problems)
+            return None
+
+    def finish(self) -> Loaded:
+        scenario, grid, folder = self.scenario, self.grid, self.path.parent
+        vehicles = self.attempt(lambda: load_vehicles(scenario, grid, folder))
+        loaded = [self.attempt(partial(load_case, part, scenario, grid, folder)) for part in scenario.case]
+        carbon = self.attempt(self._emissions)
+        self.problems.raise_if_any()
+        assert vehicles is not None  # noqa: S101  (a missing part would have raised with its problems)
+        assert carbon is not None  # noqa: S101
+        cases: list[Case] = []
+        assumptions: list[Assumption] = [*_stated(scenario), *vehicles.assumptions]
+        for item in loaded:
+            if item is not None:
+                cases.append(item.case)
+                assumptions += item.assumptions
+                self.warnings += item.warnings
+        inputs = StudyInputs(
+            name=scenario.study.name,
+            summary=scenario.study.summary,
+            grid=grid,
+            stays=vehicles.stays,
+            arrival_s=vehicles.arrival_s,
+            departure_s=vehicles.departure_s,
+            declared_s=vehicles.declared_s,
+            vehicle_id=vehicles.vehicle_id,
+            settings=_settings(scenario),
+            cases=tuple(cases),
+            emissions=carbon,
+            unserved_price_per_kwh=scenario.unserved.price_per_kwh,
+            currency=scenario.study.currency,
+            quality=vehicles.quality,
+            assumptions=tuple(assumptions),
+            seed=scenario.study.seed,
+            scenario_path=str(self.path),
+        )
+        chargers = scenario.chargers.count or vehicles.stays.evse_count
+        terms = investment_terms(scenario.investment, chargers) if scenario.investment else None
+        return Loaded(inputs, terms, self._ranges(vehicles), tuple(self.warnings + list(vehicles.warnings)))
+
+    def _emissions(self) -> Emissions:
+        part = self.scenario.emissions
+        marginal, source = None, ""
+        if part.marginal is not None:
+            column = load_column(part.marginal, self.grid, self.path.parent, (-3.0, 3.0), "marginal CO2 [kg/kWh]")
+            marginal, source = column.values, part.marginal.source
+            self.warnings += column.warnings
+        return Emissions(marginal, source, part.average_kg_per_kwh, part.average_source)
+
+    def _ranges(self, vehicles: Vehicles) -> Ranges | None:
+        part = self.scenario.sensitivity
+        if part is None:
+            return None
+
+        def again(key: str) -> Callable[[float], Stays]:
+            return lambda value: vehicles.restay(key, value)
+
+        recorded = self.scenario.sessions is not None
+        capacity = part.usable_capacity_kwh if recorded else None
+        arrival = part.soc_at_arrival if recorded else None
+        return Ranges(
+            days=part.days,
+            price_spread=part.price_spread,
+            wear_per_kwh=part.wear_per_kwh,
+            round_trip_efficiency=part.round_trip_efficiency,
+            usable_capacity_kwh=(capacity, again("usable_capacity_kwh")) if capacity else None,
+            soc_at_arrival=(arrival, again("soc_at_arrival")) if arrival else None,
+        )
+
+
+def _settings(scenario: Scenario) -> PolicySettings:
+    policy = scenario.policy
+    return PolicySettings(
+        horizon_h=policy.horizon_h,
+        replan_every_h=policy.replan_every_h,
+        departure_confidence=policy.departure_confidence,
+        gap=policy.gap,
+        time_limit_s=policy.time_limit_s,
+        wear_per_kwh=scenario.vehicles.wear_per_kwh,
+        earliness_per_kwh_h=policy.earliness_per_kwh_h,
+    )
+
+
+def _stated(scenario: Scenario) -> list[Assumption]:
+    """The assumptions that the scenario states in so many words."""
+    car, unit = scenario.vehicles, scenario.study.currency
+    chargers, unserved = scenario.chargers, scenario.unserved
+    found = [
+        Assumption(f"vehicles: {car.assumption}", _battery_text(scenario), car.source),
+        Assumption("wear", f"{car.wear_per_kwh:g} {unit} per kWh discharged", car.source),
+        Assumption(
+            "chargers",
+            f"{chargers.charge_kw:g} kW charging, {chargers.discharge_kw:g} kW discharging where two-way, "
+            f"at least {chargers.min_charge_kw:g} kW when charging",
+            "scenario",
+        ),
+        Assumption("energy not served", f"{unserved.price_per_kwh:g} {unit}/kWh paid elsewhere", unserved.source),
+        Assumption(
+            "policy",
+            f"plans reach {scenario.policy.horizon_h:g} h, are renewed on news and every "
+            f"{scenario.policy.replan_every_h:g} h; {scenario.policy.departure_confidence:.0%} of stays should not "
+            "end before the cautious departure",
+            "scenario",
+        ),
+    ]
+    carbon = scenario.emissions
+    if carbon.marginal is not None:
+        found.append(Assumption("marginal CO2", "signal from file", carbon.marginal.source))
+    if carbon.average_kg_per_kwh is not None:
+        found.append(Assumption("average CO2", f"{carbon.average_kg_per_kwh:g} kg/kWh", carbon.average_source))
+    if scenario.investment is not None:
+        for name in ("smart", "bidirectional"):
+            part = getattr(scenario.investment, name)
+            found.append(
+                Assumption(
+                    f"{name} equipment",
+                    f"{part.charger_price:g} {unit} per charger above one-way unmanaged",
+                    part.source,
+                )
+            )
+    return found
+
+
+def _battery_text(scenario: Scenario) -> str:
+    car = scenario.vehicles
+    return (
+        f"{car.usable_capacity_kwh:g} kWh usable, arriving at {car.soc_at_arrival:.0%} where unknown, floor "
+        f"{car.soc_floor:.0%}, {car.charge_kw:g} kW in, {car.discharge_kw:g} kW out, efficiencies "
+        f"{car.charge_efficiency:g} and {car.discharge_efficiency:g}"
+    )

@@ -1,0 +1,134 @@
+"""Plays all strategies of all cases on the machine's cores, with progress."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from bothways.studies.baseline import run_uncontrolled
+from bothways.studies.closed_loop import run_closed_loop
+from bothways.studies.compare import outcome_of
+from bothways.studies.foresight import run_foresight
+from bothways.studies.inputs import Case, StudyInputs
+from bothways.studies.period import YearScale
+from bothways.studies.result import CaseResult, Outcome, StudyResult
+from bothways.studies.runs import StrategyRun
+from bothways.studies.sensitivity import Ranges, Trial, sensitivity_of, trials
+from bothways.studies.worth import InvestmentTerms, investments_of
+
+STRATEGIES = ("smart", "bidirectional")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of work for the progress display: a label and its size in steps."""
+
+    label: str
+    steps: int
+
+
+class Progress:
+    """What a display of progress has to offer; this one shows nothing."""
+
+    def begin(self, job: Job) -> Callable[[int], None]:
+        """Starts a job; the returned function is called with the number of steps done so far."""
+        del job
+        return lambda _done: None
+
+    def end(self, job: Job) -> None:
+        """Ends a job."""
+
+
+def run_study(
+    inputs: StudyInputs,
+    investment: InvestmentTerms | None,
+    ranges: Ranges | None,
+    progress: Progress,
+    workers: int | None = None,
+) -> StudyResult:
+    """Runs every strategy of every case and prices the outcomes.
+
+    Planner and kernels release the interpreter's lock, so threads use all cores; each run is by itself
+    deterministic, and so is the whole.
+
+    Raises:
+        BothwaysError: a bound with the future known could not be found.
+    """
+    with ThreadPoolExecutor(max_workers=workers or os.cpu_count() or 1) as pool:
+        try:
+            pending = [_submit(pool, inputs, case, ranges, progress) for case in inputs.cases]
+            cases = tuple(job.result(inputs, investment) for job in pending)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return StudyResult(inputs, cases, _notes(inputs))
+
+
+@dataclass(frozen=True)
+class _Pending:
+    case: Case
+    uncontrolled: StrategyRun
+    runs: tuple[Future[StrategyRun], ...]
+    trials: tuple[tuple[Trial, Future[float]], ...]
+    ranges: Ranges | None
+
+    def result(self, inputs: StudyInputs, investment: InvestmentTerms | None) -> CaseResult:
+        runs = [self.uncontrolled, *(run.result() for run in self.runs)]
+        outcomes: tuple[Outcome, ...] = tuple(outcome_of(inputs, self.case, run, self.uncontrolled) for run in runs)
+        scale = YearScale.of(inputs.grid)
+        bare = CaseResult(self.case, outcomes, (), None, scale)
+        found = investments_of(bare, investment) if investment else ()
+        tried = [(trial, value.result()) for trial, value in self.trials]
+        sensitivity = sensitivity_of(inputs, self.ranges, tried) if self.ranges and tried else None
+        return replace(bare, investments=found, sensitivity=sensitivity)
+
+
+def _submit(
+    pool: ThreadPoolExecutor, inputs: StudyInputs, case: Case, ranges: Ranges | None, progress: Progress
+) -> _Pending:
+    uncontrolled = run_uncontrolled(inputs, case)
+    looped = [pool.submit(_loop, inputs, case, strategy, progress) for strategy in STRATEGIES]
+    bounds = [pool.submit(_bound, inputs, case, strategy, uncontrolled, progress) for strategy in STRATEGIES]
+    tried = []
+    if ranges is not None:
+        for trial in trials(inputs, case, ranges):
+            job = Job(f"{case.name}: sensitivity, {trial.label}", 1)
+            tried.append((trial, pool.submit(_try, trial, job, progress)))
+    return _Pending(case, uncontrolled, (*looped, *bounds), tuple(tried), ranges)
+
+
+def _loop(inputs: StudyInputs, case: Case, strategy: str, progress: Progress) -> StrategyRun:
+    job = Job(f"{case.name}: {strategy}", inputs.grid.periods)
+    tick = progress.begin(job)
+    run = run_closed_loop(inputs, case, strategy, tick)
+    progress.end(job)
+    return run
+
+
+def _bound(
+    inputs: StudyInputs, case: Case, strategy: str, uncontrolled: StrategyRun, progress: Progress
+) -> StrategyRun:
+    job = Job(f"{case.name}: {strategy}, future known", 1)
+    progress.begin(job)
+    run = run_foresight(inputs, case, strategy, uncontrolled.trace)
+    progress.end(job)
+    return run
+
+
+def _try(trial: Trial, job: Job, progress: Progress) -> float:
+    progress.begin(job)
+    value = trial.evaluate()
+    progress.end(job)
+    return value
+
+
+def _notes(inputs: StudyInputs) -> tuple[str, ...]:
+    days = inputs.grid.periods * inputs.grid.step_h / 24.0
+    return (
+        f"The period of {days:.2f} days is scaled to a year by its length (365.25 days, 12 months) alone.",
+        "Seasons outside the period are not in the yearly figures.",
+        "Future-known columns are bounds of the same strategy, not something that can be had.",
+        "Stays cover whole steps of the grid: arrivals are rounded up and departures down.",
+    )

@@ -1,0 +1,161 @@
+"""Setpoints for one step: follow the plan inside what vehicles, drivers and the site allow.
+
+The order of what gives way is fixed: safety limit of the site > driver's floor > required energy > the plan.
+The same kernel runs in a compiled year-long simulation and, one call at a time, in a live site.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_TINY_KW = 1e-9
+
+
+@njit(cache=True, nogil=True)
+def envelope(  # numba has no keyword structures here: one row per quantity keeps the kernel flat
+    energy: float,
+    floor: float,
+    ceiling: float,
+    need: float,
+    steps_left: int,
+    charge_kw: float,
+    discharge_kw: float,
+    eta_c: float,
+    eta_d: float,
+    step_h: float,
+) -> tuple[float, float, float]:
+    """Range of power of one vehicle in one step.
+
+    Args:
+        energy: stored energy now [kWh].
+        floor: energy that discharging never crosses [kWh].
+        ceiling: energy at which the vehicle stops charging [kWh].
+        need: energy to be held when the stay ends [kWh].
+        steps_left: whole steps until the stay is expected to end, this one included.
+        charge_kw: greatest charging power [kW].
+        discharge_kw: greatest discharging power [kW].
+        eta_c: charging efficiency.
+        eta_d: discharging efficiency.
+        step_h: step [h].
+
+    Returns:
+        ``(low, must, high)`` [kW]: ``low`` is the least power the battery and the driver's floor allow, ``must``
+        (at least ``low``) the least with which the need is still in reach afterwards, ``high`` the greatest.
+    """
+    high = min(charge_kw, max(0.0, ceiling - energy) / (eta_c * step_h))
+    low = -min(discharge_kw, max(0.0, energy - floor) * eta_d / step_h)
+    later = max(0, steps_left - 1) * charge_kw * eta_c * step_h
+    missing = min(need, ceiling) - later - energy
+    urgent = max(missing, floor - energy)  # negative: that much may leave the battery in this step
+    must = urgent / (eta_c * step_h) if urgent >= 0.0 else urgent * eta_d / step_h
+    return low, min(max(must, low), high), high
+
+
+@njit(cache=True, nogil=True)
+def _lower(power: Floats, bound: Floats, excess: float) -> float:
+    """Takes ``excess`` kW out of ``power``, each in proportion to its room above ``bound``; returns what is left."""
+    room = 0.0
+    for i in range(power.shape[0]):
+        room += max(0.0, power[i] - bound[i])
+    if room <= _TINY_KW or excess <= 0.0:
+        return excess
+    share = min(1.0, excess / room)
+    for i in range(power.shape[0]):
+        if power[i] > bound[i]:
+            power[i] -= share * (power[i] - bound[i])
+    return excess - share * room
+
+
+@njit(cache=True, nogil=True)
+def _minimum_current(power: Floats, must: Floats, high: Floats, minimum: Floats, room: float) -> None:
+    """Moves powers between 0 and the minimum to one of the two; ``room`` is what the site can still take [kW]."""
+    for i in range(power.shape[0]):
+        if 0.0 < power[i] < minimum[i]:
+            step_up = minimum[i] - power[i]
+            wanted = must[i] > 0.0 or 2.0 * power[i] >= minimum[i]
+            if wanted and high[i] >= minimum[i] and step_up <= room:
+                power[i] = minimum[i]
+                room -= step_up
+            else:
+                room += power[i]
+                power[i] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def setpoints(
+    planned: Floats,
+    energy: Floats,
+    floor: Floats,
+    ceiling: Floats,
+    need: Floats,
+    steps_left: Ints,
+    charge_kw: Floats,
+    discharge_kw: Floats,
+    eta_c: Floats,
+    eta_d: Floats,
+    minimum_kw: Floats,
+    base_kw: float,
+    target_kw: float,
+    hard_kw: float,
+    export_kw: float,
+    step_h: float,
+) -> Floats:
+    """Setpoints of all connected vehicles for one step; arrays have shape ``(N,)``.
+
+    Args:
+        planned: power that the plan intends [kW]; ``inf`` means "as much as possible".
+        energy: stored energy [kWh].
+        floor: energy that discharging never crosses [kWh].
+        ceiling: energy at which charging ends [kWh].
+        need: energy to be held at the end of the stay [kWh].
+        steps_left: steps until the stay is expected to end, this one included.
+        charge_kw: greatest charging power [kW].
+        discharge_kw: greatest discharging power [kW]; 0 without consent or capability.
+        eta_c: charging efficiency.
+        eta_d: discharging efficiency.
+        minimum_kw: smallest charging power other than 0 [kW].
+        base_kw: load minus production measured now, without vehicles [kW].
+        target_kw: site import that the plan wants not to be exceeded [kW]; required energy goes before it.
+        hard_kw: site import that must not be exceeded [kW]; goes before everything.
+        export_kw: greatest site export [kW]; vehicles never add to an export above it.
+        step_h: step [h].
+
+    Returns:
+        Setpoints [kW], positive charges.
+    """
+    n = planned.shape[0]
+    power = np.empty(n)
+    low = np.empty(n)
+    must = np.empty(n)
+    high = np.empty(n)
+    total = base_kw
+    for i in range(n):
+        low[i], must[i], high[i] = envelope(
+            energy[i], floor[i], ceiling[i], need[i], steps_left[i], charge_kw[i], discharge_kw[i], eta_c[i],
+            eta_d[i], step_h,
+        )  # fmt: skip
+        power[i] = min(max(planned[i], must[i]), high[i])
+        total += power[i]
+    if total > target_kw:
+        total = target_kw + _lower(power, must, total - target_kw)
+    if total > hard_kw:
+        total = hard_kw + _lower(power, low, total - hard_kw)
+    if total < -export_kw:
+        # only discharging is taken back: surplus of the building alone is curtailed by the site, not by vehicles
+        gap = -export_kw - total
+        out = 0.0
+        for i in range(n):
+            out += max(0.0, -power[i])
+        if out > _TINY_KW:
+            share = min(1.0, gap / out)
+            for i in range(n):
+                if power[i] < 0.0:
+                    power[i] -= share * power[i]
+            total += share * out
+    _minimum_current(power, must, high, minimum_kw, max(0.0, hard_kw - total))
+    return power

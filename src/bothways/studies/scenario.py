@@ -1,0 +1,359 @@
+"""The scenario file: what a user writes to describe a study. Parsed from a mapping; files are opened elsewhere."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bothways.domain.errors import DomainError, Problems
+from bothways.domain.timegrid import zone
+
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Efficiency = Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)]
+Kilowatts = Annotated[float, Field(ge=0.0, le=1e6, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False)]
+ForecastMethod = Literal["known", "same-time-last-week", "same-time-yesterday"]
+
+
+class Part(BaseModel):
+    """Base of every table: unknown keys are refused, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class StudyPart(Part):
+    """``[study]``: title and period; ``start`` and ``end`` are local days, both included."""
+
+    name: str = Field(min_length=1, max_length=200)
+    summary: str = ""
+    start: date
+    end: date
+    tz: str
+    currency: str = Field(min_length=1, max_length=8)
+    step_minutes: Literal[5, 15, 30, 60] = 15
+    seed: int = Field(default=1, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.end < self.start:
+            msg = f"end ({self.end}) must not lie before start ({self.start})"
+            raise ValueError(msg)
+        if (self.end - self.start).days > 366 * 3:
+            msg = "the period must not be longer than three years"
+            raise ValueError(msg)
+        try:
+            zone(self.tz)
+        except DomainError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+
+class SessionsPart(Part):
+    """``[sessions]``: files of recorded charging sessions."""
+
+    files: list[str] = Field(min_length=1)
+    preset: Literal["canonical", "acn"] = "canonical"
+    columns: dict[str, str] = Field(default_factory=dict)
+    tz: str | None = None
+
+
+class TimetableVehicle(Part):
+    """``[[timetable]]``: vehicles with habits instead of recorded sessions. Times are local, in hours."""
+
+    name: str
+    count: int = Field(default=1, ge=1, le=10_000)
+    leaves_h: Annotated[float, Field(ge=0.0, lt=24.0)] = 8.0
+    returns_h: Annotated[float, Field(ge=0.0, lt=24.0)] = 17.5
+    leaves_spread_h: Annotated[float, Field(ge=0.0, le=6.0)] = 0.5
+    returns_spread_h: Annotated[float, Field(ge=0.0, le=6.0)] = 0.5
+    weekend_leaves_h: Annotated[float, Field(ge=0.0, lt=24.0)] = 10.0
+    weekend_returns_h: Annotated[float, Field(ge=0.0, lt=24.0)] = 16.0
+    weekday_trip_share: Fraction = 1.0
+    weekend_trip_share: Fraction = 0.7
+    weekday_energy_kwh: NotNegative = 6.0
+    weekend_energy_kwh: NotNegative = 6.0
+    energy_spread: Fraction = 0.3
+    target_soc: Annotated[float, Field(ge=0.1, le=1.0)] = 0.8
+    plug_in_share: Fraction = 1.0
+    source: str = Field(min_length=3)
+
+
+class VehiclesPart(Part):
+    """``[vehicles]``: what is assumed of a vehicle where nothing is measured (R34)."""
+
+    assumption: str = Field(min_length=1)
+    usable_capacity_kwh: Positive
+    soc_at_arrival: Fraction
+    soc_floor: Fraction
+    charge_kw: Positive
+    discharge_kw: NotNegative
+    charge_efficiency: Efficiency
+    discharge_efficiency: Efficiency
+    wear_per_kwh: NotNegative
+    source: str = Field(min_length=3)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.charge_kw > 1000 or self.usable_capacity_kwh > 5000:
+            msg = "charge_kw above 1000 or usable_capacity_kwh above 5000: watts or watt-hours instead of kilo?"
+            raise ValueError(msg)
+        return self
+
+
+class ChargersPart(Part):
+    """``[chargers]``: ratings of the EVSEs; the smaller of charger and vehicle counts."""
+
+    charge_kw: Annotated[float, Field(gt=0.0, le=1000.0)]
+    discharge_kw: Annotated[float, Field(ge=0.0, le=1000.0)]
+    min_charge_kw: Annotated[float, Field(ge=0.0, le=1000.0)] = 0.0
+    count: int | None = Field(default=None, ge=1)
+
+
+class PolicyPart(Part):
+    """``[policy]``: see :class:`bothways.studies.inputs.PolicySettings`."""
+
+    horizon_h: Annotated[float, Field(ge=1.0, le=168.0)] = 36.0
+    replan_every_h: Annotated[float, Field(gt=0.0, le=24.0)] = 4.0
+    departure_confidence: Share = 0.9
+    gap: Annotated[float, Field(gt=0.0, lt=0.1)] = 1e-4
+    time_limit_s: Positive = 10.0
+    earliness_per_kwh_h: Annotated[float, Field(ge=0.0, le=1.0)] = 0.001
+
+
+class UnservedPart(Part):
+    """``[unserved]``: what a kWh costs the driver that the site did not deliver."""
+
+    price_per_kwh: NotNegative
+    source: str = Field(min_length=3)
+
+
+class SeriesPart(Part):
+    """A column of a CSV or Parquet file with a ``timestamp``; ``factor`` converts its unit to the one needed."""
+
+    file: str
+    column: str
+    timestamp: str = "timestamp"
+    tz: str | None = None
+    factor: Annotated[float, Field(allow_inf_nan=False)] = 1.0
+    hold_gaps: int = Field(default=0, ge=0, le=96)
+    source: str = Field(min_length=3)
+
+
+class PricesPart(SeriesPart):
+    """``[case.prices]``: a price series; ``publish_hour`` is the local hour at which the next day is published."""
+
+    publish_hour: int | None = Field(default=13, ge=0, le=24)
+
+
+class EmissionsPart(Part):
+    """``[emissions]``: marginal and average carbon intensity, apart."""
+
+    marginal: SeriesPart | None = None
+    average_kg_per_kwh: NotNegative | None = None
+    average_source: str = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.average_kg_per_kwh is not None and not self.average_source:
+            msg = "average_source must say where average_kg_per_kwh comes from"
+            raise ValueError(msg)
+        if self.average_kg_per_kwh is not None and self.average_kg_per_kwh > 3:
+            msg = "average_kg_per_kwh above 3: grams instead of kilograms?"
+            raise ValueError(msg)
+        return self
+
+
+class LoadPart(Part):
+    """``[case.load]``: the building, from a file or a standard profile scaled to a year's energy or a peak."""
+
+    profile: str | None = None
+    annual_kwh: Positive | None = None
+    peak_kw: Positive | None = None
+    holidays: str | None = None
+    series: SeriesPart | None = None
+    forecast: ForecastMethod = "same-time-last-week"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.profile is None) == (self.series is None):
+            msg = "give either profile or series"
+            raise ValueError(msg)
+        if self.profile is not None and (self.annual_kwh is None) == (self.peak_kw is None):
+            msg = "a profile needs either annual_kwh or peak_kw"
+            raise ValueError(msg)
+        return self
+
+
+class PvPart(Part):
+    """``[case.pv]``: photovoltaics, computed for a clear sky times a monthly clearness, or from a file."""
+
+    peak_kw: Positive | None = None
+    latitude: Annotated[float, Field(ge=-66.0, le=66.0)] | None = None
+    longitude: Annotated[float, Field(ge=-180.0, le=180.0)] | None = None
+    tilt_deg: Annotated[float, Field(ge=0.0, le=90.0)] = 35.0
+    azimuth_deg: Annotated[float, Field(ge=0.0, lt=360.0)] = 180.0
+    clearness: list[Fraction] = Field(default_factory=list)
+    clearness_source: str = ""
+    series: SeriesPart | None = None
+    forecast: ForecastMethod = "same-time-yesterday"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        computed = self.peak_kw is not None
+        if computed == (self.series is not None):
+            msg = "give either peak_kw (with latitude, longitude and clearness) or series"
+            raise ValueError(msg)
+        if computed and (self.latitude is None or self.longitude is None or len(self.clearness) != 12):
+            msg = "computed PV needs latitude, longitude and twelve values of clearness"
+            raise ValueError(msg)
+        if computed and not self.clearness_source:
+            msg = "clearness_source must say where the clearness comes from"
+            raise ValueError(msg)
+        return self
+
+
+class BatteryPart(Part):
+    """``[case.battery]``: a stationary battery."""
+
+    capacity_kwh: Positive
+    power_kw: Positive
+    charge_efficiency: Efficiency = 0.95
+    discharge_efficiency: Efficiency = 0.95
+    wear_per_kwh: NotNegative = 0.0
+    hold: Fraction = 0.5
+    source: str = Field(min_length=3)
+
+
+class CasePart(Part):
+    """``[[case]]``: one way of connecting and billing the same vehicles."""
+
+    name: str = Field(min_length=1, max_length=80)
+    description: str = ""
+    tariff: str
+    prices: PricesPart | None = None
+    import_limit_kw: Kilowatts | None = None
+    import_limit_penalty_per_kwh: NotNegative = 0.0
+    import_hard_limit_kw: Kilowatts | None = None
+    export_limit_kw: Kilowatts = 0.0
+    load: LoadPart | None = None
+    pv: PvPart | None = None
+    battery: BatteryPart | None = None
+
+
+class EquipmentPart(Part):
+    """``[investment.smart]`` and ``[investment.bidirectional]``: what is bought, above uncontrolled chargers."""
+
+    charger_price: NotNegative
+    installation_per_charger: NotNegative = 0.0
+    panel_upgrade: NotNegative = 0.0
+    sub_metering: NotNegative = 0.0
+    rebate: NotNegative = 0.0
+    yearly_operation: NotNegative = 0.0
+    yearly_maintenance: NotNegative = 0.0
+    yearly_insurance: NotNegative = 0.0
+    yearly_communication: NotNegative = 0.0
+    source: str = Field(min_length=3)
+
+
+class InvestmentPart(Part):
+    """``[investment]``: lifetime and rates, and what each strategy's equipment costs."""
+
+    years: int = Field(default=10, ge=1, le=40)
+    discount_rate: Annotated[float, Field(gt=-0.5, lt=1.0)] = 0.05
+    reinvestment_rate: Annotated[float, Field(gt=-0.5, lt=1.0)] = 0.05
+    escalation: Annotated[float, Field(gt=-0.5, lt=0.5)] = 0.0
+    smart: EquipmentPart
+    bidirectional: EquipmentPart
+
+
+class SensitivityPart(Part):
+    """``[sensitivity]``: low and high values to try, on the first ``days`` days of the study."""
+
+    days: int = Field(default=7, ge=1, le=31)
+    price_spread: tuple[NotNegative, NotNegative] | None = (0.5, 1.5)
+    wear_per_kwh: tuple[NotNegative, NotNegative] | None = None
+    round_trip_efficiency: tuple[Efficiency, Efficiency] | None = (0.7, 0.9)
+    usable_capacity_kwh: tuple[Positive, Positive] | None = None
+    soc_at_arrival: tuple[Fraction, Fraction] | None = None
+
+
+class Scenario(Part):
+    """A whole scenario file."""
+
+    study: StudyPart
+    sessions: SessionsPart | None = None
+    timetable: list[TimetableVehicle] = Field(default_factory=list)
+    vehicles: VehiclesPart
+    chargers: ChargersPart
+    policy: PolicyPart = PolicyPart()
+    unserved: UnservedPart
+    emissions: EmissionsPart = EmissionsPart()
+    investment: InvestmentPart | None = None
+    sensitivity: SensitivityPart | None = None
+    case: list[CasePart] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.sessions is None) == (not self.timetable):
+            msg = "give either [sessions] or [[timetable]]"
+            raise ValueError(msg)
+        names = [case.name for case in self.case]
+        if len(set(names)) != len(names):
+            msg = f"case names must differ, found {names}"
+            raise ValueError(msg)
+        return self
+
+
+def scenario_from_mapping(mapping: Mapping[str, Any], *, at: str = "scenario") -> Scenario:
+    """Validates a scenario whole.
+
+    Args:
+        mapping: the parsed TOML file.
+        at: name of the file, for messages.
+
+    Raises:
+        InputError: with every problem found: key, value, what is allowed, remedy.
+    """
+    try:
+        return Scenario.model_validate(dict(mapping))
+    except ValidationError as error:
+        problems = Problems(at=at)
+        for item in error.errors(include_url=False):
+            _explain(problems, item)
+        problems.raise_if_any()
+        raise
+
+
+def _explain(problems: Problems, item: Any) -> None:
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
+    message = item["msg"].removeprefix("Value error, ")
+    match item["type"]:
+        case "extra_forbidden":
+            key = str(item["loc"][-1])
+            near = difflib.get_close_matches(key, sorted(_known_keys()), n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else "Remove it, or see docs/reference/scenario.md."
+            problems.add(where, key, "a key that the scenario format knows", hint)
+        case "missing":
+            problems.add(where, "nothing", "a value is required here", f"Add {item['loc'][-1]!r}.")
+        case _:
+            found = item.get("input")
+            shown = "a table" if isinstance(found, dict) else found
+            problems.add(where or "scenario", shown, message, "Correct the value; see docs/reference/scenario.md.")
+
+
+def _known_keys() -> set[str]:
+    keys: set[str] = set()
+    pending: list[type[BaseModel]] = [
+        Scenario, StudyPart, SessionsPart, TimetableVehicle, VehiclesPart, ChargersPart, PolicyPart, UnservedPart,
+        PricesPart, EmissionsPart, LoadPart, PvPart, BatteryPart, CasePart, EquipmentPart, InvestmentPart,
+        SensitivityPart,
+    ]  # fmt: skip
+    for model in pending:
+        keys.update(model.model_fields)
+    return keys
