@@ -173,7 +173,6 @@ def _spread(results: list[AgeingResult]) -> dict[str, list[float]]:
 
 
 def _show(told: dict[str, Any], figure: Path | None) -> None:
-    from rich.box import SIMPLE  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
@@ -181,11 +180,11 @@ def _show(told: dict[str, Any], figure: Path | None) -> None:
     cells, years = told["cells"], told["spread"]["years"]
     middle = min(range(len(years)), key=lambda i: abs(years[i] - years[-1] / 2))
     title = f"Remaining capacity of {told['capacity_kwh']:g} kWh, lost with time and use, by cell"
-    table = Table(title=title, box=SIMPLE, title_justify="left")
+    table = Table(title=title, box=None, padding=(0, 1), title_justify="left")
     table.add_column("cell", no_wrap=True)
     headings = [f"{years[middle]:.3g} y", f"{years[-1]:.3g} y", "time", "use", "ohm", "cycles"]
     priced = "value_lost" in cells[0]
-    for heading in [*headings, *(["wear new", "end", "lost"] if priced else [])]:
+    for heading in [*headings, *(["new", "end", "lost"] if priced else [])]:
         table.add_column(heading, justify="right", no_wrap=True)
     for cell in cells:
         resistance = cell["resistance_factor"]
@@ -204,7 +203,7 @@ def _show(told: dict[str, Any], figure: Path | None) -> None:
     console.print(table)
     if priced:
         console.print(
-            "Wear is per kWh discharged, at the begin and at the end; lost is value, in the price's currency."
+            "New and end: wear per kWh discharged when new and at the end; lost: value, in the price's currency."
         )
     spread = told["spread"]
     if len(cells) > 1:
