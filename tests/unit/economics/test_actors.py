@@ -74,6 +74,14 @@ def test_every_line_needs_parties_and_every_name_a_line():
         payments_of(YEAR, {LineGroup.BILL: ("site", OUTSIDE), "typo": ("a", "b")})
 
 
+def test_each_kind_of_gap_is_found_by_itself():
+    bill = {LineGroup.BILL: ("site", OUTSIDE)}
+    with pytest.raises(DomainError, match=r"nobody is named for wear, not_served, co2_marginal$"):
+        payments_of(YEAR, bill)
+    with pytest.raises(DomainError, match=r"bidirectional: there is no line typo$"):
+        payments_of(YEAR, PARTIES | {"typo": ("a", "b")})
+
+
 @pytest.mark.parametrize("amount", ["-1", "NaN", "Infinity", "0.0000001", "1e15"])
 def test_payment_is_an_amount_of_money(amount):
     with pytest.raises(DomainError):

@@ -70,6 +70,11 @@ def test_f3_outage_value_lies_within_the_published_value_of_lost_load():
         assert arithmetic.backup_value_per_year(20.0, per_kwh, 1.0, 1.0) == pytest.approx(value)
 
 
+def test_small_amounts_count_in_proportion():
+    assert arithmetic.backup_value_per_year(0.2, 0.5, 0.1, 0.5) == pytest.approx(0.005)
+    assert arithmetic.yearly_shift_value(0.5, 0.5, 0.5, 0.4, 0.2) == pytest.approx(0.025)
+
+
 def test_backup_is_worth_less_when_the_vehicle_may_be_away():
     always = arithmetic.backup_value_per_year(20.0, 10.0, 2.0, 1.0)
     assert arithmetic.backup_value_per_year(20.0, 10.0, 2.0, 0.25) == always / 4

@@ -150,6 +150,12 @@ def test_closed_form_is_the_value_of_the_cash_flow():
     assert MODEL.npv == pytest.approx(npv(0.05, flow))
 
 
+def test_what_is_not_said_is_nothing():
+    zeros = dict.fromkeys(("fixed_saving", "other_investment", "escalation", "cost_escalation"), 0.0)
+    said = {name: getattr(MODEL, name) for name in MODEL.__dataclass_fields__ if name not in zeros}
+    assert NpvModel(**said).npv == MODEL.evaluate(zeros)
+
+
 def test_capacity_counts_until_power_and_hours_end():
     assert MODEL.evaluate({"capacity_kwh": 30.0}) < MODEL.npv < MODEL.evaluate({"capacity_kwh": 80.0})
     assert MODEL.evaluate({"capacity_kwh": 90.0}) == MODEL.evaluate({"capacity_kwh": 200.0})
