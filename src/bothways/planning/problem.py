@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,13 @@ from bothways.domain.errors import DomainError
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+_LEAST_SHARE_WITHOUT_PAUSE = 0.01
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise DomainError(message)
 
 
 @dataclass(frozen=True)
@@ -49,10 +56,37 @@ class Fleet:
     min_charge_kw: Floats
     no_pause: Bools
 
+    def __post_init__(self) -> None:
+        count = self.arrival.shape
+        for item in fields(self):
+            column = getattr(self, item.name)
+            _require(len(count) == 1 and column.shape == count, f"fleet: {item.name} must hold one value per vehicle")
+            _require(bool(np.isfinite(column).all()), f"fleet: {item.name} must be finite")
+        _require(bool((self.departure >= self.arrival).all()), "fleet: a departure lies before its arrival")
+        _require(
+            bool((self.energy_max_kwh >= self.energy_min_kwh).all()), "fleet: energy_max_kwh is below energy_min_kwh"
+        )
+        for name in ("charge_kw", "discharge_kw", "wear_per_kwh", "min_charge_kw"):
+            _require(bool((getattr(self, name) >= 0.0).all()), f"fleet: {name} must be at least 0")
+        for name in ("charge_efficiency", "discharge_efficiency"):
+            column = getattr(self, name)
+            _require(bool(((column > 0.0) & (column <= 1.0)).all()), f"fleet: {name} must lie in (0, 1]")
+        _require(bool((self.min_charge_kw <= self.charge_kw).all()), "fleet: min_charge_kw is above charge_kw")
+
     @property
     def size(self) -> int:
         """Number of vehicles N."""
         return int(self.arrival.shape[0])
+
+    @property
+    def least_charge_kw(self) -> Floats:
+        """Smallest charging power other than 0 that a plan uses, shape ``(N,)`` [kW].
+
+        It is ``min_charge_kw``; a vehicle that must not pause and states none gets 1 % of ``charge_kw``, because
+        without a least power "charging goes on" would mean nothing.
+        """
+        least = np.where(self.no_pause, _LEAST_SHARE_WITHOUT_PAUSE * self.charge_kw, 0.0)
+        return np.asarray(np.maximum(least, self.min_charge_kw))
 
     @property
     def semi_continuous(self) -> bool:
@@ -73,6 +107,11 @@ class DemandCharge:
     price_per_kw: float
     steps: Bools
     peak_so_far_kw: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("price_per_kw", "peak_so_far_kw"):
+            value = getattr(self, name)
+            _require(math.isfinite(value) and value >= 0.0, f"demand charge: {name} must be at least 0, not {value}")
 
 
 @dataclass(frozen=True)
@@ -111,11 +150,20 @@ class PlanProblem:
     terminal_value_per_kwh: float = 0.0
 
     def __post_init__(self) -> None:
+        _require(math.isfinite(self.step_h) and self.step_h > 0.0, f"step_h must be above 0, not {self.step_h}")
+        _require(self.periods >= 1, f"periods must be at least 1, not {self.periods}")
         for name in ("import_price", "export_price", "base_load_kw"):
             array = getattr(self, name)
-            if array.shape != (self.periods,) or not np.isfinite(array).all():
-                msg = f"{name} must hold {self.periods} finite numbers"
-                raise DomainError(msg)
+            finite = array.shape == (self.periods,) and bool(np.isfinite(array).all())
+            _require(finite, f"{name} must hold {self.periods} finite numbers")
+        for name in ("import_limit_kw", "import_hard_limit_kw", "export_limit_kw", "import_limit_penalty_per_kwh"):
+            _require(getattr(self, name) >= 0.0, f"{name} must be at least 0, not {getattr(self, name)}")
+        _require(math.isfinite(self.import_limit_penalty_per_kwh), "import_limit_penalty_per_kwh must be finite")
+        _require(math.isfinite(self.terminal_value_per_kwh), "terminal_value_per_kwh must be finite")
+        for charge in self.demand_charges:
+            _require(charge.steps.shape == (self.periods,), "a demand charge must say for every step whether it counts")
+        within = bool((self.fleet.arrival >= 0).all()) and bool((self.fleet.departure <= self.periods).all())
+        _require(within, f"fleet: arrivals and departures must lie in 0…{self.periods}")
 
     @property
     def curtailable_kw(self) -> Floats:
@@ -138,6 +186,11 @@ class PlanOptions:
     gap: float = 1e-4
     time_limit_s: float = 60.0
     solver: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("gap", "time_limit_s"):
+            value = getattr(self, name)
+            _require(value > 0.0, f"{name} must be above 0, not {value}")
 
 
 @dataclass(frozen=True)

@@ -48,13 +48,11 @@ def repaired_power_kw(
         lower_kwh: lower bound at the end of each vehicle-step, reachable from the one before, ``(S,)`` [kWh].
         power_kw: power of each vehicle-step ``(S,)`` [kW].
     """
-    fleet, owner = problem.fleet, layout.owner
-    step_h = problem.step_h
-    rate = np.where(
-        power_kw > 0.0, power_kw * fleet.charge_efficiency[owner], power_kw / fleet.discharge_efficiency[owner]
-    )
-    running = np.cumsum(rate * step_h)
-    before = np.concatenate(([0.0], running))[layout.first[owner]]
+    fleet, owner, step_h = problem.fleet, layout.owner, problem.step_h
+    efficiency = np.where(power_kw > 0.0, fleet.charge_efficiency[owner], 1.0 / fleet.discharge_efficiency[owner])
+    change = power_kw * efficiency * step_h
+    running = np.cumsum(change)
+    before = (running - change)[layout.first[owner]]
     energy = fleet.energy_at_arrival_kwh[owner] + running - before
     off = (energy < lower_kwh - _ROUNDING_KWH) | (energy > bounds.upper_kwh + _ROUNDING_KWH)
     if not off.any():
@@ -64,14 +62,12 @@ def repaired_power_kw(
     vehicles = vehicles[np.argsort(-layout.duration[vehicles], kind="stable")]
     now = fleet.energy_at_arrival_kwh[vehicles].copy()
     for k in range(int(layout.duration[vehicles[0]])):
-        alive = vehicles[: np.searchsorted(-layout.duration[vehicles], -k, side="left")]
+        alive = vehicles[: np.count_nonzero(layout.duration[vehicles] > k)]
         at = layout.first[alive] + k
-        change = rate[at] * step_h
-        change = np.clip(change, -bounds.discharge_step_kwh[alive], bounds.charge_step_kwh[alive])
-        after = np.clip(now[: alive.size] + change, lower_kwh[at], bounds.upper_kwh[at])
-        moved = ac_power_kw(
-            after - now[: alive.size], fleet.charge_efficiency[alive], fleet.discharge_efficiency[alive], step_h
-        )
+        held = now[: alive.size]
+        wished = np.clip(change[at], -bounds.discharge_step_kwh[alive], bounds.charge_step_kwh[alive])
+        after = np.clip(held + wished, lower_kwh[at], bounds.upper_kwh[at])
+        moved = ac_power_kw(after - held, fleet.charge_efficiency[alive], fleet.discharge_efficiency[alive], step_h)
         power[at] = np.clip(moved, -fleet.discharge_kw[alive], fleet.charge_kw[alive])
         now[: alive.size] = after
     return power

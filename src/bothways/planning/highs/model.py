@@ -12,14 +12,13 @@ from bothways.planning.problem import Floats, Ints, PlanProblem
 from bothways.planning.shortfall import Reach
 
 _SAME_PRICE = 1e-9  # export dearer than import by less than this gains nothing worth a binary [currency/kWh]
-_LEAST_SHARE_WITHOUT_PAUSE = 0.01  # of charge_kw; charging that must not pause is never below this
 
 
 def _no_positions() -> Ints:
     return np.zeros(0, dtype=np.int64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Choices:
     """Which decisions are integers.
 
@@ -43,6 +42,7 @@ class Soft:
         over_row: the row that sums ``over``.
         floor_row: the row that sums ``floor`` × step.
         short_row: the row that sums ``short``.
+        step_h: weight of ``floor`` in its row [h].
     """
 
     over: Ints
@@ -51,6 +51,7 @@ class Soft:
     over_row: int
     floor_row: int
     short_row: int
+    step_h: float
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class FleetProgram:
 
     Attributes:
         program: the arrays.
+        balance: row of each step's balance at the meter, ``(T,)``.
         charge: column of each vehicle-step's charging power, ``(S,)`` [kW].
         energy: column of the stored energy at its end, ``(S,)`` [kWh].
         discharging: vehicle-steps that may discharge, positions in the layout.
@@ -75,6 +77,7 @@ class FleetProgram:
     """
 
     program: Program
+    balance: Ints
     charge: Ints
     energy: Ints
     discharging: Ints
@@ -88,17 +91,6 @@ class FleetProgram:
     importing: Ints
     importing_at: Ints
     soft: Soft | None
-
-
-def least_charge_kw(problem: PlanProblem) -> Floats:
-    """Smallest charging power other than 0 that a plan uses, ``(N,)`` [kW].
-
-    A vehicle that must not pause needs one to make "charging" mean something: without ``min_charge_kw`` it is 1 % of
-    its charging power.
-    """
-    fleet = problem.fleet
-    least = np.where(fleet.no_pause, np.maximum(fleet.min_charge_kw, _LEAST_SHARE_WITHOUT_PAUSE * fleet.charge_kw), 0.0)
-    return np.asarray(np.maximum(least, fleet.min_charge_kw))
 
 
 def build(
@@ -125,7 +117,7 @@ def build(
     lower = np.minimum(bounds.floor_kwh, fleet.energy_at_arrival_kwh[owner]) if soft else bounds.lower_kwh
     charge = assembly.columns(layout.size, upper=fleet.charge_kw[owner])
     energy = assembly.columns(layout.size, cost=terminal, lower=lower, upper=bounds.upper_kwh)
-    can_discharge = (fleet.discharge_kw > 0.0) & ~(fleet.no_pause & choices.semi_continuous)
+    can_discharge = (fleet.discharge_kw > 0.0) & ~fleet.no_pause
     discharging = np.flatnonzero(can_discharge[owner])
     discharger = owner[discharging]
     discharge = assembly.columns(
@@ -149,7 +141,7 @@ def build(
     started_at, starts_at = _no_pause(problem, layout, choices, on_at, on, assembly)
     slack = _soft(problem, layout, bounds, lower, assembly, balance, energy) if soft else None
     return FleetProgram(
-        assembly.program(), charge, energy, discharging, discharge, curtailing, curtail,
+        assembly.program(), balance, charge, energy, discharging, discharge, curtailing, curtail,
         on, on_at, starts_at, started_at, importing, importing_at, slack,
     )  # fmt: skip
 
@@ -169,7 +161,6 @@ def _site(
     priced_limit = problem.import_limit_kw if problem.import_limit_penalty_per_kwh > 0.0 else np.inf
     within = np.minimum(most_import, priced_limit)
 
-    steps = np.arange(periods)
     imported = assembly.columns(periods, cost=step_h * problem.import_price, upper=within)
     assembly.entries(balance, imported, 1.0)
     beyond = np.flatnonzero(most_import > within)
@@ -208,7 +199,6 @@ def _site(
     only_export = assembly.rows(importing_at.size, upper=most_export[importing_at])
     assembly.entries(only_export, exported[importing_at], 1.0)
     assembly.entries(only_export, importing, most_export[importing_at])
-    del steps
     return curtailing, curtail, importing_at, importing
 
 
@@ -224,7 +214,7 @@ def _one_direction(
     fleet, owner = problem.fleet, layout.owner
     needs = np.zeros(layout.size, dtype=np.bool_)
     needs[choices.one_direction] = True
-    least = least_charge_kw(problem)[owner] if choices.semi_continuous else np.zeros(layout.size)
+    least = fleet.least_charge_kw[owner] if choices.semi_continuous else np.zeros(layout.size)
     needs |= least > 0.0
     on_at = np.flatnonzero(needs & (fleet.charge_kw[owner] > 0.0))
     on = assembly.columns(on_at.size, upper=1.0, integer=True)
@@ -290,4 +280,4 @@ def _soft(
     assembly.entries(np.full(over.size, sums[0]), over, 1.0)
     assembly.entries(np.full(floor.size, sums[1]), floor, problem.step_h)
     assembly.entries(np.full(short.size, sums[2]), short, 1.0)
-    return Soft(over, floor, short, int(sums[0]), int(sums[1]), int(sums[2]))
+    return Soft(over, floor, short, int(sums[0]), int(sums[1]), int(sums[2]), problem.step_h)

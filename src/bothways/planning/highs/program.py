@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -50,11 +50,17 @@ class Program:
         """Number of rows m."""
         return int(self.row_lower.size)
 
-    def bound(self, row_prices: Floats, cost: Floats | None = None) -> float:
+    def fixed(self, columns: Ints, values: Floats) -> Program:
+        """The same program with some columns held at ``values``."""
+        lower, upper = self.lower.copy(), self.upper.copy()
+        lower[columns] = upper[columns] = values
+        return replace(self, lower=lower, upper=upper)
+
+    def bound(self, row_prices: Floats) -> float:
         """Lower bound on the optimum by weak duality, valid for any ``row_prices`` ``(m,)``.
 
         Equation: Σ_rows (y⁺·row_lower − y⁻·row_upper) + Σ_columns min over [lower, upper] of (cost − Aᵀy)·x. A price
-        that leans on an infinite side is set to 0 first. ``cost`` replaces the program's own, if given.
+        that leans on an infinite side is set to 0 first.
         """
         prices = np.array(row_prices, dtype=np.float64)
         prices[(prices > 0.0) & np.isneginf(self.row_lower)] = 0.0
@@ -62,7 +68,7 @@ class Program:
         side = np.where(prices > 0.0, self.row_lower, self.row_upper)
         from_rows = float(np.dot(prices, np.where(prices == 0.0, 0.0, side)))
         priced = np.bincount(self.columns, weights=self.values * prices[self.rows], minlength=self.column_count)
-        reduced = (self.cost if cost is None else cost) - priced
+        reduced = self.cost - priced
         return from_rows + float(np.minimum(reduced * self.lower, reduced * self.upper).sum())
 
 

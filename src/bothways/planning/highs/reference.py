@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from bothways.planning.evaluation import Evaluation, evaluate
-from bothways.planning.highs.model import Choices, FleetProgram, build, least_charge_kw
-from bothways.planning.highs.runner import Answer, Runner
+from bothways.planning.answer import infeasible, solution
+from bothways.planning.early import early_power_kw
+from bothways.planning.highs.model import Choices, FleetProgram, build
+from bothways.planning.highs.priorities import Ranked, cannot_be_kept, solve_by_rank
+from bothways.planning.highs.program import Program
+from bothways.planning.highs.runner import Runner
+from bothways.planning.highs.search import Search
 from bothways.planning.layout import Layout
-from bothways.planning.problem import Floats, Ints, PlanOptions, PlanProblem, PlanSolution
-from bothways.planning.schedule import net_power_kw, repaired_power_kw
-from bothways.planning.shortfall import Reach, explain, reach
+from bothways.planning.problem import Bools, Floats, PlanOptions, PlanProblem, PlanSolution
+from bothways.planning.shortfall import reach
 
-_BOTH_KW = 1e-6  # charging and discharging below this at once is the solver's noise, not a decision
-
-
-@dataclass(frozen=True)
-class _Plan:
-    power_kw: Floats
-    evaluation: Evaluation
+_NAME = "HiGHS"
+_IDLE_KW = 1e-7  # the solver's tolerance: less than this is no charging
+_NARROW_SHARE = 0.5  # of the time left goes at most into the narrow search
 
 
 def solve_with_highs(problem: PlanProblem, options: PlanOptions) -> PlanSolution:
     """Solves ``problem`` as a linear program, with integers only where they are needed.
+
+    Integers are: import or export in steps where export pays more than import costs; minimum powers and pauses; charge
+    or discharge in vehicle-steps where the solution so far does both because burning energy would pay. The linear
+    program is solved first; then, around its solution, a narrow mixed-integer program that leaves open only what the
+    solution leaves open; the whole one only if the narrow one's schedule is not within the gap.
 
     Args:
         problem: what is asked.
@@ -36,117 +40,147 @@ def solve_with_highs(problem: PlanProblem, options: PlanOptions) -> PlanSolution
     """
     layout = Layout.of(problem)
     bounds = reach(problem, layout)
-    choices = Choices(semi_continuous=problem.fleet.semi_continuous)
-    best: _Plan | None = None
-    bound = -math.inf
-    while True:
-        model = build(problem, layout, bounds, choices)
-        answer = Runner(model.program, time_limit_s=options.time_limit_s, gap=options.gap).run()
-        if answer.status == "infeasible":
-            return infeasible(problem, bounds, ("no schedule keeps the hard import limit",))
-        bound = max(bound, bound_of(model, answer))
-        if answer.x is None:
+    over = _not_even_with_all_discharge_kw(problem, layout)
+    if np.any(over > 0.0):
+        return infeasible(problem, bounds, cannot_be_kept(problem, over), solver=_NAME)
+    search = Search(problem, options, layout, bounds, Choices())
+    while search.seconds_left > 0.0:
+        model = _build(search)
+        outcome = _run(search, model, model.program, share=1.0)
+        if outcome.answer is None:
+            return infeasible(problem, bounds, cannot_be_kept(problem, outcome.over_kw), solver=_NAME)
+        if outcome.answer.status == "infeasible" and not search.ranked:
+            search.ranked, search.best, search.bound = True, None, -math.inf
+            continue
+        search.learn(max(outcome.answer.bound, _simple_bound(search, model, outcome)), outcome.least)
+        x = outcome.answer.x
+        if x is None:
             break
-        plan = schedule_of(problem, layout, bounds, model, answer.x)
-        if plan.evaluation.violations.none and (best is None or plan.evaluation.objective < best.evaluation.objective):
-            best = plan
-        if best is not None and relative_gap(best.evaluation.objective, bound) <= options.gap:
+        search.offer(search.read(model, x))
+        wider = _wider(search, model, x)
+        if search.done() or wider is search.choices:
             break
-        both = at_once(problem, model, answer.x, choices)
-        if both.size == 0 or answer.status != "optimal":
+        search.choices = wider
+        _narrow(search, model, x)
+        if search.done():
             break
+    return _conclude(search)
+
+
+def _build(search: Search) -> FleetProgram:
+    return build(search.problem, search.layout, search.bounds, search.choices, soft=search.ranked)
+
+
+def _run(search: Search, model: FleetProgram, program: Program, *, share: float) -> Ranked:
+    """Runs one program, by rank where the hard limit asks for it."""
+    options, seconds = search.options, share * search.seconds_left
+    mixed = bool(program.integer.any())
+    if mixed and search.best is None:
+        search.offer(search.candidate(early_power_kw(search.problem, search.layout, search.bounds)))
+    start = search.integers(model) if mixed else None
+    if model.soft is not None:
+        outcome = solve_by_rank(program, model.soft, start, time_limit_s=seconds, gap=options.gap)
+    else:
+        runner = Runner(program, time_limit_s=seconds, gap=options.gap)
+        if start is not None:
+            runner.start_from(*start)
+        outcome = Ranked(runner.run(), (0.0, 0.0), np.zeros(0), runner.seconds)
+    search.seconds += outcome.seconds
+    return outcome
+
+
+def _wider(search: Search, model: FleetProgram, x: Floats) -> Choices:
+    """The choices of the next program: what the solution at hand got wrong becomes a decision."""
+    both = search.at_once(model, x)
+    choices = search.choices
+    if both.size:
         choices = replace(choices, one_direction=np.union1d(choices.one_direction, both))
-    if best is None:
-        return infeasible(problem, bounds, ("the solver found no schedule in the time given",))
-    return solution(problem, bounds, best, bound, options)
+    if search.problem.fleet.semi_continuous and not choices.semi_continuous:
+        choices = replace(choices, semi_continuous=True)
+    return choices
 
 
-def bound_of(model: FleetProgram, answer: Answer) -> float:
-    """Lower bound on the objective: from the row prices of a linear program, or the tree of a mixed one."""
-    if answer.row_prices is not None:
-        return model.program.bound(answer.row_prices)
-    return answer.bound
+def _narrow(search: Search, relaxed: FleetProgram, x: Floats) -> None:
+    """Looks for a schedule near a relaxed solution: on and off stay as they are there, except where that is open."""
+    layout, fleet = search.layout, search.problem.fleet
+    choices = search.choices
+    if choices.one_direction.size:
+        # Held everywhere, so that what comes out is a schedule and not another one to net.
+        search.choices = replace(choices, one_direction=relaxed.discharging)
+    model = _build(search)
+    charge = x[relaxed.charge]
+    stored = charge * fleet.charge_efficiency[layout.owner]
+    discharger = layout.owner[relaxed.discharging]
+    stored[relaxed.discharging] -= x[relaxed.discharge] / fleet.discharge_efficiency[discharger]
+    on = stored > _IDLE_KW
+    unsettled = on & (charge < fleet.least_charge_kw[layout.owner] - _IDLE_KW)
+    unsettled |= _interrupted(search, on)[layout.owner]
+    held = ~unsettled[model.on_at]
+    program = model.program.fixed(model.on[held], on[model.on_at[held]].astype(np.float64))
+    outcome = _run(search, model, program, share=_NARROW_SHARE)
+    if outcome.answer is not None and outcome.answer.x is not None:
+        search.offer(search.read(model, outcome.answer.x))
+    search.choices = choices
 
 
-def relative_gap(objective: float, bound: float) -> float:
-    """(objective − bound) / max(1, |objective|), at least 0."""
-    return max(0.0, objective - bound) / max(1.0, abs(objective))
+def _interrupted(search: Search, on: Bools) -> Bools:
+    """Vehicles that must not pause and do, or charge too weakly to count as charging; ``(N,)``."""
+    layout, fleet = search.layout, search.problem.fleet
+    begins = on & ~(np.concatenate(([False], on[:-1])) & (layout.k > 0))
+    starts = np.bincount(layout.owner[begins], minlength=fleet.size)
+    return np.asarray(fleet.no_pause & (starts > 1))
 
 
-def at_once(problem: PlanProblem, model: FleetProgram, x: Floats, choices: Choices) -> Ints:
-    """Vehicle-steps that charge and discharge at once and are not yet forbidden to, positions in the layout."""
-    del problem
-    charging = x[model.charge[model.discharging]]
-    both = model.discharging[(charging > _BOTH_KW) & (x[model.discharge] > _BOTH_KW)]
-    return np.setdiff1d(both, choices.one_direction)
+def _simple_bound(search: Search, model: FleetProgram, outcome: Ranked) -> float:
+    """A bound for runs that were stopped early and may know less than the prices of import alone tell."""
+    if outcome.answer is not None and outcome.answer.status == "optimal":
+        return -math.inf
+    prices = np.zeros(model.program.row_count)
+    nothing = model.program.bound(prices)
+    prices[model.balance] = search.problem.step_h * search.problem.import_price
+    return max(nothing, model.program.bound(prices))
 
 
-def schedule_of(problem: PlanProblem, layout: Layout, bounds: Reach, model: FleetProgram, x: Floats) -> _Plan:
-    """Turns column values into a schedule in float64 and evaluates it."""
-    charge = x[model.charge].copy()
-    if model.on.size:
-        least = least_charge_kw(problem)[layout.owner[model.on_at]]
-        charge[model.on_at] = np.where(x[model.on] > 0.5, np.maximum(charge[model.on_at], least), 0.0)
-    discharge = np.zeros(layout.size)
-    discharge[model.discharging] = x[model.discharge]
-    power = net_power_kw(problem, layout, charge, discharge)
-    power = repaired_power_kw(problem, layout, bounds, bounds.lower_kwh, power)
-    table = layout.spread(power, problem.periods)
-    curtailed = np.zeros(problem.periods)
-    curtailed[model.curtailing] = x[model.curtail]
-    net = problem.base_load_kw + table.sum(axis=0)
-    curtailed = np.clip(np.maximum(curtailed, -net - problem.export_limit_kw), 0.0, problem.curtailable_kw)
-    return _Plan(table, evaluate(problem, table, curtailed))
+def _not_even_with_all_discharge_kw(problem: PlanProblem, layout: Layout) -> Floats:
+    """Base load above the hard import limit that the discharging power of all vehicles there does not cover."""
+    if math.isinf(problem.import_hard_limit_kw):
+        return np.zeros(problem.periods)
+    fleet = problem.fleet
+    most = np.where(fleet.no_pause, 0.0, fleet.discharge_kw)[layout.owner]
+    left = problem.base_load_kw - problem.import_hard_limit_kw - layout.per_step(most, problem.periods)
+    return np.where(left > 1e-6, left, 0.0)
 
 
-def solution(
-    problem: PlanProblem, bounds: Reach, plan: _Plan, bound: float, options: PlanOptions, notes: tuple[str, ...] = ()
-) -> PlanSolution:
-    """Puts a plan and its bound into the answer."""
-    evaluation = plan.evaluation
-    objective = evaluation.objective
-    lower = min(bound, objective)
-    gap = relative_gap(objective, lower)
-    shortfall, reasons = explain(problem, bounds, evaluation.energy_end_kwh)
-    energy = evaluation.energy_kwh
-    return PlanSolution(
-        status="optimal" if gap <= options.gap else "feasible",
-        objective=objective,
-        lower_bound=lower,
-        gap=gap,
-        solver="highs",
-        power_kw=plan.power_kw,
-        energy_kwh=energy if energy is not None else np.zeros((problem.fleet.size, problem.periods + 1)),
-        import_kw=evaluation.flows.import_kw,
-        export_kw=evaluation.flows.export_kw,
-        curtailed_kw=evaluation.flows.curtailed_kw,
-        peak_import_kw=evaluation.peak_import_kw,
-        shortfall_kwh=shortfall,
-        floor_deficit_kwh=bounds.floor_deficit_kwh,
-        reasons=reasons,
-        notes=notes,
-    )
+def _conclude(search: Search) -> PlanSolution:
+    problem, bounds, notes, name = search.problem, search.bounds, _notes(search), _NAME
+    if search.best is None:
+        search.offer(search.candidate(early_power_kw(problem, search.layout, bounds)))
+        name = "charging early"
+        notes.append("the time limit was reached before HiGHS had a schedule: this one charges early at full power")
+    if search.best is None:
+        because = f"no schedule was found in {search.options.time_limit_s:g} s, and charging early breaks a hard limit"
+        return infeasible(problem, bounds, (because,), solver=_NAME)
+    if not search.least_rank:
+        notes.append("the time limit was reached before the shortfall was known to be the least")
+    return solution(
+        problem, bounds, search.best.table_kw, search.best.evaluation, search.bound, search.options,
+        solver=name, proven=search.least_rank, notes=tuple(notes),
+    )  # fmt: skip
 
 
-def infeasible(problem: PlanProblem, bounds: Reach, because: tuple[str, ...]) -> PlanSolution:
-    """The answer where no schedule keeps the hard limits: nothing moves, and the reasons are given."""
-    fleet, periods = problem.fleet, problem.periods
-    idle = evaluate(problem, np.zeros((fleet.size, periods)))
-    shortfall, _ = explain(problem, bounds, fleet.energy_at_arrival_kwh)
-    return PlanSolution(
-        status="infeasible",
-        objective=math.inf,
-        lower_bound=math.inf,
-        gap=math.inf,
-        solver="highs",
-        power_kw=np.zeros((fleet.size, periods)),
-        energy_kwh=idle.energy_kwh if idle.energy_kwh is not None else np.zeros((fleet.size, periods + 1)),
-        import_kw=idle.flows.import_kw,
-        export_kw=idle.flows.export_kw,
-        curtailed_kw=idle.flows.curtailed_kw,
-        peak_import_kw=idle.peak_import_kw,
-        shortfall_kwh=shortfall,
-        floor_deficit_kwh=bounds.floor_deficit_kwh,
-        reasons=("",) * fleet.size,
-        infeasible_because=because,
-    )
+def _notes(search: Search) -> list[str]:
+    fleet, notes = search.problem.fleet, []
+    silent = np.count_nonzero(fleet.no_pause & (fleet.discharge_kw > 0.0))
+    if silent:
+        notes.append(f"{silent} vehicle(s) that must not be paused do not discharge")
+    unstated = np.count_nonzero(fleet.no_pause & (fleet.min_charge_kw <= 0.0))
+    if unstated:
+        notes.append(f"{unstated} vehicle(s) that must not be paused state no min_charge_kw: 1 % of charge_kw is used")
+    if search.choices.one_direction.size:
+        notes.append(
+            f"prices are so negative that burning energy would pay: {search.choices.one_direction.size} vehicle-steps "
+            "were held to one direction"
+        )
+    if search.ranked:
+        notes.append("the hard import limit binds: floors and required energy come before cost")
+    return notes

@@ -1,0 +1,86 @@
+"""A simple safe plan: charge early at full power. What is left when the solver's time is over."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bothways.planning.layout import Layout
+from bothways.planning.problem import Bools, Floats, Ints, PlanProblem
+from bothways.planning.shortfall import Reach
+
+_ENOUGH_KWH = 1e-9
+
+
+def early_power_kw(problem: PlanProblem, layout: Layout, bounds: Reach) -> Floats:
+    """Charges every vehicle from its arrival at full power until it has what it needs, within the hard import limit.
+
+    Vehicles that must not pause and have begun come first, then those below their floor, then those with the least
+    time to spare. Minimum powers are kept; a vehicle that must not pause and had to is not started again. Where the
+    base load alone is above the hard limit, vehicles discharge down to their floor to cover it.
+
+    Args:
+        problem: what is asked.
+        layout: its vehicle-steps.
+        bounds: what each vehicle can reach.
+
+    Returns:
+        Power of each vehicle-step, ``(S,)`` [kW].
+    """
+    fleet = problem.fleet
+    power = np.zeros(layout.size)
+    energy = fleet.energy_at_arrival_kwh.copy()
+    begun = np.zeros(fleet.size, dtype=np.bool_)
+    over = np.zeros(fleet.size, dtype=np.bool_)
+    target = np.maximum(bounds.required_kwh, np.minimum(fleet.energy_min_kwh, bounds.ceiling_kwh))
+    for step in range(problem.periods):
+        here = np.flatnonzero((fleet.arrival <= step) & (step < fleet.departure))
+        room = problem.import_hard_limit_kw - float(problem.base_load_kw[step])
+        if room < 0.0:
+            given = _shares(_can_give_kw(problem, energy, here), -room)
+            power[layout.first[here] + step - fleet.arrival[here]] = -given
+            energy[here] -= given * problem.step_h / fleet.discharge_efficiency[here]
+            over[here] |= begun[here]
+            continue
+        wanted = np.where(over[here], 0.0, _wanted_kw(problem, bounds, energy, target, here))
+        order = _urgency(problem, target, energy, begun, here, step)
+        taken = np.zeros(here.size)
+        taken[order] = _shares(wanted[order], room)
+        taken[taken < fleet.least_charge_kw[here]] = 0.0
+        power[layout.first[here] + step - fleet.arrival[here]] = taken
+        energy[here] += taken * problem.step_h * fleet.charge_efficiency[here]
+        over[here] |= fleet.no_pause[here] & begun[here] & (taken == 0.0)
+        begun[here] |= taken > 0.0
+    return power
+
+
+def _wanted_kw(problem: PlanProblem, bounds: Reach, energy: Floats, target: Floats, here: Ints) -> Floats:
+    fleet = problem.fleet
+    per_kw = problem.step_h * fleet.charge_efficiency[here]
+    missing = target[here] - energy[here]
+    wanted = np.clip(missing / per_kw, fleet.least_charge_kw[here], fleet.charge_kw[here])
+    fits = energy[here] + wanted * per_kw <= bounds.ceiling_kwh[here] + _ENOUGH_KWH
+    return np.where((missing > _ENOUGH_KWH) & fits, wanted, 0.0)
+
+
+def _can_give_kw(problem: PlanProblem, energy: Floats, here: Ints) -> Floats:
+    fleet = problem.fleet
+    above_floor = np.maximum(energy[here] - fleet.energy_min_kwh[here], 0.0)
+    possible = np.minimum(fleet.discharge_kw[here], above_floor * fleet.discharge_efficiency[here] / problem.step_h)
+    return np.where(fleet.no_pause[here], 0.0, possible)
+
+
+def _urgency(problem: PlanProblem, target: Floats, energy: Floats, begun: Bools, here: Ints, step: int) -> Ints:
+    fleet = problem.fleet
+    hours_needed = (target[here] - energy[here]) / np.maximum(
+        fleet.charge_efficiency[here] * fleet.charge_kw[here], 1e-9
+    )
+    to_spare = (fleet.departure[here] - step) * problem.step_h - hours_needed
+    below_floor = energy[here] < fleet.energy_min_kwh[here]
+    runs_on = fleet.no_pause[here] & begun[here]
+    return np.lexsort((to_spare, ~below_floor, ~runs_on))
+
+
+def _shares(wanted_kw: Floats, available_kw: float) -> Floats:
+    """First come, first served: each gets what it wants of what those before it left."""
+    before = np.cumsum(wanted_kw) - wanted_kw
+    return np.clip(available_kw - before, 0.0, wanted_kw)
