@@ -1,0 +1,120 @@
+"""What is proven about a schedule: its cost and a lower bound, both recomputed in float64 from scratch.
+
+For any prices λ in the domain of F* and any feasible charge prices μ
+
+    LB = Σ_i V_i(λ) + λᵀ·load − F*(λ; μ)  ≤  optimum,
+
+with V_i from the exact oracle. Nothing that the search computed enters but λ and μ. The upper bound is the cost of the
+very schedule that is returned: the search's schedule, moved into the vehicles' limits in float64.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from bothways.planning.engine.lanes import cheapest_block
+from bothways.planning.engine.model import (
+    BEGIN,
+    CEILING,
+    E0,
+    END,
+    FIELDS,
+    FLOOR,
+    MOST_IN,
+    MOST_OUT,
+    PER_IN,
+    PER_OUT,
+    REQUIRED,
+    VALUE,
+    WEAR,
+    Numbers,
+)
+from bothways.planning.engine.simd import HALF, LANES, load, load_like, select_lt, splat, total, vmax, vmin
+from bothways.planning.problem import Floats, Ints
+
+
+@njit(cache=True, nogil=True)
+def best_values(
+    blocks_from: int,
+    blocks_to: int,
+    columns: Floats,
+    window: Ints,
+    price: Floats,
+    periods: int,
+) -> float:
+    """Σ V_i(λ) of some blocks: the vehicles' least costs at prices λ, by the exact oracle in float64."""
+    size = (2 * periods + 6) * LANES
+    slopes, ends = np.empty(2 * size), np.empty(2 * size)
+    up_to, down_to, change = np.empty(periods * LANES), np.empty(periods * LANES), np.empty(periods * LANES)
+    value = 0.0
+    for block in range(blocks_from, blocks_to):
+        first, last = window[block, 0], window[block, 1]
+        for half in range(2):
+            cheapest_block(columns, block, half, HALF, price, first, last, slopes, ends, up_to, down_to, change)
+            base = block * FIELDS * LANES + half * HALF
+            per_in, per_out = load(columns, base + PER_IN * LANES), load(columns, base + PER_OUT * LANES)
+            wear, worth = load(columns, base + WEAR * LANES), load(columns, base + VALUE * LANES)
+            zero = splat(wear, 0.0)
+            cost = zero
+            for t in range(first, last):
+                x = load(change, t * LANES + half * HALF)
+                here = splat(wear, price[t])
+                cost = cost + (vmax(x, zero) * per_in * here + vmin(x, zero) * per_out * (here - wear) - worth * x)
+            value += total(cost)
+    return value
+
+
+@njit(cache=True, nogil=True)
+def repaired(
+    blocks_from: int,
+    blocks_to: int,
+    columns: Floats,
+    window: Ints,
+    first_row: Ints,
+    schedules: Numbers,
+    energy: Floats,
+) -> float:
+    """Moves schedules into the vehicles' limits in float64; adds their AC energy and returns their own cost.
+
+    Each step's change is clipped so that the next stored energy stays between ceiling and the lowest energy from which
+    floor and requirement can still be met.
+
+    Takes:
+        blocks_from, blocks_to: which blocks.
+        columns, window, first_row: the blocks in float64.
+        schedules: changes of stored energy, flat ``(rows, LANES)``, either kind of number.
+        energy: AC energy per step, ``(width,)`` [kWh]; added to.
+
+    Returns:
+        Wear − terminal value of the changes [currency].
+    """
+    own_cost = 0.0
+    for block in range(blocks_from, blocks_to):
+        first, last, row = window[block, 0], window[block, 1], first_row[block]
+        for half in range(2):
+            base = block * FIELDS * LANES + half * HALF
+            ceiling, floor = load(columns, base + CEILING * LANES), load(columns, base + FLOOR * LANES)
+            wish = load(columns, base + REQUIRED * LANES)
+            most_in, most_out = load(columns, base + MOST_IN * LANES), load(columns, base + MOST_OUT * LANES)
+            per_in, per_out = load(columns, base + PER_IN * LANES), load(columns, base + PER_OUT * LANES)
+            wear, worth = load(columns, base + WEAR * LANES), load(columns, base + VALUE * LANES)
+            begin, end = load(columns, base + BEGIN * LANES), load(columns, base + END * LANES)
+            now = load(columns, base + E0 * LANES)
+            zero = splat(wear, 0.0)
+            cost = zero
+            for t in range(first, last):
+                place = (row + t - first) * LANES + half * HALF
+                clock = splat(wear, t + 0.5)
+                low = vmax(floor, wish - (end - splat(wear, t + 1.0)) * most_in)
+                x = vmin(load_like(wear, schedules, place), vmin(most_in, ceiling - now))
+                x = vmax(x, vmax(zero - most_out, low - now))
+                x = vmin(x, most_in)
+                x = select_lt(begin, clock, select_lt(clock, end, x, zero), zero)
+                now = now + x
+                sold = vmin(x, zero) * per_out
+                used = vmax(x, zero) * per_in + sold
+                cost = cost - wear * sold - worth * x
+                energy[t] += total(used)
+            own_cost += total(cost)
+    return own_cost

@@ -1,0 +1,359 @@
+"""The fully corrective form, for small fleets: every vehicle keeps a few schedules and their weights.
+
+With few vehicles one step towards one schedule at a time is slow: a vehicle's optimum is a mixture of several cheapest
+schedules. Here a pass prices the site once, asks the exact oracle in float64 for every vehicle (which is also the lower
+bound), adds the answers as columns, and then moves weight within each vehicle from its dearest column in use to its
+cheapest, vehicle after vehicle, the price following each move.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from bothways.planning.engine.lanes import cheapest_block
+from bothways.planning.engine.model import BEGIN, END, FIELDS, PER_IN, PER_OUT, VALUE, WEAR
+from bothways.planning.engine.simd import HALF, LANES, load, splat, store, total
+from bothways.planning.engine.site import coupling_price
+from bothways.planning.problem import Floats, Ints
+
+COLUMNS = 10
+"""Schedules that a vehicle keeps."""
+
+
+@njit(cache=True, nogil=True)
+def add_columns(
+    blocks: Floats,
+    window: Ints,
+    vehicle: Ints,
+    price: Floats,
+    periods: int,
+    width: int,
+    energy: Floats,
+    own: Floats,
+    weight: Floats,
+) -> tuple[float, float]:
+    """Asks the oracle for every vehicle at one price and keeps the answers as columns.
+
+    A new schedule takes the place of the unused column that is dearest now; where all are in use, the two of least
+    weight are first mixed into one. So the present mixture, and with it the site's total, is never touched.
+
+    Takes:
+        blocks: the float64 blocks.
+        window: their windows.
+        vehicle: ``(B·LANES,)``, −1 for an empty lane.
+        price: ``(width,)``.
+        periods, width: steps, and steps with padding.
+        energy: columns' AC energies, flat ``(B·LANES, COLUMNS, width)`` [kWh]; updated.
+        own: columns' wear minus terminal value, ``(B·LANES, COLUMNS)``; updated.
+        weight: ``(B·LANES, COLUMNS)``, rows sum to 1; a negative weight marks an empty place; updated.
+
+    Returns:
+        Σ V_i(λ), and Σ (cost of the present mixture − V_i).
+    """
+    size = (2 * periods + 6) * LANES
+    slopes, ends = np.empty(2 * size), np.empty(2 * size)
+    up_to, down_to, change = np.empty(periods * LANES), np.empty(periods * LANES), np.empty(periods * LANES)
+    fresh = np.zeros(width)
+    values, gap = 0.0, 0.0
+    for block in range(window.shape[0]):
+        first, last = window[block, 0], window[block, 1]
+        for half in range(2):
+            cheapest_block(blocks, block, half, HALF, price, first, last, slopes, ends, up_to, down_to, change)
+        base = block * FIELDS * LANES
+        for lane in range(LANES):
+            i = block * LANES + lane
+            if vehicle[i] < 0:
+                continue
+            begin, end = int(blocks[base + BEGIN * LANES + lane]), int(blocks[base + END * LANES + lane])
+            per_in, per_out = blocks[base + PER_IN * LANES + lane], blocks[base + PER_OUT * LANES + lane]
+            wear, worth = blocks[base + WEAR * LANES + lane], blocks[base + VALUE * LANES + lane]
+            cost, own_cost = 0.0, 0.0
+            for t in range(begin, end):
+                x = change[t * LANES + lane]
+                q = x * per_in if x > 0.0 else x * per_out
+                fresh[t] = q
+                cost += price[t] * q
+                own_cost -= worth * x + wear * min(q, 0.0)
+            values += cost + own_cost
+            gap += _keep(i, fresh, own_cost, cost + own_cost, begin, end, price, width, energy, own, weight)
+    return values, gap
+
+
+@njit(cache=True, nogil=True)
+def _keep(
+    i: int,
+    fresh: Floats,
+    own_cost: float,
+    value: float,
+    begin: int,
+    end: int,
+    price: Floats,
+    width: int,
+    energy: Floats,
+    own: Floats,
+    weight: Floats,
+) -> float:
+    """Puts a schedule among the columns of vehicle ``i``; returns by how much the mixture was dearer."""
+    mixture, place, dearest, lightest, known = 0.0, -1, -np.inf, 0, False
+    for k in range(COLUMNS):
+        if weight[i, k] < 0.0:
+            if dearest < np.inf:
+                place, dearest = k, np.inf
+            continue
+        cost, offset = own[i, k], (i * COLUMNS + k) * width
+        for t in range(begin, end):
+            cost += price[t] * energy[offset + t]
+        mixture += weight[i, k] * cost
+        if cost - value <= 1e-12 * (1.0 + abs(value)):
+            known = True
+        if weight[i, k] == 0.0 and cost > dearest:
+            place, dearest = k, cost
+        if weight[i, k] < weight[i, lightest]:
+            lightest = k
+    if known:
+        return max(0.0, mixture - value)
+    if place < 0:
+        place = _merge_lightest(i, lightest, begin, end, width, energy, own, weight)
+    empty = True
+    for k in range(COLUMNS):
+        empty = empty and weight[i, k] < 0.0
+    weight[i, place] = 1.0 if empty else 0.0
+    own[i, place] = own_cost
+    offset = (i * COLUMNS + place) * width
+    for t in range(begin, end):
+        energy[offset + t] = fresh[t]
+    return 0.0 if empty else max(0.0, mixture - value)
+
+
+@njit(cache=True, nogil=True)
+def _merge_lightest(
+    i: int,
+    lightest: int,
+    begin: int,
+    end: int,
+    width: int,
+    energy: Floats,
+    own: Floats,
+    weight: Floats,
+) -> int:
+    """Mixes the two columns of least weight into one, which changes nothing; returns the place that is free now."""
+    second = -1
+    for k in range(COLUMNS):
+        if k != lightest and (second < 0 or weight[i, k] < weight[i, second]):
+            second = k
+    both = weight[i, lightest] + weight[i, second]
+    part = weight[i, lightest] / both
+    into, out_of = (i * COLUMNS + second) * width, (i * COLUMNS + lightest) * width
+    for t in range(begin, end):
+        energy[into + t] += part * (energy[out_of + t] - energy[into + t])
+    own[i, second] += part * (own[i, lightest] - own[i, second])
+    weight[i, second] = both
+    return lightest
+
+
+@njit(cache=True, nogil=True)
+def mixture_energy(
+    count: int,
+    width: int,
+    energy: Floats,
+    weight: Floats,
+    load_kwh: Floats,
+    out: Floats,
+) -> None:
+    """Total AC energy of base load and mixtures, ``(width,)`` [kWh]."""
+    for t in range(width):
+        out[t] = load_kwh[t]
+    for i in range(count):
+        for k in range(COLUMNS):
+            if weight[i, k] > 0.0:
+                offset = (i * COLUMNS + k) * width
+                for t in range(width):
+                    out[t] += weight[i, k] * energy[offset + t]
+
+
+@njit(cache=True, nogil=True)
+def move_weights(  # noqa: C901, PLR0912 (a kernel: its branches are the cases of one formula)
+    sweeps: int,
+    order: Ints,
+    blocks: Floats,
+    energy: Floats,
+    own: Floats,
+    weight: Floats,
+    sums: Floats,
+    centre: Floats,
+    rho: float,
+    lowest: float,
+    stairs: Floats,
+    width: int,
+    limits: Floats,
+    charges: Floats,
+    masks: Floats,
+    mu: Floats,
+) -> None:
+    """Pairwise steps between the columns of one vehicle after another; the site's price follows each.
+
+    Takes:
+        sweeps: how often to visit each vehicle.
+        order: vehicles (as lanes) in the order of the visit.
+        blocks: float64 blocks, for the stays.
+        energy, own, weight: the columns; weights are updated.
+        sums: total AC energy per step with base load, ``(width,)``; updated.
+        centre, rho: prox centre and penalty parameter.
+        lowest: lowest convex price.
+        stairs, width, limits, charges, masks, mu: the site.
+    """
+    price, probe, z, wanted, trial = np.empty(width), np.empty(width), np.empty(width), np.empty(width), np.empty(width)
+    cost = np.empty(COLUMNS)
+    for _ in range(sweeps):
+        moved = 0.0
+        for visit in range(order.shape[0]):
+            i = order[visit]
+            base = (i // LANES) * FIELDS * LANES + i % LANES
+            first = int(blocks[base + BEGIN * LANES]) // HALF * HALF
+            last = int(blocks[base + END * LANES])
+            coupling_price(sums, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, price)
+            low, high = -1, -1
+            for k in range(COLUMNS):
+                if weight[i, k] < 0.0:
+                    continue
+                cost[k] = own[i, k] + _along(price, energy, (i * COLUMNS + k) * width, first, last)
+                if low < 0 or cost[k] < cost[low]:
+                    low = k
+                if weight[i, k] > 0.0 and (high < 0 or cost[k] > cost[high]):
+                    high = k
+            aim = cost[high] - cost[low]
+            if aim <= 1e-13 * (1.0 + abs(cost[low])):
+                continue
+            to, since = (i * COLUMNS + low) * width, (i * COLUMNS + high) * width
+            share = weight[i, high]
+            length = _distance(energy, to, since, first, last)
+            if share * length > aim * rho:
+                # A full move may overshoot: the secant of the site's price says how far to go, at least the safe step.
+                safe = aim * rho / length
+                for t in range(width):
+                    trial[t] = sums[t]
+                for t in range(first, min(width, (last + HALF - 1) // HALF * HALF)):
+                    trial[t] += share * (energy[to + t] - energy[since + t])
+                coupling_price(trial, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, probe)
+                after = 0.0
+                for t in range(first, last):
+                    after += (max(probe[t], lowest) - price[t]) * (energy[to + t] - energy[since + t])
+                if after > aim:
+                    share = min(share, max(safe, share * aim / after))
+            _transfer(energy, to, since, first, last, share, sums)
+            weight[i, low] += share
+            weight[i, high] = weight[i, high] - share if share < weight[i, high] else 0.0
+            moved += aim * share
+        if moved <= 0.0:
+            break
+
+
+@njit(cache=True, nogil=True)
+def _along(
+    price: Floats,
+    energy: Floats,
+    offset: int,
+    first: int,
+    last: int,
+) -> float:
+    like = load(price, 0)
+    product = splat(like, 0.0)
+    for t in range(first, last, HALF):
+        product = product + load(price, t) * load(energy, offset + t)
+    return float(total(product))
+
+
+@njit(cache=True, nogil=True)
+def _distance(
+    energy: Floats,
+    to: int,
+    since: int,
+    first: int,
+    last: int,
+) -> float:
+    like = load(energy, to)
+    product = splat(like, 0.0)
+    for t in range(first, last, HALF):
+        difference = load(energy, to + t) - load(energy, since + t)
+        product = product + difference * difference
+    return float(total(product))
+
+
+@njit(cache=True, nogil=True)
+def _transfer(
+    energy: Floats,
+    to: int,
+    since: int,
+    first: int,
+    last: int,
+    share: float,
+    sums: Floats,
+) -> None:
+    like = load(energy, to)
+    part = splat(like, share)
+    for t in range(first, last, HALF):
+        store(sums, t, load(sums, t) + part * (load(energy, to + t) - load(energy, since + t)))
+
+
+@njit(cache=True, nogil=True)
+def mixed_schedules(
+    blocks: Floats,
+    window: Ints,
+    first_row: Ints,
+    vehicle: Ints,
+    width: int,
+    energy: Floats,
+    weight: Floats,
+    schedules: Floats,
+) -> None:
+    """Writes the mixtures as changes of stored energy, flat ``(rows, LANES)``: mixed there, where limits are linear."""
+    for block in range(window.shape[0]):
+        base = block * FIELDS * LANES
+        first, last, row = window[block, 0], window[block, 1], first_row[block]
+        for lane in range(LANES):
+            i = block * LANES + lane
+            for t in range(first, last):
+                schedules[(row + t - first) * LANES + lane] = 0.0
+            if vehicle[i] < 0:
+                continue
+            per_in, per_out = blocks[base + PER_IN * LANES + lane], blocks[base + PER_OUT * LANES + lane]
+            for k in range(COLUMNS):
+                if weight[i, k] > 0.0:
+                    offset = (i * COLUMNS + k) * width
+                    for t in range(int(blocks[base + BEGIN * LANES + lane]), int(blocks[base + END * LANES + lane])):
+                        q = energy[offset + t]
+                        x = q / per_in if q > 0.0 else q / per_out
+                        schedules[(row + t - first) * LANES + lane] += weight[i, k] * x
+
+
+@njit(cache=True, nogil=True)
+def seed_columns(
+    blocks: Floats,
+    window: Ints,
+    first_row: Ints,
+    vehicle: Ints,
+    width: int,
+    schedules: Floats,
+    energy: Floats,
+    own: Floats,
+    weight: Floats,
+) -> None:
+    """Makes the schedules found so far the first column of every vehicle."""
+    for block in range(window.shape[0]):
+        base = block * FIELDS * LANES
+        first, row = window[block, 0], first_row[block]
+        for lane in range(LANES):
+            i = block * LANES + lane
+            weight[i, :] = -1.0
+            if vehicle[i] < 0:
+                continue
+            per_in, per_out = blocks[base + PER_IN * LANES + lane], blocks[base + PER_OUT * LANES + lane]
+            cost = 0.0
+            for t in range(int(blocks[base + BEGIN * LANES + lane]), int(blocks[base + END * LANES + lane])):
+                x = np.float64(schedules[(row + t - first) * LANES + lane])
+                q = x * per_in if x > 0.0 else x * per_out
+                energy[i * COLUMNS * width + t] = q
+                cost -= blocks[base + VALUE * LANES + lane] * x + blocks[base + WEAR * LANES + lane] * min(q, 0.0)
+            own[i, 0] = cost
+            weight[i, 0] = 1.0

@@ -1,0 +1,90 @@
+"""The loop around the fully corrective passes: takes a search over and drives its gap down."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bothways.planning.engine.certificate import repaired
+from bothways.planning.engine.corrective import (
+    COLUMNS,
+    add_columns,
+    mixed_schedules,
+    mixture_energy,
+    move_weights,
+    seed_columns,
+)
+from bothways.planning.engine.search import Search
+from bothways.planning.engine.simd import LANES
+from bothways.planning.engine.site import LOAD, conjugate, coupling_price, site_cost
+from bothways.planning.problem import Floats
+
+INNER_SWEEPS = 10
+
+
+def polish(search: Search, gap: float, most_passes: int) -> None:
+    """Continues ``search`` with fully corrective passes until the proven gap is at most ``gap``.
+
+    Every pass is certified: its oracle answers at one price, in float64, are the lower bound.
+    """
+    site, blocks = search.site, search.blocks
+    lanes = blocks.count * LANES
+    energy = np.zeros(lanes * COLUMNS * site.width)
+    own, weight = np.zeros((lanes, COLUMNS)), np.empty((lanes, COLUMNS))
+    seed_columns(
+        blocks.columns, blocks.window, blocks.first_row, blocks.vehicle, site.width, search.schedules, energy, own,
+        weight,
+    )  # fmt: skip
+    search.schedules = search.schedules.astype(np.float64)
+    taken = np.flatnonzero(blocks.vehicle >= 0)
+    load_kwh = site.table[LOAD * site.width : (LOAD + 1) * site.width]
+    sums = np.empty(site.width)
+    table = (site.table, site.width, site.limits, site.charges, site.masks)
+    z, wanted, price = np.empty(site.width), np.empty(site.width), np.empty(site.width)
+    for _ in range(most_passes):
+        if search.cancel is not None and search.cancel():
+            break
+        search.sweeps += 1
+        prices = search.prices
+        mixture_energy(lanes, site.width, energy, weight, load_kwh, sums)
+        coupling_price(sums, prices.energy, search.rho, *table, prices.charges, z, wanted, price)
+        np.maximum(price, search.lowest, out=price)
+        prices.energy = price.copy()
+        dual = -conjugate(price, site.periods, *table, prices.charges.copy())
+        dual += float(price[: site.periods] @ site.row(LOAD))
+        site_cost_now, _ = site_cost(sums, site.periods, *table)
+        values, fleet_gap = add_columns(
+            blocks.columns, blocks.window, blocks.vehicle, price, site.periods, site.width, energy, own, weight
+        )
+        search.bounds.lower = max(search.bounds.lower, search.offset + dual + values)
+        site_gap = max(0.0, site_cost_now - dual - float(price[: site.periods] @ (sums - load_kwh)[: site.periods]))
+        if fleet_gap + site_gap <= 1.2 * gap * max(1.0, abs(search.offset + dual + values)):
+            _price_schedule(search, energy, weight)
+            if search.bounds.gap() <= gap:
+                return
+        search.rescale(fleet_gap, site_gap)
+        mixture_energy(lanes, site.width, energy, weight, load_kwh, sums)
+        move_weights(
+            INNER_SWEEPS, search.rng.permutation(taken), blocks.columns, energy, own, weight, sums, prices.energy,
+            search.rho, search.lowest, *table, prices.charges,
+        )  # fmt: skip
+    _price_schedule(search, energy, weight)
+
+
+def _price_schedule(search: Search, energy: Floats, weight: Floats) -> None:
+    """Writes the mixtures into the search's schedules and prices exactly those."""
+    site, blocks = search.site, search.blocks
+    mixed_schedules(
+        blocks.columns, blocks.window, blocks.first_row, blocks.vehicle, site.width, energy, weight, search.schedules
+    )
+    search.sums = np.zeros((1, site.width))
+    own_cost = repaired(
+        0, blocks.count, blocks.columns, blocks.window, blocks.first_row, search.schedules, search.sums[0],
+    )  # fmt: skip
+    cost, broken = site_cost(
+        search.total(), site.periods, site.table, site.width, site.limits, site.charges, site.masks
+    )
+    search.bounds.upper = search.offset + cost + own_cost if broken <= search.slack_kwh else math.inf
+    if search.progress is not None:
+        search.progress(search.sweeps, search.bounds.lower, search.bounds.upper)

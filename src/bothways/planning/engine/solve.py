@@ -1,0 +1,231 @@
+"""The engine's door: from a plan problem to a certified plan and the state that a re-plan starts from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from bothways.domain.errors import DomainError, SolverError
+from bothways.planning.answer import relative_gap
+from bothways.planning.engine.model import E0, lowest_convex_price, pack, stays_of
+from bothways.planning.engine.polish import polish
+from bothways.planning.engine.schedule import Compact
+from bothways.planning.engine.search import Prices, Search, first_prices, price_unit, start_prices
+from bothways.planning.engine.site import Site, site_of
+from bothways.planning.evaluation import Flows, site_flows
+from bothways.planning.layout import Layout
+from bothways.planning.problem import Fleet, Floats, PlanOptions, PlanProblem, PlanSolution
+from bothways.planning.shortfall import explain, reach
+
+DENSE_UP_TO = 200_000
+"""Fleets above this get their schedule in compact form unless asked otherwise."""
+
+CORRECTIVE_UP_TO = 2_000
+"""Vehicles up to which the fully corrective form takes over when the fast form has not closed the gap."""
+
+THREADS_FROM = 5_000
+"""Vehicles from which a second thread pays."""
+
+
+WARM_SCALE = 0.08
+"""Step scale of a warm start at most, in typical prices: prices that are nearly right need little room."""
+
+_CHUNK = 4096  # vehicles that fall short, explained at once
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """What a re-plan starts from, and the schedule where the fleet is too large for tables.
+
+    Attributes:
+        price: price of energy per step, ``(T,)`` [currency/kWh].
+        charge_prices: prices that the demand charges put on the steps, ``(K, T)`` [currency/kWh].
+        scale: the step scale r at the end [currency/kWh].
+        sweeps: passes over the fleet that were made.
+        schedule: the schedule in compact form; ``None`` where the plan holds tables.
+    """
+
+    price: Floats
+    charge_prices: Floats
+    scale: float
+    sweeps: int = 0
+    schedule: Compact | None = None
+
+    def shifted(self, steps: int) -> EngineState:
+        """The state seen ``steps`` later: prices move towards the front, the last one is repeated at the end."""
+        at = np.minimum(np.arange(self.price.size) + steps, self.price.size - 1)
+        charges = np.where(np.arange(at.size) + steps < at.size, self.charge_prices[:, at], 0.0)
+        return replace(self, price=self.price[at], charge_prices=charges, schedule=None)
+
+
+def supports(problem: PlanProblem) -> str | None:
+    """Says why the engine cannot plan ``problem``; ``None`` where it can.
+
+    The engine's oracle and its site are convex; what is not convex, and limits that may have to rank above required
+    energy, belong to HiGHS.
+    """
+    fleet = problem.fleet
+    if fleet.semi_continuous:
+        return "a vehicle has a minimum charging power or must not pause"
+    if np.any(problem.export_price > problem.import_price):
+        return "export pays more than import costs in some step"
+    lowest = lowest_convex_price(problem)
+    if float(problem.export_price.min()) < lowest:
+        return f"a price is below {lowest:.4g} per kWh, where charging and discharging at once would pay"
+    burns = (problem.import_price < 0.0) & (problem.curtailable_kw > 0.0)
+    if problem.demand_charges and np.any(burns):
+        return "importing at a negative price competes with curtailment under a demand charge"
+    if not math.isinf(problem.import_hard_limit_kw):
+        forced = stays_of(problem).forced / problem.step_h
+        if np.any(problem.base_load_kw + forced > problem.import_hard_limit_kw):
+            return "base load, or vehicles below their floor, pass the hard import limit"
+    return None
+
+
+def solve_engine(
+    problem: PlanProblem,
+    options: PlanOptions | None = None,
+    *,
+    warm: EngineState | None = None,
+    cancel: Callable[[], bool] | None = None,
+    progress: Callable[[int, float, float], None] | None = None,
+    threads: int | None = None,
+    seed: int = 0,
+    dense: bool | None = None,
+) -> tuple[PlanSolution, EngineState]:
+    """Plans a fleet of any size and proves how good the plan is.
+
+    Args:
+        problem: what is asked.
+        options: only ``gap`` is used; the engine reads no clock (see ``cancel``).
+        warm: state of an earlier plan over steps that now lie in the same places (see ``EngineState.shifted``).
+        cancel: asked between passes; True ends the search with the best plan so far.
+        progress: told the number of passes, the lower and the upper bound after each certificate.
+        threads: worker threads; by default one for small fleets, two for large ones. One thread is deterministic.
+        seed: order in which vehicles are visited.
+        dense: whether the plan holds ``(N, T)`` tables; by default up to 200 000 vehicles. Otherwise ``power_kw`` and
+            ``energy_kwh`` have no rows and the schedule is in the state.
+
+    Returns:
+        The plan and the state for the next one. The objective is that of exactly the schedule returned; the lower bound
+        is recomputed in float64 and valid however far the search came.
+
+    Raises:
+        DomainError: the problem has a feature that the engine does not support (see :func:`supports`).
+        SolverError: no schedule within the hard limits was found.
+    """
+    options = options or PlanOptions()
+    reason = supports(problem)
+    if reason is not None:
+        msg = f"the engine cannot plan this: {reason}"
+        raise DomainError(msg)
+    stays = stays_of(problem)
+    blocks = pack(stays.rows, problem.periods)
+    site = site_of(problem, stays.forced)
+    vehicles = int((blocks.vehicle >= 0).sum())
+    workers = threads or (2 if vehicles >= THREADS_FROM else 1)
+    offset = -problem.terminal_value_per_kwh * float(stays.rows[:, E0].sum())
+    search = Search(
+        site, blocks, vehicles, problem.step_h, lowest_convex_price(problem), offset, workers,
+        np.random.default_rng(seed), cancel, progress,
+    )  # fmt: skip
+    _search(search, options.gap, warm)
+    if math.isinf(search.bounds.upper):
+        msg = "the engine found no schedule within the hard limits of the site"
+        raise SolverError(msg)
+    compact = Compact(blocks, stays, search.schedules, problem.step_h, problem.periods)
+    if dense is None:
+        dense = problem.fleet.size <= DENSE_UP_TO
+    state = EngineState(
+        search.prices.energy[: site.periods].copy(),
+        search.prices.charges.reshape(-1, site.width)[:, : site.periods].copy(),
+        search.prices.scale,
+        search.sweeps,
+        None if dense else compact,
+    )
+    return _solution(problem, compact, search, options.gap, dense=dense), state
+
+
+def _search(search: Search, gap: float, warm: EngineState | None) -> None:
+    vehicles = search.vehicles
+    if vehicles == 0:
+        search.price_base_load(first_prices(search.site), gap)
+        return
+    if warm is not None and warm.price.size == search.site.periods:
+        prices = _warm_prices(search.site, warm)
+    else:
+        prices = start_prices(search, first_prices(search.site), gap)
+    small = vehicles <= CORRECTIVE_UP_TO
+    search.run(prices, gap, _fast_sweeps(vehicles) if small else 400)
+    if search.bounds.gap() > gap and small:
+        polish(search, gap, 400)
+
+
+def _fast_sweeps(vehicles: int) -> int:
+    """Sweeps of the fast form before the corrective form takes over: it pays from about 500 vehicles."""
+    return 6 if vehicles < 50 else 12 if vehicles < 500 else 60
+
+
+def _warm_prices(site: Site, warm: EngineState) -> Prices:
+    energy, charges = np.zeros(site.width), np.zeros(site.masks.shape[0])
+    energy[: site.periods] = warm.price
+    if warm.charge_prices.shape == (site.charges.shape[0], site.periods):
+        charges.reshape(-1, site.width)[:, : site.periods] = warm.charge_prices
+    return Prices(energy, charges, min(warm.scale, WARM_SCALE * price_unit(site)))
+
+
+def _solution(problem: PlanProblem, compact: Compact, search: Search, gap: float, *, dense: bool) -> PlanSolution:
+    fleet = problem.fleet
+    tables = compact.tables(dense=dense)
+    flows = site_flows(problem, tables.total_kw)
+    objective = _objective(problem, flows, tables.wear, float(tables.energy_end_kwh.sum()))
+    lower = min(search.bounds.lower, objective)
+    shortfall, reasons = _shortfalls(problem, tables.energy_end_kwh)
+    reached = relative_gap(objective, lower)
+    notes = () if dense else ("the schedule is in compact form: see EngineState.schedule",)
+    return PlanSolution(
+        status="optimal" if reached <= gap else "feasible",
+        objective=objective,
+        lower_bound=lower,
+        gap=reached,
+        solver="engine",
+        power_kw=tables.power_kw,
+        energy_kwh=tables.energy_kwh,
+        import_kw=flows.import_kw,
+        export_kw=flows.export_kw,
+        curtailed_kw=flows.curtailed_kw,
+        peak_import_kw=float(flows.import_kw.max()),
+        shortfall_kwh=shortfall,
+        floor_deficit_kwh=np.maximum(fleet.energy_min_kwh - fleet.energy_at_arrival_kwh, 0.0),
+        reasons=reasons,
+        notes=notes,
+    )
+
+
+def _shortfalls(problem: PlanProblem, energy_end_kwh: Floats) -> tuple[Floats, tuple[str, ...]]:
+    """Shortfall per vehicle and its reason; only the vehicles that fall short are looked at closely."""
+    fleet = problem.fleet
+    shortfall = np.zeros(fleet.size)
+    reasons = [""] * fleet.size
+    short = np.flatnonzero(fleet.energy_required_kwh > energy_end_kwh)
+    for begin in range(0, short.size, _CHUNK):
+        some = short[begin : begin + _CHUNK]
+        part = replace(problem, fleet=Fleet(**{item.name: getattr(fleet, item.name)[some] for item in fields(Fleet)}))
+        shortfall[some], texts = explain(part, reach(part, Layout.of(part)), energy_end_kwh[some])
+        for i, text in zip(some.tolist(), texts, strict=True):
+            reasons[i] = text
+    return shortfall, tuple(reasons)
+
+
+def _objective(problem: PlanProblem, flows: Flows, wear: float, energy_end_kwh: float) -> float:
+    """The objective of ``PlanProblem`` from flows and sums; ``evaluation.evaluate`` says the same from the schedule."""
+    bought = float(problem.import_price @ flows.import_kw - problem.export_price @ flows.export_kw)
+    demand = math.fsum(
+        charge.price_per_kw * max(0.0, peak - charge.peak_so_far_kw)
+        for charge, peak in zip(problem.demand_charges, flows.peak_kw.tolist(), strict=True)
+    )
+    excess = problem.import_limit_penalty_per_kwh * float(flows.excess_kw.sum())
+    return problem.step_h * (bought + excess) + wear + demand - problem.terminal_value_per_kwh * energy_end_kwh
