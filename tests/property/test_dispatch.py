@@ -44,7 +44,10 @@ def test_battery_and_driver_limits_always_hold(fleet, base, target, hard, export
     power = call(fleet, base, target, hard, export)
     assert np.all(power <= fleet["charge_kw"] + 1e-9)
     assert np.all(power >= -fleet["discharge_kw"] - 1e-9)
-    after = fleet["energy"] + np.where(power > 0, power * fleet["eta_c"] * STEP_H, power * STEP_H / fleet["eta_d"])
+    _, after = respond_all(
+        power, fleet["energy"], fleet["ceiling"], fleet["charge_kw"], fleet["discharge_kw"], fleet["eta_c"],
+        fleet["eta_d"], STEP_H,
+    )  # fmt: skip
     assert np.all(after <= np.maximum(fleet["ceiling"], fleet["energy"]) + 1e-9)
     assert np.all(after >= np.minimum(fleet["floor"], fleet["energy"]) - 1e-9)
 
@@ -95,8 +98,20 @@ def test_the_minimum_current_is_kept_or_nothing_flows(fleet, minimum, hard):
     power = call(fleet, hard=hard)
     low = (power > 0.0) & (power < fleet["minimum_kw"] - 1e-9)
     assert not low.any()
-    if power.sum() > hard + 1e-6:
-        assert np.all(power <= 0.0)
+    assert power.sum() <= hard + 1e-6
+
+
+@given(st.floats(0.05, 0.35))
+def test_the_last_bit_is_charged_at_the_minimum_and_ended_by_the_vehicle(missing):
+    one = np.ones(1)
+    power = setpoints(
+        np.inf * one, 20.0 * one, 0 * one, (20.0 + missing) * one, (20.0 + missing) * one, np.ones(1, dtype=np.int64),
+        7.0 * one, 0 * one, one, one, 1.44 * one, 0.0, math.inf, math.inf, math.inf, STEP_H,
+    )  # fmt: skip
+    assert power[0] == 1.44
+    flowed, after = respond_all(power, 20.0 * one, (20.0 + missing) * one, 7.0 * one, 0 * one, one, one, STEP_H)
+    assert after[0] <= 20.0 + missing + 1e-12
+    assert flowed[0] <= 1.44
 
 
 @given(fleets())

@@ -73,12 +73,15 @@ def _lower(power: Floats, bound: Floats, excess: float) -> float:
 
 @njit(cache=True, nogil=True)
 def _minimum_current(power: Floats, must: Floats, high: Floats, minimum: Floats, room: float) -> None:
-    """Moves powers between 0 and the minimum to one of the two; ``room`` is what the site can still take [kW]."""
+    """Moves powers between 0 and the minimum to one of the two; ``room`` is what the site can still take [kW].
+
+    A vehicle that needs less than a step at the minimum is told the minimum and stops by itself when it is full.
+    """
     for i in range(power.shape[0]):
         if 0.0 < power[i] < minimum[i]:
             step_up = minimum[i] - power[i]
-            wanted = must[i] > 0.0 or 2.0 * power[i] >= minimum[i]
-            if wanted and high[i] >= minimum[i] and step_up <= room:
+            wanted = must[i] > 0.0 or 2.0 * power[i] >= min(minimum[i], high[i])
+            if wanted and step_up <= room:
                 power[i] = minimum[i]
                 room -= step_up
             else:
@@ -126,7 +129,8 @@ def setpoints(
         step_h: step [h].
 
     Returns:
-        Setpoints [kW], positive charges.
+        Setpoints [kW], positive charges. A setpoint is what is commanded: below the minimum current only 0 is
+        possible, so the last bit of charging is commanded at the minimum and ended by the vehicle.
     """
     n = planned.shape[0]
     power = np.empty(n)

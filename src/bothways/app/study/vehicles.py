@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ from bothways.studies.inputs import Assumption
 from bothways.studies.scenario import Scenario
 
 Ints = NDArray[np.int64]
+
+_DAYS_BEYOND = 7
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,9 @@ def _from_habits(scenario: Scenario) -> tuple[ImportedSessions, tuple[Assumption
     ]
     rng = np.random.default_rng(scenario.study.seed)
     part = scenario.study
-    table = sessions_from_timetable(habits, part.start, part.end, part.tz, rng)
+    # drawn beyond the end, so that no stay is cut off there: one that ends later is left out like a recorded one
+    beyond = part.end + timedelta(days=_DAYS_BEYOND)
+    table = sessions_from_timetable(habits, part.start, beyond, part.tz, rng)
     said = tuple(
         Assumption(
             f"timetable: {part.name}",

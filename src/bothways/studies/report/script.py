@@ -1,0 +1,86 @@
+"""The page's own script: draws a figure when it comes near the screen, in the reader's theme, and again for print."""
+
+from __future__ import annotations
+
+import json
+
+from bothways.studies.report.palette import DARK, LIGHT
+
+_PROGRAM = """
+(function () {
+  "use strict";
+  var themes = THEMES;
+  var dark = window.matchMedia("(prefers-color-scheme: dark)");
+  var touch = window.matchMedia("(pointer: coarse)").matches;
+  var plots = Array.prototype.slice.call(document.querySelectorAll(".plot"));
+  var printing = false;
+
+  function theme() { return themes[dark.matches && !printing ? "dark" : "light"]; }
+
+  function spec(plot) {
+    var colours = theme();
+    var text = document.getElementById(plot.dataset.spec).textContent;
+    var parsed = JSON.parse(text.replace(/@([a-z0-9-]+)@/g, function (whole, name) {
+      return Object.prototype.hasOwnProperty.call(colours, name) ? colours[name] : whole;
+    }));
+    var layout = parsed.layout, narrow = plot.clientWidth < 560;
+    layout.autosize = true;
+    layout.height = plot.clientHeight;
+    if (printing) { layout.autosize = false; layout.width = Math.min(plot.clientWidth, 690); }
+    if (touch) { layout.dragmode = false; }
+    if (narrow) {
+      layout.font.size = 11;
+      layout.margin.l = Math.min(layout.margin.l, 44);
+      layout.margin.r = 8;
+      if (layout.legend) { layout.legend.font.size = 11; }
+    }
+    return parsed;
+  }
+
+  function draw(plot) {
+    var parsed = spec(plot);
+    plot.dataset.drawn = "yes";
+    return Plotly.react(plot, parsed.data, parsed.layout, {
+      responsive: true, displaylogo: false, doubleClick: "reset", displayModeBar: touch || plot.dataset.compact ? false : "hover",
+      modeBarButtons: [["toImage", "resetScale2d"]],
+      toImageButtonOptions: { format: "svg", filename: plot.id }
+    });
+  }
+
+  function drawn(plot) { return plot.dataset.drawn === "yes"; }
+  function redraw() { plots.filter(drawn).forEach(draw); }
+
+  if ("IntersectionObserver" in window) {
+    var watch = new IntersectionObserver(function (entries) {
+      entries.forEach(function (entry) {
+        if (entry.isIntersecting) { watch.unobserve(entry.target); if (!drawn(entry.target)) { draw(entry.target); } }
+      });
+    }, { rootMargin: "600px 0px" });
+    plots.forEach(function (plot) { watch.observe(plot); });
+  } else { plots.forEach(draw); }
+
+  dark.addEventListener("change", redraw);
+  window.addEventListener("beforeprint", function () { printing = true; plots.forEach(draw); });
+  window.addEventListener("afterprint", function () { printing = false; redraw(); });
+
+  document.querySelectorAll(".ranges").forEach(function (group) {
+    var buttons = Array.prototype.slice.call(group.querySelectorAll("button"));
+    buttons.forEach(function (button) {
+      button.addEventListener("click", function () {
+        var plot = document.getElementById(group.dataset.plot);
+        var range = [Number(button.dataset.begin), Number(button.dataset.end)];
+        Promise.resolve(drawn(plot) ? null : draw(plot)).then(function () {
+          return Plotly.relayout(plot, { "xaxis.range": range });
+        });
+        buttons.forEach(function (other) { other.setAttribute("aria-pressed", String(other === button)); });
+      });
+    });
+  });
+})();
+"""
+
+
+def program() -> str:
+    """The script with both themes inside."""
+    themes = json.dumps({"light": dict(LIGHT), "dark": dict(DARK)}, separators=(",", ":"))
+    return _PROGRAM.replace("THEMES", themes)
