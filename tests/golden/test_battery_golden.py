@@ -10,6 +10,7 @@ import pytest
 from bothways.battery import laws
 from bothways.battery.ageing import age
 from bothways.battery.models import MODELS
+from bothways.battery.rainflow import count_cycles
 
 HERE = Path(__file__).parent
 
@@ -61,6 +62,15 @@ def test_pysam(case: dict[str, Any]) -> None:
     assert state[laws.RELAXED] == pytest.approx(expected["q3"], rel=2e-3)
 
 
+def test_rainflow() -> None:
+    given, expected = load("battery-rainflow")
+    counted: dict[tuple[float, float], float] = {}
+    for depth, mean, count in count_cycles(np.array(given["soc"])).tolist():
+        place = (round(depth, 4), round(mean, 5))
+        counted[place] = counted.get(place, 0.0) + count
+    assert sorted([*place, count] for place, count in counted.items()) == expected["cycles"]
+
+
 def daily(cap: float, *, feeds_back: bool, given: dict[str, float]) -> np.ndarray:
     step = given["charge_kw"] / given["capacity_kwh"]
     soc, now = [], cap
@@ -92,6 +102,13 @@ def test_bands() -> None:
         per_year = 100 * np.mean([1 - result.capacity_fraction[8] for result in drive.values()]) / 8
         low, high = expected["fleet_percent_per_year"]
         assert low <= per_year <= high
+        hot = [
+            age(model, daily(cap, feeds_back=False, given=given), 1.0, celsius + 5.0, capacity_kwh=60.0, years=8)
+            for model in MODELS.values()
+        ]
+        more = 100 * np.mean([1 - result.capacity_fraction[8] for result in hot]) / 8 - per_year
+        low, high = expected["five_degrees_hotter_percent_per_year"]
+        assert low <= more <= high
         points = {key: 100 * (drive[key].capacity_fraction[-1] - both[key].capacity_fraction[-1]) for key in MODELS}
         low, high = expected["v2g_points_in_ten_years"]
         assert low <= np.median(list(points.values())) <= high

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bothways.battery.losses import ChargerLosses, Derating, EfficiencyCurve, default_losses
@@ -53,6 +53,21 @@ def test_measured_points_become_a_convex_curve() -> None:
     assert np.all(np.diff(np.diff(curve.loss_kw) / np.diff(curve.input_kw)) >= -1e-12)
     falling = EfficiencyCurve.from_efficiency(10.0, [0.1, 1.0], [0.5, 0.96])
     np.testing.assert_allclose(falling.loss([1.0, 10.0]), [0.5, 0.5])
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 1.0), st.floats(0.85, 1.0)), min_size=2, max_size=8), st.floats(1.0, 300.0))
+def test_any_measured_points_give_a_convex_curve_that_loses_no_more(
+    points: list[tuple[float, float]], rated_kw: float
+) -> None:
+    load, efficiency = (np.array(values) for values in zip(*sorted(points), strict=True))
+    load = load + np.arange(load.size) * 0.01  # no two at the same load
+    # A converter that gives less when it gets more is refused (see below), so such points are no example.
+    assume(np.all(np.diff(load * (1.0 - efficiency)) < np.diff(load)))
+    curve = EfficiencyCurve.from_efficiency(rated_kw, load, efficiency)
+    measured = load * rated_kw * (1.0 - efficiency)
+    level = np.maximum.accumulate(measured)  # losses that fall with power are held level
+    assert np.all(curve.loss(load * rated_kw) <= level + 1e-9 * rated_kw)
+    assert np.all(np.diff(np.diff(curve.loss_kw) / np.diff(curve.input_kw)) >= -1e-9)
 
 
 def test_standby_is_drawn_while_waiting_only() -> None:
