@@ -10,20 +10,33 @@ from bothways.planning.problem import PlanOptions, PlanProblem, PlanSolution
 Solver = Callable[[PlanProblem, PlanOptions], PlanSolution]
 
 
-def _highs(problem: PlanProblem, options: PlanOptions) -> PlanSolution:
+def _highs() -> Solver:
     from bothways.planning.highs.reference import solve_with_highs  # noqa: PLC0415 (highspy is loaded when needed)
 
-    return solve_with_highs(problem, options)
+    return solve_with_highs
 
 
-SOLVERS: dict[str, Solver] = {"highs": _highs}
-"""Solvers by the name that ``PlanOptions.solver`` gives."""
+SOLVERS: dict[str, Callable[[], Solver]] = {"highs": _highs}
+"""Solvers by the name that ``PlanOptions.solver`` gives; each is loaded when it is first asked for."""
 
 
 def choose(problem: PlanProblem) -> str:
     """The solver that ``auto`` stands for on this problem."""
     del problem
     return "highs"
+
+
+def solver_for(problem: PlanProblem, options: PlanOptions) -> Solver:
+    """Loads the solver that will answer ``solve(problem, options)``.
+
+    Raises:
+        DomainError: the solver's name is unknown.
+    """
+    name = choose(problem) if options.solver == "auto" else options.solver
+    if name not in SOLVERS:
+        msg = f"unknown solver {name!r}; there are {', '.join(['auto', *SOLVERS])}"
+        raise DomainError(msg)
+    return SOLVERS[name]()
 
 
 def solve(problem: PlanProblem, options: PlanOptions | None = None) -> PlanSolution:
@@ -43,8 +56,4 @@ def solve(problem: PlanProblem, options: PlanOptions | None = None) -> PlanSolut
         SolverError: the solver failed.
     """
     options = options or PlanOptions()
-    name = choose(problem) if options.solver == "auto" else options.solver
-    if name not in SOLVERS:
-        msg = f"unknown solver {name!r}; there are {', '.join(['auto', *SOLVERS])}"
-        raise DomainError(msg)
-    return SOLVERS[name](problem, options)
+    return solver_for(problem, options)(problem, options)

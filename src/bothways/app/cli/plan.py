@@ -1,0 +1,217 @@
+"""``bothways plan``: one fleet, one site, one horizon, and how good the plan is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bothways.planning.problem import PlanOptions, PlanProblem, PlanSolution
+
+_MOST_LISTED = 10
+
+
+def plan(
+    problem: Annotated[Path, typer.Argument(help="The problem (JSON or .npz).", show_default=False)],
+    solver: Annotated[str, typer.Option("--solver", help="auto, highs or engine.")] = "auto",
+    gap: Annotated[
+        float, typer.Option("--gap", min=1e-9, max=1.0, help="Relative gap at which a plan counts as optimal.")
+    ] = 1e-4,
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", min=0.001, help="Solver time after which the best plan is returned [s].")
+    ] = 60.0,
+    schedule: Annotated[
+        Path | None, typer.Option("--schedule", help="Write power_kw (vehicles × steps) here (.npz).")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON and nothing else.")] = False,
+) -> None:
+    """Plans a fleet at one site: least cost within every hard limit, and a bound on how much better it could be.
+
+    What cannot be met is said per vehicle, with the reason. Exit code 1 where no schedule keeps the hard limits.
+    """
+    import time  # noqa: PLC0415
+
+    from bothways.planning.parsing import problem_from_mapping  # noqa: PLC0415
+    from bothways.planning.problem import PlanOptions  # noqa: PLC0415
+    from bothways.planning.solve import solver_for  # noqa: PLC0415
+
+    _check_options(solver, schedule)
+    asked = problem_from_mapping(_read(problem), at=str(problem))
+    options = PlanOptions(gap=gap, time_limit_s=time_limit, solver=solver)
+    run = solver_for(asked, options)
+    begin = time.perf_counter()
+    answer = run(asked, options)
+    seconds = time.perf_counter() - begin
+    if schedule is not None and answer.status != "infeasible":
+        _write_schedule(schedule, answer)
+    if json:
+        import json as encoder  # noqa: PLC0415
+
+        typer.echo(encoder.dumps(_told(asked, answer, seconds), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        _show(asked, options, answer, seconds, schedule)
+    if answer.status == "infeasible":
+        raise typer.Exit(1)
+
+
+def _check_options(solver: str, schedule: Path | None) -> None:
+    from bothways.domain.errors import Problems  # noqa: PLC0415
+    from bothways.planning.solve import SOLVERS  # noqa: PLC0415
+
+    problems = Problems()
+    known = ("auto", *SOLVERS)
+    if solver not in known:
+        problems.add("--solver", solver, ", ".join(known), "Name one of these, or leave the option out.")
+    if schedule is not None and schedule.is_dir():
+        problems.add("--schedule", str(schedule), "a file", "Name a file to write, for example schedule.npz.")
+    problems.raise_if_any()
+
+
+def _read(path: Path) -> object:
+    from bothways.adapters.files.reading import read_bytes, read_json  # noqa: PLC0415
+
+    if path.suffix.lower() == ".npz":
+        return arrays_as_mapping(read_bytes(path), str(path))
+    return read_json(path)
+
+
+def arrays_as_mapping(content: bytes, source: str) -> dict[str, object]:
+    """Unpacks the arrays of an .npz file into the nested mapping that a JSON problem would be.
+
+    ``vehicles.arrival`` becomes ``{"vehicles": {"arrival": …}}``; the columns of ``demand_charges.…`` become a list of
+    charges.
+
+    Raises:
+        InputError: no .npz file, damaged, or with content other than arrays of numbers.
+    """
+    import io  # noqa: PLC0415
+    import zipfile  # noqa: PLC0415
+
+    import numpy as np  # noqa: PLC0415
+
+    from bothways.adapters.files.reading import MAX_BYTES  # noqa: PLC0415
+    from bothways.domain.errors import InputError, Problem  # noqa: PLC0415
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            size = sum(item.file_size for item in archive.infolist())
+        if size > 4 * MAX_BYTES:
+            msg = f"{size} bytes when unpacked"
+            raise ValueError(msg)
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            arrays = {str(name): np.asarray(archive[name]) for name in archive.files}
+    except Exception as error:  # numpy and zipfile raise almost anything on damaged bytes
+        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        remedy = "Write the file with numpy.savez, arrays of numbers only."
+        raise InputError(
+            [Problem(source, f"a file that cannot be unpacked ({reason})", "an .npz file", remedy)]
+        ) from error
+    return _nested(arrays)
+
+
+def _nested(arrays: dict[str, Any]) -> dict[str, object]:
+    mapping: dict[str, object] = {}
+    groups: dict[str, dict[str, Any]] = {"vehicles": {}, "demand_charges": {}}
+    for name, array in arrays.items():
+        group, dot, key = name.partition(".")
+        if dot and group in groups:
+            groups[group][key] = array
+        else:
+            mapping[name] = array
+    if groups["vehicles"]:
+        mapping["vehicles"] = groups["vehicles"]
+    if groups["demand_charges"]:
+        mapping["demand_charges"] = _charges(groups["demand_charges"])
+    return mapping
+
+
+def _charges(columns: dict[str, Any]) -> list[dict[str, Any]]:
+    """One object per demand charge; a column of another length stays whole, so that reading it says what is wrong."""
+    price = columns.get("price_per_kw")
+    if price is None or price.ndim == 0:
+        return [columns]
+    return [
+        {key: array[at] if array.shape[:1] == price.shape[:1] else array for key, array in columns.items()}
+        for at in range(price.shape[0])
+    ]
+
+
+def _write_schedule(path: Path, answer: PlanSolution) -> None:
+    import io  # noqa: PLC0415
+
+    import numpy as np  # noqa: PLC0415
+
+    from bothways.adapters.files.writing import write_bytes  # noqa: PLC0415
+
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, power_kw=answer.power_kw)
+    write_bytes(path, buffer.getvalue())
+
+
+def _told(asked: PlanProblem, answer: PlanSolution, seconds: float) -> dict[str, Any]:
+    import math  # noqa: PLC0415
+
+    def finite(value: float) -> float | None:
+        return value if math.isfinite(value) else None
+
+    return {
+        "status": answer.status,
+        "objective": finite(answer.objective),
+        "lower_bound": finite(answer.lower_bound),
+        "gap": finite(answer.gap),
+        "seconds": round(seconds, 6),
+        "solver": answer.solver,
+        "peak_import_kw": answer.peak_import_kw,
+        "curtailed_kwh": float(answer.curtailed_kw.sum()) * asked.step_h,
+        "shortfall_kwh": answer.shortfall_kwh.tolist(),
+        "floor_deficit_kwh": answer.floor_deficit_kwh.tolist(),
+        "reasons": list(answer.reasons),
+        "infeasible_because": list(answer.infeasible_because),
+        "notes": list(answer.notes),
+    }
+
+
+def _show(
+    asked: PlanProblem, options: PlanOptions, answer: PlanSolution, seconds: float, schedule: Path | None
+) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    console = Console()
+    if answer.status == "infeasible":
+        console.print("No schedule can keep the hard limits:")
+        for sentence in answer.infeasible_because:
+            console.print(f"  - {sentence}", markup=False)
+        return
+    positive = answer.power_kw.clip(min=0.0).sum() * asked.step_h
+    negative = -answer.power_kw.clip(max=0.0).sum() * asked.step_h
+    short = [i for i, missing in enumerate(answer.shortfall_kwh.tolist()) if missing > 0.0]
+    status = f"optimal within {options.gap:g}" if answer.status == "optimal" else "feasible, not proven optimal"
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in (
+        ("status", status),
+        ("objective", f"{answer.objective:,.4f}"),
+        ("lower bound", f"{answer.lower_bound:,.4f}"),
+        ("gap", f"{answer.gap:.2g}"),
+        ("solver, seconds", f"{answer.solver}, {seconds:.3f}"),
+        ("vehicles × steps", f"{asked.fleet.size:,} × {asked.periods:,}"),
+        ("charged, AC", f"{positive:,.1f} kWh"),
+        ("discharged, AC", f"{negative:,.1f} kWh"),
+        ("highest import", f"{answer.peak_import_kw:,.1f} kW"),
+        ("curtailed", f"{answer.curtailed_kw.sum() * asked.step_h:,.1f} kWh"),
+        ("short of energy", f"{len(short)} vehicles, {answer.shortfall_kwh.sum():,.1f} kWh"),
+    ):
+        table.add_row(name, value)
+    console.print(table)
+    for i in short[:_MOST_LISTED]:
+        console.print(f"vehicle {i}: {answer.reasons[i]}", markup=False)
+    if len(short) > _MOST_LISTED:
+        console.print(f"and {len(short) - _MOST_LISTED} further vehicles (all with --json)")
+    for note in answer.notes:
+        console.print(f"note: {note}", markup=False)
+    if schedule is not None:
+        console.print(f"schedule: {schedule}", markup=False)
