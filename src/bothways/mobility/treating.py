@@ -257,11 +257,11 @@ def _told(table: SessionTable, draft: Draft, evse_charge_kw: float | None) -> li
         ),
         QualityCount(
             "undeclared_departure", "no declared departure", int((~table.has_declared_departure).sum()),
-            "planned with the departures learnt from earlier sessions",
+            "kept as unknown: a driver who declares nothing has agreed to nothing",
         ),
         QualityCount(
             "undeclared_request", "no requested energy", int((~table.has_request).sum()),
-            "planned as if the vehicle may take all that fits",
+            "kept as unknown: the vehicle may take all that fits",
         ),
         QualityCount(
             "driver_silent", "sessions that no driver claimed", int(draft.driver_silent.sum()),
