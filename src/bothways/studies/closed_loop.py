@@ -138,7 +138,7 @@ class _Loop:
         rows = Connected(
             key=who,
             energy_kwh=self.energy[who],
-            floor_kwh=stays.floor_kwh[who],
+            floor_kwh=np.minimum(stays.floor_kwh[who], ceiling),
             ceiling_kwh=ceiling,
             need_kwh=np.where(declared, need, ceiling),
             steps_left=left,
@@ -147,7 +147,7 @@ class _Loop:
             discharge_kw=np.where(declared, stays.discharge_kw[who], 0.0),
             eta_c=stays.eta_c[who],
             eta_d=stays.eta_d[who],
-            wear_per_kwh=np.full(who.size, self.inputs.settings.discharge_price_per_kwh),
+            wear_per_kwh=np.full(who.size, self.inputs.settings.wear_per_kwh),
             minimum_kw=stays.minimum_kw[who],
         )
         return self._with_battery(rows)

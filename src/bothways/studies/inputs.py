@@ -122,9 +122,6 @@ class PolicySettings:
         gap: relative optimality gap asked of the planner.
         time_limit_s: solver time per plan [s].
         wear_per_kwh: cost of wear per kWh discharged [currency/kWh].
-        regret_per_kwh: what a kWh costs that a driver should have had [currency/kWh]. A driver leaves before the
-            cautious departure with a probability of up to ``1 - departure_confidence``, so planning adds that share
-            of it to the price of discharging.
         earliness_per_kwh_h: preference for storing energy an hour earlier [currency/kWh/h].
     """
 
@@ -134,13 +131,7 @@ class PolicySettings:
     gap: float = 1e-4
     time_limit_s: float = 10.0
     wear_per_kwh: float = 0.0
-    regret_per_kwh: float = 0.0
     earliness_per_kwh_h: float = 0.001
-
-    @property
-    def discharge_price_per_kwh(self) -> float:
-        """What discharging a vehicle costs in a plan: wear and the expected regret [currency/kWh]."""
-        return self.wear_per_kwh + (1.0 - self.departure_confidence) * self.regret_per_kwh
 
 
 @dataclass(frozen=True)

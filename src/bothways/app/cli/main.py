@@ -8,7 +8,7 @@ import sys
 import typer
 
 import bothways
-from bothways.app.cli import age, runtime, soh, study
+from bothways.app.cli import age, bill, plan, runtime, soh, study
 
 app = typer.Typer(
     name="bothways",
@@ -42,6 +42,8 @@ def root(
 
 
 app.command(name="age")(age.age)
+app.command(name="bill")(bill.bill)
+app.command(name="plan")(plan.plan)
 app.command(name="soh")(soh.soh)
 app.command(name="verify")(soh.verify)
 app.command(name="study")(study.study)

@@ -144,7 +144,6 @@ def _settings(scenario: Scenario) -> PolicySettings:
         gap=policy.gap,
         time_limit_s=policy.time_limit_s,
         wear_per_kwh=scenario.vehicles.wear_per_kwh,
-        regret_per_kwh=scenario.unserved.price_per_kwh,
         earliness_per_kwh_h=policy.earliness_per_kwh_h,
     )
 

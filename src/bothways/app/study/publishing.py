@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import bothways
 from bothways.adapters.files.writing import folder_in_progress, write_bytes, write_json, write_text
 from bothways.studies.report.html import render
-from bothways.studies.report.tables import interval_table, money_table, stays_table, summary
+from bothways.studies.report.summary import summary
+from bothways.studies.report.tables import interval_table, money_table, stays_table
 from bothways.studies.result import StudyResult
 
 if TYPE_CHECKING:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from bothways.studies.baseline import run_uncontrolled
+import numpy as np
+
+from bothways.dispatch.setpoints import setpoints
+from bothways.simulation.plant import respond_all
+from bothways.studies.baseline import run_uncontrolled, store_surplus
 from bothways.studies.closed_loop import run_closed_loop
 from bothways.studies.compare import outcome_of
 from bothways.studies.foresight import run_foresight
@@ -19,6 +24,17 @@ from bothways.studies.sensitivity import Ranges, Trial, sensitivity_of, trials
 from bothways.studies.worth import InvestmentTerms, investments_of
 
 STRATEGIES = ("smart", "bidirectional")
+
+_ONE_BOUND_AT_A_TIME = threading.Semaphore(1)
+"""A whole period in one problem is the largest thing a study holds in memory; two at once would double the peak."""
+
+
+def _load_kernels() -> None:
+    """Calls every compiled kernel once: loading one for the first time is not safe in two threads at once."""
+    one, first = np.ones(1), np.ones(1, dtype=np.int64)
+    points = setpoints(one, one, one, one, one, first, one, one, one, one, one, 0.0, 1.0, 1.0, 1.0, 1.0)
+    respond_all(points, one, one, one, one, one, one, 1.0)
+    store_surplus(one, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -56,6 +72,7 @@ def run_study(
     Raises:
         BothwaysError: a bound with the future known could not be found.
     """
+    _load_kernels()
     with ThreadPoolExecutor(max_workers=workers or os.cpu_count() or 1) as pool:
         try:
             pending = [_submit(pool, inputs, case, ranges, progress) for case in inputs.cases]
@@ -89,8 +106,10 @@ def _submit(
     pool: ThreadPoolExecutor, inputs: StudyInputs, case: Case, ranges: Ranges | None, progress: Progress
 ) -> _Pending:
     uncontrolled = run_uncontrolled(inputs, case)
-    looped = [pool.submit(_loop, inputs, case, strategy, progress) for strategy in STRATEGIES]
-    bounds = [pool.submit(_bound, inputs, case, strategy, uncontrolled, progress) for strategy in STRATEGIES]
+    looped, bounds = [], []
+    for strategy in STRATEGIES:  # alternating, so that the bounds, one at a time, run beside closed loops
+        looped.append(pool.submit(_loop, inputs, case, strategy, progress))
+        bounds.append(pool.submit(_bound, inputs, case, strategy, uncontrolled, progress))
     tried = []
     if ranges is not None:
         for trial in trials(inputs, case, ranges):
@@ -111,9 +130,10 @@ def _bound(
     inputs: StudyInputs, case: Case, strategy: str, uncontrolled: StrategyRun, progress: Progress
 ) -> StrategyRun:
     job = Job(f"{case.name}: {strategy}, future known", 1)
-    progress.begin(job)
-    run = run_foresight(inputs, case, strategy, uncontrolled.trace)
-    progress.end(job)
+    with _ONE_BOUND_AT_A_TIME:
+        progress.begin(job)
+        run = run_foresight(inputs, case, strategy, uncontrolled.trace)
+        progress.end(job)
     return run
 
 

@@ -8,14 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from bothways.adapters.files.tables import read_table
-from bothways.domain.errors import InputError, Problems
+from bothways.adapters.files.sessions import read_sessions
+from bothways.domain.errors import Problems
 from bothways.domain.timegrid import TimeGrid
 from bothways.mobility.assumptions import BatteryAssumption, apply
-from bothways.mobility.reading import sessions_from_frame
 from bothways.mobility.sessions import DataQuality, ImportedSessions, QualityCount
 from bothways.mobility.timetable import Habit, sessions_from_timetable
 from bothways.simulation.placing import Placed, place
@@ -114,20 +112,11 @@ def _changed(assumption: BatteryAssumption, key: str, value: float) -> BatteryAs
 def _recorded(scenario: Scenario, folder: Path) -> ImportedSessions:
     part = scenario.sessions
     assert part is not None  # noqa: S101  (the caller's branch)
-    problems = Problems()
-    frames: list[pl.DataFrame] = []
-    for name in part.files:
-        try:
-            frames.append(read_table(folder / name))
-        except InputError as error:
-            problems.extend(error.problems)
-    problems.raise_if_any()
-    return sessions_from_frame(
-        pl.concat(frames, how="diagonal"),
-        part.columns or None,
+    return read_sessions(
+        [folder / name for name in part.files],
         preset=part.preset,
+        columns=part.columns or None,
         tz=part.tz or scenario.study.tz,
-        source=", ".join(part.files),
         evse_charge_kw=scenario.chargers.charge_kw,
     )
 
