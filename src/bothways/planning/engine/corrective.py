@@ -154,22 +154,22 @@ def _merge_lightest(
 
 @njit(cache=True, nogil=True)
 def mixture_energy(
-    count: int,
-    width: int,
-    energy: Floats,
-    weight: Floats,
-    load_kwh: Floats,
-    out: Floats,
+    blocks: Floats, vehicle: Ints, width: int, energy: Floats, weight: Floats, load_kwh: Floats, out: Floats
 ) -> None:
     """Total AC energy of base load and mixtures, ``(width,)`` [kWh]."""
     for t in range(width):
         out[t] = load_kwh[t]
-    for i in range(count):
+    for i in range(vehicle.shape[0]):
+        if vehicle[i] < 0:
+            continue
+        base = (i // LANES) * FIELDS * LANES + i % LANES
+        first, last = int(blocks[base + BEGIN * LANES]) // HALF * HALF, int(blocks[base + END * LANES])
         for k in range(COLUMNS):
             if weight[i, k] > 0.0:
                 offset = (i * COLUMNS + k) * width
-                for t in range(width):
-                    out[t] += weight[i, k] * energy[offset + t]
+                part = splat(load(out, 0), weight[i, k])
+                for t in range(first, last, HALF):
+                    store(out, t, load(out, t) + part * load(energy, offset + t))
 
 
 @njit(cache=True, nogil=True)

@@ -20,7 +20,19 @@ from bothways.planning.engine.simd import LANES
 from bothways.planning.engine.site import LOAD, conjugate, coupling_price, site_cost
 from bothways.planning.problem import Floats
 
-INNER_SWEEPS = 10
+INNER_SWEEPS = 3
+"""Sweeps over the weights between two prices at first: few are cheap, and enough for most fleets."""
+
+BALANCE = 0.3
+"""As in ``search``, for the corrective passes."""
+
+MOST_INNER_SWEEPS = 24
+
+FRESH_SUMS = 16
+"""Passes after which the site's total is summed anew, before rounding adds up."""
+
+PATIENCE = 12
+"""Passes without progress after which the weights get twice as many sweeps: too few, and prices chase each other."""
 
 
 def polish(search: Search, gap: float, most_passes: int) -> None:
@@ -40,15 +52,19 @@ def polish(search: Search, gap: float, most_passes: int) -> None:
     taken = np.flatnonzero(blocks.vehicle >= 0)
     load_kwh = site.table[LOAD * site.width : (LOAD + 1) * site.width]
     sums = np.empty(site.width)
-    table = (site.table, site.width, site.limits, site.charges, site.masks)
+    table = search.tables(site)
     z, wanted, price = np.empty(site.width), np.empty(site.width), np.empty(site.width)
-    for _ in range(most_passes):
+    inner, best, since = INNER_SWEEPS, math.inf, 0
+    for done in range(most_passes):
+        if done % FRESH_SUMS == 0:
+            mixture_energy(blocks.columns, blocks.vehicle, site.width, energy, weight, load_kwh, sums)
         if search.cancel is not None and search.cancel():
             break
         search.sweeps += 1
         prices = search.prices
-        mixture_energy(lanes, site.width, energy, weight, load_kwh, sums)
-        coupling_price(sums, prices.energy, search.rho, *table, prices.charges, z, wanted, price)
+        coupling_price(
+            sums, prices.energy, search.rho, *search.tables(search.pricing), prices.charges, z, wanted, price
+        )
         np.maximum(price, search.lowest, out=price)
         prices.energy = price.copy()
         dual = -conjugate(price, site.periods, *table, prices.charges.copy())
@@ -63,11 +79,15 @@ def polish(search: Search, gap: float, most_passes: int) -> None:
             _price_schedule(search, energy, weight)
             if search.bounds.gap() <= gap:
                 return
-        search.rescale(fleet_gap, site_gap)
-        mixture_energy(lanes, site.width, energy, weight, load_kwh, sums)
+        search.rescale(fleet_gap, site_gap, BALANCE)
+        since += 1
+        if fleet_gap + site_gap < 0.7 * best:
+            best, since = fleet_gap + site_gap, 0
+        elif since >= PATIENCE:
+            inner, since = min(2 * inner, MOST_INNER_SWEEPS), 0
         move_weights(
-            INNER_SWEEPS, search.rng.permutation(taken), blocks.columns, energy, own, weight, sums, prices.energy,
-            search.rho, search.lowest, *table, prices.charges,
+            inner, search.rng.permutation(taken), blocks.columns, energy, own, weight, sums, prices.energy,
+            search.rho, search.lowest, *search.tables(search.pricing), prices.charges,
         )  # fmt: skip
     _price_schedule(search, energy, weight)
 
@@ -85,6 +105,6 @@ def _price_schedule(search: Search, energy: Floats, weight: Floats) -> None:
     cost, broken = site_cost(
         search.total(), site.periods, site.table, site.width, site.limits, site.charges, site.masks
     )
-    search.bounds.upper = search.offset + cost + own_cost if broken <= search.slack_kwh else math.inf
+    search.settle(search.offset + cost + own_cost, broken)
     if search.progress is not None:
         search.progress(search.sweeps, search.bounds.lower, search.bounds.upper)

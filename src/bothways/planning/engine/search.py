@@ -19,6 +19,12 @@ from bothways.planning.problem import Floats
 NESTED_BLOCKS = 64
 """A sample for the nested start has at least this many blocks."""
 
+BALANCE = 0.1
+"""The step scale is steered so that the vehicles' part of the gap is this share of the site's."""
+
+KEPT_BLOCKS = 256
+"""Up to this many blocks the best schedule is kept aside while the search goes on."""
+
 Progress = Callable[[int, float, float], None]
 
 
@@ -63,6 +69,7 @@ class Search:
         offset: constant added to every objective, so that gaps are relative to the true one [currency].
         threads: worker threads; 1 is deterministic.
         rng: order of the visits.
+        pricing: the site that makes the prices: hard limits drawn in once a schedule has passed one.
         cancel: asked between sweeps; True ends the search.
         progress: told the number of sweeps and both bounds after each certificate.
     """
@@ -82,12 +89,17 @@ class Search:
     prices: Prices = field(init=False)
     bounds: Bounds = field(init=False)
     sweeps: int = field(init=False, default=0)
+    pricing: Site = field(init=False)
 
     def __post_init__(self) -> None:
         self.schedules = np.empty(self.blocks.rows * LANES, dtype=np.float32)
         self.sums = np.zeros((self.threads, self.site.width))
         self.bounds = Bounds()
         self._last_cost = 0.0
+        self._margin_kwh = 0.0
+        self._best_upper = math.inf
+        self._best: Numbers | None = None
+        self.pricing = self.site
         self._stop = np.zeros(1, dtype=np.int64)
         self._mean_kwh = float(np.abs(self.site.row(LOAD)).mean()) + 0.5 * self.step_h * self.vehicles
 
@@ -118,8 +130,22 @@ class Search:
                 self.certify()
                 if self.bounds.gap() <= gap:
                     return
-                wait = 4
-            self.rescale(fleet_gap, site_gap)
+                wait = 4 if self.bounds.upper < math.inf else 2
+            self.rescale(fleet_gap, site_gap, BALANCE)
+
+    def settle(self, upper: float, broken_kwh: float) -> None:
+        """Takes over an upper bound; where the schedule passes a hard limit there is none, and prices get stricter."""
+        self.bounds.upper = upper if broken_kwh <= self.slack_kwh else math.inf
+        if self.bounds.upper < self._best_upper and self.blocks.count <= KEPT_BLOCKS:
+            self._best_upper, self._best = upper, self.schedules.copy()
+        if broken_kwh > self.slack_kwh:
+            self._margin_kwh = min(max(1.5 * self._margin_kwh, 2.0 * broken_kwh), 2e-3 * self._mean_kwh)
+            self.pricing = self.site.tightened(self._margin_kwh)
+
+    def finish(self) -> None:
+        """Goes back to the best schedule seen where the last one is worse."""
+        if self._best is not None and self._best_upper < self.bounds.upper:
+            self.bounds.upper, self.schedules = self._best_upper, self._best
 
     def price_base_load(self, prices: Prices, gap: float) -> None:
         """Finds the prices of a site without vehicles: the proximal point method ends after finitely many steps."""
@@ -130,9 +156,9 @@ class Search:
             if self.bounds.gap() <= gap:
                 return
 
-    def rescale(self, fleet_gap: float, site_gap: float) -> None:
+    def rescale(self, fleet_gap: float, site_gap: float, balance: float) -> None:
         """Balances the two parts of the gap: r up where the site is what disagrees, down where the vehicles are."""
-        ratio = math.sqrt(0.1 * max(site_gap, 1e-300) / max(fleet_gap, 1e-300))
+        ratio = math.sqrt(balance * max(site_gap, 1e-300) / max(fleet_gap, 1e-300))
         scale = self.prices.scale * min(2.0, max(0.5, ratio))
         self.prices.scale = min(self._unit * 1e3, max(self._unit * 1e-2, scale))
 
@@ -143,8 +169,9 @@ class Search:
     def _cancelled(self) -> bool:
         return self.cancel is not None and self.cancel()
 
-    def _site(self) -> tuple[Floats, int, Floats, Floats, Floats]:
-        site = self.site
+    @staticmethod
+    def tables(site: Site) -> tuple[Floats, int, Floats, Floats, Floats]:
+        """The site as the kernels take it."""
         return site.table, site.width, site.limits, site.charges, site.masks
 
     def _pass(self, *, starting: bool) -> float:
@@ -154,7 +181,7 @@ class Search:
             self.sums[:] = 0.0
         else:
             self.sweeps += 1
-        table, width, limits, charges, masks = self._site()
+        table, width, limits, charges, masks = self.tables(self.pricing)
         parts = np.array_split(order, self.threads)
 
         def work(own: int) -> float:
@@ -179,7 +206,7 @@ class Search:
 
     def _price(self) -> tuple[Floats, Floats]:
         """Price of energy and of the demand charges at the present total."""
-        table, width, limits, charges, masks = self._site()
+        table, width, limits, charges, masks = self.tables(self.pricing)
         price, mu = np.empty(width), self.prices.charges.copy()
         z, wanted = np.empty(width), np.empty(width)
         coupling_price(
@@ -195,7 +222,7 @@ class Search:
 
     def _site_gap(self, price: Floats, mu: Floats) -> float:
         """F(P) + F*(λ) − λᵀP: how far the site is from agreeing with the price."""
-        table, width, limits, charges, masks = self._site()
+        table, width, limits, charges, masks = self.tables(self.site)
         periods = self.site.periods
         total = self.total()
         cost, _ = site_cost(total, periods, table, width, limits, charges, masks)
@@ -206,7 +233,7 @@ class Search:
 
     def certify(self) -> None:
         """Recomputes both bounds in float64 from scratch; the running total is replaced by the recomputed one."""
-        table, width, limits, charges, masks = self._site()
+        table, width, limits, charges, masks = self.tables(self.site)
         periods, blocks = self.site.periods, self.blocks
         price, mu = self.prices.energy.copy(), self.prices.charges.copy()
         dual = -conjugate(price, periods, table, width, limits, charges, masks, mu)
@@ -238,7 +265,7 @@ class Search:
         lower = self.offset + dual + math.fsum(part[0] for part in parts)
         upper = self.offset + cost + math.fsum(part[1] for part in parts)
         self.bounds.lower = max(self.bounds.lower, lower)
-        self.bounds.upper = upper if broken <= self.slack_kwh else math.inf
+        self.settle(upper, broken)
         if self.progress is not None:
             self.progress(self.sweeps, self.bounds.lower, self.bounds.upper)
 

@@ -59,6 +59,17 @@ class Site:
         """One row of the table without its padding, ``(T,)``."""
         return self.table[index * self.width : index * self.width + self.periods]
 
+    def tightened(self, margin_kwh: float) -> Site:
+        """The same site with its hard limits drawn in, for prices only: a total that nearly keeps them, keeps ours."""
+        table = self.table.copy().reshape(ROWS, self.width)
+        edges = table[EDGE:STAIR]
+        lowest, highest = edges[0] + margin_kwh, edges[4] - margin_kwh
+        table[EDGE:STAIR] = np.maximum(np.minimum(edges, highest), np.minimum(lowest, highest))
+        limits = self.limits.copy()
+        limits[HARD] -= margin_kwh
+        limits[SOFT] = min(limits[SOFT], limits[HARD])
+        return Site(self.periods, self.width, table.ravel(), limits, self.charges, self.masks)
+
     def shrunk(self, share: float) -> Site:
         """The same site at ``share`` of its size: its loads and limits scaled, so that prices stay what they are."""
         table = self.table.copy().reshape(ROWS, self.width)
@@ -186,45 +197,42 @@ def _charge_prices(  # noqa: C901, PLR0912 (a kernel: its branches are the cases
     """Writes the prices μ_k that demand charge ``k`` puts on its steps, the other charges' prices held."""
     aim, low = charges[k, 0], charges[k, 1] * rate
     offset = k * width
-    highest = -BIG
-    for t in range(width):
-        others = 0.0
+    for t in range(0, width, HALF):
+        here = load(z, t) - load(table, IMPORT * width + t)
         for j in range(charges.shape[0]):
             if j != k:
-                others += mu[j * width + t]
-        wanted[t] = z[t] - table[IMPORT * width + t] - others
-        if masks[offset + t] > 0.0:
-            highest = max(highest, wanted[t])
+                here = here - load(mu, j * width + t)
+        store(wanted, t, here)
     soft, penalty, hard = limits[SOFT] * rate, limits[PENALTY], limits[HARD] * rate
-    lift, level, share = 0.0, low, 1.0
-    if low < soft:
-        at_soft = 0.0
-        if soft < highest:
-            at_soft, _ = _excess(wanted, masks, offset, width, soft)
-        level = _level(wanted, masks, offset, width, aim, low) if at_soft <= aim else soft
-    if level >= soft:
-        level = max(low, soft)
-        for t in range(width):
-            wanted[t] -= penalty
-        amount, _ = _excess(wanted, masks, offset, width, level)
+    # Import above the soft limit costs the penalty as well: there the cap lies the penalty higher in ``wanted``.
+    lift, share, line = 0.0, 1.0, low
+    over_soft = low >= soft
+    if not over_soft and soft < np.inf:
+        at_soft, _ = _excess(wanted, masks, offset, width, soft)
+        over_soft = at_soft > aim
+    if not over_soft:
+        line = _level(wanted, masks, offset, width, aim, low)
+    else:
+        line = max(low, soft) + penalty
+        amount, _ = _excess(wanted, masks, offset, width, line)
         if amount >= aim:
-            level = _level(wanted, masks, offset, width, aim, level)
-            if level > hard:
-                level = hard
-                amount, _ = _excess(wanted, masks, offset, width, hard)
+            line = _level(wanted, masks, offset, width, aim, line)
+            if line > hard + penalty:
+                line = hard + penalty
+                amount, _ = _excess(wanted, masks, offset, width, line)
                 share = min(1.0, aim / max(amount, 1e-300))
         elif low < soft:
             # The cap rests on the soft limit: between "all of the penalty" and "none of it" the charge takes its sum.
-            full = 0.0
-            for t in range(width):
-                full += max(0.0, wanted[t] + penalty - level) * masks[offset + t]
+            full, _ = _excess(wanted, masks, offset, width, soft)
             lift = (aim - amount) / max(full - amount, 1e-300)
-    for t in range(width):
-        plain = max(0.0, wanted[t] - level)
-        price = plain
+    like = load(wanted, 0)
+    zero = splat(like, 0.0)
+    for t in range(0, width, HALF):
+        over = vmax(load(wanted, t) - splat(like, line), zero)
         if lift > 0.0:
-            price += lift * (max(0.0, wanted[t] + penalty - level) - plain)
-        mu[offset + t] = price * share * masks[offset + t]
+            full_over = vmax(load(wanted, t) - splat(like, soft), zero)
+            over = over + splat(like, lift) * (full_over - over)
+        store(mu, offset + t, over * splat(like, share) * load(masks, offset + t))
 
 
 @njit(cache=True, nogil=True)
@@ -256,21 +264,16 @@ def coupling_price(
         price: the result, ``(width,)``.
     """
     rate = 1.0 / rho
-    for t in range(width):
-        z[t] = centre[t] + total_kwh[t] * rate
-    count = charges.shape[0]
-    turns = 1 if count <= 1 else 2
-    for _ in range(turns):
-        for k in range(count):
-            _charge_prices(k, z, rate, table, width, limits, charges, masks, mu, wanted)
-    for t in range(width):
-        lifted = 0.0
-        for k in range(count):
-            lifted += mu[k * width + t]
-        wanted[t] = lifted
-    scale = splat(load(z, 0), rate)
+    scale = splat(load(total_kwh, 0), rate)
     for t in range(0, width, HALF):
-        at, lift = load(z, t), load(wanted, t)
+        store(z, t, load(centre, t) + load(total_kwh, t) * scale)
+    count = charges.shape[0]
+    for k in range(count):
+        _charge_prices(k, z, rate, table, width, limits, charges, masks, mu, wanted)
+    for t in range(0, width, HALF):
+        at, lift = load(z, t), splat(scale, 0.0)
+        for k in range(count):
+            lift = lift + load(mu, k * width + t)
         best = at - load(table, (EDGE + 4) * width + t) * scale
         for j in range(4):
             stair = load(table, (STAIR + j) * width + t) + load(table, (MOVES + j) * width + t) * lift

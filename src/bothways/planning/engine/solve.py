@@ -162,11 +162,12 @@ def _search(search: Search, gap: float, warm: EngineState | None) -> None:
     search.run(prices, gap, _fast_sweeps(vehicles) if small else 400)
     if search.bounds.gap() > gap and small:
         polish(search, gap, 400)
+    search.finish()
 
 
 def _fast_sweeps(vehicles: int) -> int:
     """Sweeps of the fast form before the corrective form takes over: it pays from about 500 vehicles."""
-    return 6 if vehicles < 50 else 12 if vehicles < 500 else 60
+    return 16 if vehicles < 500 else 60
 
 
 def _warm_prices(site: Site, warm: EngineState) -> Prices:
