@@ -92,14 +92,12 @@ def tiered_cost(prices: Floats, bounds: Floats, cal: Calendar, energy_kwh: Float
     after -= at_start[cal.month_of]
     before = after - energy_kwh
     cost = np.zeros(energy_kwh.shape[0])
-    low: Floats | None = None
+    below = np.zeros(energy_kwh.shape[0])
     for tier in range(prices.shape[1]):
         high = bounds[:, :, tier][cal.month_of, period]
-        end, begin = np.minimum(after, high), np.minimum(before, high)
-        if low is not None:
-            end, begin = np.maximum(end, low), np.maximum(begin, low)
-        cost += prices[period, tier] * (end - begin)
-        low = high
+        up_to = np.minimum(after, high) - np.minimum(before, high)
+        cost += prices[period, tier] * (up_to - below)
+        below = up_to
     return cost
 
 

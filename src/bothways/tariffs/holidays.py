@@ -10,14 +10,14 @@ from bothways.tariffs.structure import Holidays
 
 
 def named_holidays(country: str, subdivision: str, years: Iterable[int]) -> list[tuple[date, str]]:
-    """Dates and names of public holidays, observed days included.
+    """Dates and names (in English, whatever the locale) of public holidays, observed days included.
 
     Raises:
         NotImplementedError: the country or the subdivision is not known.
     """
     import holidays  # noqa: PLC0415  (only tariffs with holidays pay for loading it)
 
-    found = holidays.country_holidays(country, subdiv=subdivision or None, years=list(years))
+    found = holidays.country_holidays(country, subdiv=subdivision or None, years=list(years), language="en_US")
     return sorted((day, str(name)) for day, name in found.items())
 
 

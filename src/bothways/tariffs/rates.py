@@ -100,7 +100,7 @@ def _reachable(fields: Fields, where: str, bounds: Sequence[float], units: Seque
             fields.fault(f"{where}[{number}].max", bound, below, "Give the tiers in rising order of max.")
         if last and bound < math.inf:
             fields.warnings.append(
-                f"{where}[{number}] is the last tier: its price holds above its max of {bound:g} too"
+                f"{where}[{number}] is the last tier: its price also holds above its max ({bound:g})"
             )
         if bound == math.inf and not last:
             fields.warnings.append(f"{where}[{number}] has no max: the tiers after it are never reached")
