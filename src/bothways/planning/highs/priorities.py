@@ -75,7 +75,8 @@ def solve_by_rank(
             proven = answer.status == "optimal"
             return Ranked(None if proven else answer, (0.0, 0.0), answer.x[columns], runner.seconds)
         least.append(max(0.0, answer.bound))
-        runner.limit_row(row, reached + _SLACK)
+        # Safety gives no slack to what ranks below it.
+        runner.limit_row(row, reached if columns is soft.over else reached + _SLACK)
         runner.start_from(integers, answer.x[integers])
     runner.set_cost(money)
     return Ranked(runner.run(), (least[1], least[2]), nothing, runner.seconds)

@@ -108,12 +108,10 @@ class Search:
         problem, layout, bounds = self.problem, self.layout, self.bounds
         table = layout.spread(power_kw, problem.periods)
         evaluation = evaluate(problem, table, curtailed_kw)
-        rank = (0.0, 0.0)
-        if self.ranked:
-            energy = np.asarray(evaluation.energy_kwh)[layout.owner, layout.step + 1]
-            below = float(np.maximum(bounds.floor_kwh - energy, 0.0).sum()) * problem.step_h
-            rank = (below, float(np.maximum(bounds.required_kwh - evaluation.energy_end_kwh, 0.0).sum()))
-        return Candidate(power_kw, table, evaluation, rank)
+        energy = np.asarray(evaluation.energy_kwh)[layout.owner, layout.step + 1]
+        below_floor = float(np.maximum(bounds.floor_kwh - energy, 0.0).sum()) * problem.step_h
+        missing = float(np.maximum(bounds.required_kwh - evaluation.energy_end_kwh, 0.0).sum())
+        return Candidate(power_kw, table, evaluation, (below_floor, missing))
 
     def read(self, model: FleetProgram, x: Floats) -> Candidate:
         """Turns the columns of a program into a schedule that is exact in float64, and evaluates it."""
