@@ -22,7 +22,7 @@ def made(folder: Path, name: str, content: bytes) -> Path:
 
 
 def test_gzip_is_unpacked_whatever_the_name(tmp_path: Path) -> None:
-    packed = gzip.compress(b"hello\n")
+    packed = gzip.compress(b"hello\n", mtime=0)
     assert read_bytes(made(tmp_path, "a.csv.gz", packed)) == b"hello\n"
     assert read_bytes(made(tmp_path, "a.csv", packed)) == b"hello\n"
     assert read_bytes(str(made(tmp_path, "b.csv", b"plain"))) == b"plain"
@@ -35,11 +35,11 @@ def test_a_byte_order_mark_is_dropped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "name", "found"),
     [
-        (gzip.compress(b"abcd")[:-9], "cut.gz", "broken gzip"),
-        (gzip.compress(b"abcd")[:10] + b"\xff\xff\xff\xff\xff", "bad.gz", "broken gzip"),
+        (gzip.compress(b"abcd", mtime=0)[:-9], "cut.gz", "broken gzip"),
+        (gzip.compress(b"abcd", mtime=0)[:10] + b"\xff\xff\xff\xff\xff", "bad.gz", "broken gzip"),
         (b"text", "text.gz", "not gzipped"),
         (b"abcdef", "big.txt", "more than 5 bytes"),
-        (gzip.compress(b"x" * 100), "bomb.gz", "more than 5 bytes"),
+        (gzip.compress(b"x" * 100, mtime=0), "bomb.gz", "more than 5 bytes"),
     ],
 )
 def test_damaged_or_large_files(tmp_path: Path, content: bytes, name: str, found: str) -> None:
