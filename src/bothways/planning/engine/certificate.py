@@ -30,7 +30,7 @@ from bothways.planning.engine.model import (
     WEAR,
     Numbers,
 )
-from bothways.planning.engine.simd import HALF, LANES, load, load_like, select_lt, splat, total, vmax, vmin
+from bothways.planning.engine.simd import HALF, LANES, load, load_like, select_lt, splat, store, total, vmax, vmin
 from bothways.planning.problem import Floats, Ints
 
 
@@ -74,6 +74,7 @@ def repaired(
     first_row: Ints,
     schedules: Numbers,
     energy: Floats,
+    last_kwh: Floats,
 ) -> float:
     """Moves schedules into the vehicles' limits in float64; adds their AC energy and returns their own cost.
 
@@ -85,6 +86,7 @@ def repaired(
         columns, window, first_row: the blocks in float64.
         schedules: changes of stored energy, flat ``(rows, LANES)``, either kind of number.
         energy: AC energy per step, ``(width,)`` [kWh]; added to.
+        last_kwh: stored energy at the end of each stay by lane, ``(B·LANES,)`` [kWh]; written where it has room.
 
     Returns:
         Wear − terminal value of the changes [currency].
@@ -116,5 +118,7 @@ def repaired(
                 used = vmax(x, zero) * per_in + sold
                 cost = cost - wear * sold - worth * x
                 energy[t] += total(used)
+            if last_kwh.shape[0] > 0:
+                store(last_kwh, block * LANES + half * HALF, now)
             own_cost += total(cost)
     return own_cost

@@ -33,7 +33,7 @@ from bothways.planning.engine.model import (
     WEAR,
     Numbers,
 )
-from bothways.planning.engine.simd import LANES, any_lt, load, select_lt, splat, store, vmax, vmin
+from bothways.planning.engine.simd import LANES, any_lt, load, load_like, select_lt, splat, store, vmax, vmin
 from bothways.planning.problem import Floats
 
 
@@ -44,7 +44,7 @@ def slots(periods: int) -> int:
 
 @njit(cache=True, nogil=True)
 def cheapest_block(  # noqa: PLR0915 (a kernel: its branches are the cases of one formula)
-    columns: Numbers,
+    columns: Floats,
     block: int,
     half: int,
     width: int,
@@ -60,34 +60,35 @@ def cheapest_block(  # noqa: PLR0915 (a kernel: its branches are the cases of on
     """Writes the cheapest changes of stored energy of the lanes of one block.
 
     Takes:
-        columns: flat ``(B, FIELDS, LANES)``; its kind of number is the kind computed in.
+        columns: flat ``(B, FIELDS, LANES)``.
         block: which block.
         half: which part of the block (0 in float32; 0 or 1 in float64).
         width: lanes computed at once.
         price: price of AC energy ``(≥ last,)``.
         first, last: the block's window of steps.
-        slopes, ends: scratch, ``2·slots(T)`` numbers each.
+        slopes, ends: scratch, ``2·slots(T)`` numbers each; their kind of number is the kind computed in.
         up_to, down_to: scratch, ``T·LANES`` numbers each.
         change: result, flat ``(T, LANES)`` by step; rows outside the window are left alone.
     """
     base = block * FIELDS * LANES + half * width
-    ceiling = load(columns, base + CEILING * LANES)
-    floor = load(columns, base + FLOOR * LANES)
-    most_in = load(columns, base + MOST_IN * LANES)
-    most_out = load(columns, base + MOST_OUT * LANES)
-    per_in = load(columns, base + PER_IN * LANES)
-    per_out = load(columns, base + PER_OUT * LANES)
-    wear = load(columns, base + WEAR * LANES)
-    begin = load(columns, base + BEGIN * LANES)
-    end = load(columns, base + END * LANES)
-    one_way = load(columns, base + ONE_WAY * LANES)
+    like = load(slopes, 0)
+    ceiling = load_like(like, columns, base + CEILING * LANES)
+    floor = load_like(like, columns, base + FLOOR * LANES)
+    most_in = load_like(like, columns, base + MOST_IN * LANES)
+    most_out = load_like(like, columns, base + MOST_OUT * LANES)
+    per_in = load_like(like, columns, base + PER_IN * LANES)
+    per_out = load_like(like, columns, base + PER_OUT * LANES)
+    wear = load_like(like, columns, base + WEAR * LANES)
+    begin = load_like(like, columns, base + BEGIN * LANES)
+    end = load_like(like, columns, base + END * LANES)
+    one_way = load_like(like, columns, base + ONE_WAY * LANES)
     zero = splat(ceiling, 0.0)
     top = splat(ceiling, BIG)
     bottom = splat(ceiling, -BIG)
-    low = load(columns, base + REQUIRED * LANES)
+    low = load_like(like, columns, base + REQUIRED * LANES)
     now, then = 0, slopes.shape[0] // 2  # the two halves of the scratch take turns
     head, count = 1, 1
-    store(slopes, now + width, zero - load(columns, base + VALUE * LANES))
+    store(slopes, now + width, zero - load_like(like, columns, base + VALUE * LANES))
     store(ends, now + width, ceiling)
     for t in range(last - 1, first - 1, -1):
         here = splat(ceiling, price[t])
@@ -126,7 +127,7 @@ def cheapest_block(  # noqa: PLR0915 (a kernel: its branches are the cases of on
         while count > 1 and not any_lt(load(ends, then + (head + count - 2) * width), ceiling):
             count -= 1
         now, then = then, now
-    energy = load(columns, base + E0 * LANES)
+    energy = load_like(like, columns, base + E0 * LANES)
     for t in range(first, last):
         clock = splat(ceiling, t + 0.5)
         more = vmax(vmin(load(up_to, t * width) - energy, most_in), zero)

@@ -54,14 +54,12 @@ class Blocks:
     Attributes:
         vehicle: vehicle in each lane, −1 for an empty lane, shape ``(B·LANES,)``.
         columns: float64, flat ``(B, FIELDS, LANES)``.
-        columns32: the same in float32.
         window: first step and step after the last of each block, shape ``(B, 2)``.
         first_row: where each block's window begins in tables of one row per block and step, shape ``(B + 1,)``.
     """
 
     vehicle: Ints
     columns: Floats
-    columns32: Numbers
     window: Ints
     first_row: Ints
 
@@ -185,12 +183,11 @@ def pack(rows: Floats, periods: int) -> Blocks:
     vehicle = np.full(count * LANES, -1, dtype=np.int64)
     vehicle[:free] = order
     columns = np.empty(count * FIELDS * LANES)
-    columns32 = np.empty(columns.shape[0], dtype=np.float32)
     window = np.empty((count, 2), dtype=np.int64)
-    _fill_blocks(rows, vehicle, columns, columns32, window)
+    _fill_blocks(rows, vehicle, columns, window)
     first_row = np.zeros(count + 1, dtype=np.int64)
     np.cumsum(window[:, 1] - window[:, 0], out=first_row[1:])
-    return Blocks(vehicle, columns, columns32, window, first_row)
+    return Blocks(vehicle, columns, window, first_row)
 
 
 @njit(cache=True, nogil=True)
@@ -236,7 +233,6 @@ def _fill_blocks(
     rows: Floats,
     vehicle: Ints,
     columns: Floats,
-    columns32: Floats,
     window: Ints,
 ) -> None:
     for b in range(window.shape[0]):
@@ -247,11 +243,9 @@ def _fill_blocks(
             for f in range(FIELDS):
                 number = rows[i, f] if i >= 0 else 0.0
                 columns[base + f * LANES] = number
-                columns32[base + f * LANES] = number
             if i >= 0:
                 first = min(first, np.int64(rows[i, BEGIN]))
                 last = max(last, np.int64(rows[i, END]))
             else:
                 columns[base + ONE_WAY * LANES] = BIG
-                columns32[base + ONE_WAY * LANES] = BIG
         window[b, 0], window[b, 1] = first, last

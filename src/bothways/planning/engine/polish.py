@@ -15,7 +15,7 @@ from bothways.planning.engine.corrective import (
     move_weights,
     seed_columns,
 )
-from bothways.planning.engine.search import Search
+from bothways.planning.engine.search import NOWHERE, Search
 from bothways.planning.engine.simd import LANES
 from bothways.planning.engine.site import LOAD, conjugate, coupling_price, site_cost
 from bothways.planning.problem import Floats
@@ -101,6 +101,7 @@ def _price_schedule(search: Search, energy: Floats, weight: Floats) -> None:
     search.sums = np.zeros((1, site.width))
     own_cost = repaired(
         0, blocks.count, blocks.columns, blocks.window, blocks.first_row, search.schedules, search.sums[0],
+        NOWHERE,
     )  # fmt: skip
     cost, broken = site_cost(
         search.total(), site.periods, site.table, site.width, site.limits, site.charges, site.masks

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 
+from bothways.planning.engine.certificate import repaired
 from bothways.planning.engine.model import (
     BEGIN,
     CEILING,
+    E0,
     END,
     FLOOR,
     MOST_IN,
@@ -17,12 +20,14 @@ from bothways.planning.engine.model import (
     PER_IN,
     PER_OUT,
     REQUIRED,
+    VALUE,
     WEAR,
     Blocks,
     Numbers,
     Stays,
 )
-from bothways.planning.engine.simd import LANES
+from bothways.planning.engine.simd import HALF, LANES
+from bothways.planning.engine.threads import on_threads
 from bothways.planning.problem import Floats, Ints
 
 
@@ -70,11 +75,37 @@ class Compact:
         chosen = np.asarray(vehicles, dtype=np.int64)
         power, energy = np.empty((chosen.size, self.periods)), np.empty((chosen.size, self.periods + 1))
         for row, vehicle in enumerate(chosen.tolist()):
-            self._expand(np.array([vehicle]), lane_of[[vehicle]], power[row : row + 1], energy[row : row + 1])
+            end = np.empty(self.stays.rows.shape[0])
+            self._expand(np.array([vehicle]), lane_of[[vehicle]], power[row : row + 1], energy[row : row + 1], end)
         return power, energy
 
-    def tables(self, *, dense: bool) -> Tables:
-        """Every vehicle's schedule: as tables, or only what is summed over vehicles or steps."""
+    def summary(self, threads: int) -> Tables:
+        """What a plan needs of the schedule without its tables: sums over vehicles, and the end of every stay."""
+        blocks, rows = self.blocks, self.stays.rows
+        last = np.zeros(blocks.vehicle.size)
+        sums = np.zeros((threads, -(-self.periods // HALF) * HALF))
+        edges = np.linspace(0, blocks.count, threads + 1).astype(np.int64)
+
+        def work(own: int) -> float:
+            return float(
+                repaired(
+                    edges[own], edges[own + 1], blocks.columns, blocks.window, blocks.first_row, self.schedules,
+                    sums[own], last,
+                )
+            )  # fmt: skip
+
+        own_cost = math.fsum(on_threads(work, threads))
+        end = rows[:, E0].copy()
+        taken = np.flatnonzero(blocks.vehicle >= 0)
+        placed = blocks.vehicle[taken]
+        worth = float((last[taken] - end[placed]) @ rows[placed, VALUE])
+        end[placed] = last[taken]
+        total = (sums.sum(axis=0)[: self.periods] + self.stays.forced) / self.step_h
+        none = np.empty((0, self.periods)), np.empty((0, self.periods + 1))
+        return Tables(*none, end, total, own_cost + worth)
+
+    def tables(self, threads: int) -> Tables:
+        """Every vehicle's schedule as tables."""
         count = self.stays.rows.shape[0]
         lane_of = np.flatnonzero(self.blocks.vehicle >= 0)
         placed = self.blocks.vehicle[lane_of]
@@ -83,19 +114,26 @@ class Compact:
         idle = np.flatnonzero(away)
         vehicles = np.concatenate([placed, idle])
         lanes = np.concatenate([lane_of, np.full(idle.size, -1, dtype=np.int64)])
-        power = np.empty((count if dense else 0, self.periods))
-        energy = np.empty((count if dense else 0, self.periods + 1))
-        total, end, wear = self._expand(vehicles, lanes, power, energy)
-        return Tables(power, energy, end, total, wear)
+        power, energy = np.empty((count, self.periods)), np.empty((count, self.periods + 1))
+        end = np.zeros(count)
+        edges = np.linspace(0, count, threads + 1).astype(np.int64)
 
-    def _expand(self, vehicles: Ints, lanes: Ints, power: Floats, energy: Floats) -> tuple[Floats, Floats, float]:
-        total, end = np.zeros(self.periods), np.zeros(self.stays.rows.shape[0])
+        def work(own: int) -> tuple[Floats, float]:
+            part = slice(edges[own], edges[own + 1])
+            return self._expand(vehicles[part], lanes[part], power, energy, end)
+
+        parts = on_threads(work, threads)
+        total = np.asarray(sum(part[0] for part in parts))
+        return Tables(power, energy, end, total, math.fsum(part[1] for part in parts))
+
+    def _expand(self, vehicles: Ints, lanes: Ints, power: Floats, energy: Floats, end: Floats) -> tuple[Floats, float]:
+        total = np.zeros(self.periods)
         blocks, stays = self.blocks, self.stays
         wear = _expand(
             vehicles, lanes, blocks.window, blocks.first_row, self.schedules, stays.rows, stays.arrival, stays.start,
             self.step_h, power, energy, total, end,
         )  # fmt: skip
-        return total, end, float(wear)
+        return total, float(wear)
 
 
 @njit(cache=True, nogil=True)
@@ -105,17 +143,14 @@ def _expand(
 ) -> float:  # fmt: skip
     """Writes schedules moved into the vehicles' limits, as ``certificate.repaired`` prices them; returns the wear.
 
-    Tables with one row per vehicle of the fleet are written by vehicle, tables with one row only in that row, tables
-    without rows not at all.
+    Tables with one row per vehicle of the fleet are written by vehicle, tables with one row in that row.
     """
     periods = total.shape[0]
-    one_power, one_energy = np.empty(periods), np.empty(periods + 1)
     wear = 0.0
     for k in range(vehicles.shape[0]):
         i, lane = vehicles[k], lanes[k]
         row = rows[i]
-        if power.shape[0] > 0:
-            one_power, one_energy = power[min(i, power.shape[0] - 1)], energy[min(i, power.shape[0] - 1)]
+        one_power, one_energy = power[min(i, power.shape[0] - 1)], energy[min(i, power.shape[0] - 1)]
         now = start[i]
         begin, stop = int(row[BEGIN]), int(row[END])
         per_in, per_out, most_in, most_out = row[PER_IN], row[PER_OUT], row[MOST_IN], row[MOST_OUT]

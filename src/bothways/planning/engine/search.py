@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +13,7 @@ from bothways.planning.engine.model import FIELDS, Blocks, Numbers
 from bothways.planning.engine.simd import LANES
 from bothways.planning.engine.site import LOAD, Site, conjugate, coupling_price, site_cost
 from bothways.planning.engine.sweeps import sweep
+from bothways.planning.engine.threads import on_threads
 from bothways.planning.problem import Floats
 
 NESTED_BLOCKS = 64
@@ -188,16 +188,13 @@ class Search:
             blocks = self.blocks
             return float(
                 sweep(
-                    parts[own], starting, blocks.columns32, blocks.window, blocks.first_row, self.schedules,
+                    parts[own], starting, blocks.columns, blocks.window, blocks.first_row, self.schedules,
                     self.sums, own, self.prices.energy, self.rho, self.lowest, self.site.periods, table, width,
                     limits, charges, masks, self.prices.charges.copy(), self._stop,
                 )
             )  # fmt: skip
 
-        if self.threads == 1:
-            return work(0)
-        with ThreadPoolExecutor(self.threads) as pool:
-            return math.fsum(pool.map(work, range(self.threads)))
+        return math.fsum(on_threads(work, self.threads))
 
     def total(self) -> Floats:
         """Energy of base load and vehicles per step, ``(width,)`` [kWh]."""
@@ -245,21 +242,11 @@ class Search:
             begin, end = edges[own], edges[own + 1]
             value = best_values(begin, end, blocks.columns, blocks.window, price, periods)
             cost = repaired(
-                begin,
-                end,
-                blocks.columns,
-                blocks.window,
-                blocks.first_row,
-                self.schedules,
-                sums[own],
-            )
+                begin, end, blocks.columns, blocks.window, blocks.first_row, self.schedules, sums[own], NOWHERE
+            )  # fmt: skip
             return float(value), float(cost)
 
-        if self.threads == 1:
-            parts = [work(0)]
-        else:
-            with ThreadPoolExecutor(self.threads) as pool:
-                parts = list(pool.map(work, range(self.threads)))
+        parts = on_threads(work, self.threads)
         self.sums = sums
         cost, broken = site_cost(self.total(), periods, table, width, limits, charges, masks)
         lower = self.offset + dual + math.fsum(part[0] for part in parts)
@@ -268,6 +255,9 @@ class Search:
         self.settle(upper, broken)
         if self.progress is not None:
             self.progress(self.sweeps, self.bounds.lower, self.bounds.upper)
+
+
+NOWHERE = np.zeros(0)
 
 
 def price_unit(site: Site) -> float:
@@ -293,7 +283,6 @@ def sample(blocks: Blocks, count: int) -> tuple[Blocks, float]:
     part = Blocks(
         lanes[chosen].ravel(),
         blocks.columns.reshape(-1, FIELDS * LANES)[chosen].ravel(),
-        blocks.columns32.reshape(-1, FIELDS * LANES)[chosen].ravel(),
         window,
         first_row,
     )

@@ -182,7 +182,7 @@ def _level(
 
 
 @njit(cache=True, nogil=True)
-def _charge_prices(  # noqa: C901, PLR0912 (a kernel: its branches are the cases of one formula)
+def _charge_prices(
     k: int,
     z: Floats,
     rate: float,

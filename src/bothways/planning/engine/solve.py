@@ -180,7 +180,7 @@ def _warm_prices(site: Site, warm: EngineState) -> Prices:
 
 def _solution(problem: PlanProblem, compact: Compact, search: Search, gap: float, *, dense: bool) -> PlanSolution:
     fleet = problem.fleet
-    tables = compact.tables(dense=dense)
+    tables = compact.tables(search.threads) if dense else compact.summary(search.threads)
     flows = site_flows(problem, tables.total_kw)
     objective = _objective(problem, flows, tables.wear, float(tables.energy_end_kwh.sum()))
     lower = min(search.bounds.lower, objective)

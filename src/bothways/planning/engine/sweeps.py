@@ -13,7 +13,7 @@ from numba import njit
 
 from bothways.planning.engine.lanes import cheapest_block
 from bothways.planning.engine.model import FIELDS, PER_IN, PER_OUT, VALUE, WEAR, Numbers
-from bothways.planning.engine.simd import LANES, load, splat, store, total, vmax, vmin
+from bothways.planning.engine.simd import LANES, load, load_like, splat, store, total, vmax, vmin
 from bothways.planning.engine.site import LOAD, coupling_price
 from bothways.planning.problem import Floats, Ints
 
@@ -22,7 +22,7 @@ ROUNDS = 4
 
 @njit(cache=True, nogil=True)
 def _turn_to(
-    columns: Numbers,
+    columns: Floats,
     block: int,
     price: Floats,
     first: int,
@@ -35,10 +35,11 @@ def _turn_to(
 ) -> float:
     """D = change of AC energy towards the cheapest schedule; gains and squared lengths per lane into ``pad``."""
     base = block * FIELDS * LANES
-    per_in = load(columns, base + PER_IN * LANES)
-    per_out = load(columns, base + PER_OUT * LANES)
-    wear = load(columns, base + WEAR * LANES)
-    value = load(columns, base + VALUE * LANES)
+    like = load(change, 0)
+    per_in = load_like(like, columns, base + PER_IN * LANES)
+    per_out = load_like(like, columns, base + PER_OUT * LANES)
+    wear = load_like(like, columns, base + WEAR * LANES)
+    value = load_like(like, columns, base + VALUE * LANES)
     zero = splat(wear, 0.0)
     gain, length = zero, zero
     for t in range(first, last):
@@ -97,7 +98,7 @@ def _shares(
 
 @njit(cache=True, nogil=True)
 def _step(
-    columns: Numbers,
+    columns: Floats,
     block: int,
     first: int,
     last: int,
@@ -110,8 +111,9 @@ def _step(
 ) -> None:
     """Moves the block's schedules and the running total."""
     base = block * FIELDS * LANES
-    per_in = load(columns, base + PER_IN * LANES)
-    per_out = load(columns, base + PER_OUT * LANES)
+    like = load(change, 0)
+    per_in = load_like(like, columns, base + PER_IN * LANES)
+    per_out = load_like(like, columns, base + PER_OUT * LANES)
     zero = splat(per_in, 0.0)
     share = vmin(load(pad, 3 * LANES) * splat(per_in, stretch), splat(per_in, 1.0))
     for t in range(first, last):
@@ -125,7 +127,7 @@ def _step(
 
 @njit(cache=True, nogil=True)
 def _first_schedule(
-    columns: Numbers,
+    columns: Floats,
     block: int,
     first: int,
     last: int,
@@ -136,8 +138,9 @@ def _first_schedule(
 ) -> None:
     """Takes over the cheapest schedules as they are."""
     base = block * FIELDS * LANES
-    per_in = load(columns, base + PER_IN * LANES)
-    per_out = load(columns, base + PER_OUT * LANES)
+    like = load(change, 0)
+    per_in = load_like(like, columns, base + PER_IN * LANES)
+    per_out = load_like(like, columns, base + PER_OUT * LANES)
     zero = splat(per_in, 0.0)
     for t in range(first, last):
         new = load(change, t * LANES)
@@ -149,7 +152,7 @@ def _first_schedule(
 def sweep(
     order: Ints,
     starting: bool,
-    columns: Numbers,
+    columns: Floats,
     window: Ints,
     first_row: Ints,
     schedules: Numbers,
@@ -172,8 +175,8 @@ def sweep(
     Takes:
         order: blocks in the order of the visit.
         starting: True for the first pass, which has no schedules yet and extrapolates the total from those done.
-        columns, window, first_row: the blocks, in the kind of number of the search.
-        schedules: changes of stored energy, flat ``(rows, LANES)``; updated.
+        columns, window, first_row: the blocks in float64.
+        schedules: changes of stored energy, flat ``(rows, LANES)``; updated. Its kind of number is the search's.
         sums: AC energy of the vehicles per step and thread, ``(threads, width)``; only row ``own`` is written.
         own: which row of ``sums`` is this thread's.
         centre: prox centre of the price, ``(width,)``.
@@ -183,7 +186,7 @@ def sweep(
         mu: this thread's demand charge prices, flat ``(K, width)``; updated.
         cancelled: ``(1,)``; anything but 0 ends the pass.
     """
-    kind = columns.dtype
+    kind = schedules.dtype
     slopes, ends = np.empty(2 * (2 * periods + 6) * LANES, kind), np.empty(2 * (2 * periods + 6) * LANES, kind)
     up_to, down_to = np.empty(periods * LANES, kind), np.empty(periods * LANES, kind)
     change, turn = np.empty(periods * LANES, kind), np.empty(periods * LANES, kind)

@@ -82,7 +82,6 @@ def test_lanes_agree_with_the_readable_oracle(kind: type, width: int, within: fl
     rng = np.random.default_rng(5)
     rows = _rows(rng, 3 * LANES - 5)
     blocks = pack(rows, PERIODS)
-    columns = blocks.columns if kind is np.float64 else blocks.columns32
     price = rng.uniform(0.0, 0.5, PERIODS)
     scratch = [np.empty(2 * lanes.slots(PERIODS), kind) for _ in range(2)]
     tables = [np.empty(PERIODS * LANES, kind) for _ in range(3)]
@@ -92,7 +91,7 @@ def test_lanes_agree_with_the_readable_oracle(kind: type, width: int, within: fl
         first, last = blocks.window[block]
         tables[2][:] = 0.0
         for half in range(LANES // width):
-            lanes.cheapest_block(columns, block, half, width, price, first, last, *scratch, *tables)
+            lanes.cheapest_block(blocks.columns, block, half, width, price, first, last, *scratch, *tables)
         answers = tables[2].reshape(PERIODS, LANES).T.astype(np.float64)
         for lane in range(LANES):
             vehicle = blocks.vehicle[block * LANES + lane]
