@@ -181,7 +181,7 @@ def ratchet_note(ratchet: Ratchet, months: int, prior: int) -> str:
     return f"demand ratchet: looks back at the peaks of {prior} prior month(s){short}; never ahead"
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def coincident_windows(tariff: Tariff, grid: TimeGrid) -> tuple[tuple[int, Ints, float], ...]:
     """Coincident intervals with a price of their own: month index, members, price per billing unit."""
     cal = calendar_of(tariff, grid)

@@ -108,16 +108,9 @@ def planning_prices(
     floor = np.zeros(cal.months)
     if tariff.ratchet is not None:
         floor = ratchet_floors(tariff.ratchet, peak, cal.calendar_month, prior)
-    table = energy_table(tariff)
-    bounds = tier_bounds(table, cal.days, np.maximum(peak, floor))
+    bounds = tier_bounds(energy_table(tariff), cal.days, np.maximum(peak, floor))
     reading, sold = _readings(tariff, grid, cal, month_to_date_kwh, expected_net_kw)
-    retail = _at(table.price, _tier(table, bounds, cal, reading), cal) + cal.adder
-    credit = _at(table.sell, _tier(table, bounds, cal, sold), cal)
-    if series is not None:
-        retail, credit = retail + series[0], credit + series[1]
-    if cal.fixed_price is not None:
-        retail = np.where(np.isnan(cal.fixed_price), retail, cal.fixed_price)
-    credit = retail if tariff.metering is Metering.NET_METERING else credit
+    retail, credit = _marginal(tariff, cal, bounds, (reading, sold), series)
     lost = sum(-levy.import_per_kwh if levy.exempt else levy.export_per_kwh for levy in tariff.levies)
     contracted = tariff.contracted_import
     terms, notes = _demand_terms(tariff, grid, cal, peak, floor)
@@ -133,6 +126,21 @@ def planning_prices(
         export_limit_kw=export_limit if allowed else 0.0,
         notes=tuple(notes),
     )
+
+
+def _marginal(
+    tariff: Tariff, cal: Calendar, bounds: Floats, readings: tuple[Floats, Floats], series: tuple[Floats, Floats] | None
+) -> tuple[Floats, Floats]:
+    """Price of the next imported and credit of the next exported kWh without levies, each ``(T,)``."""
+    table = energy_table(tariff)
+    reading, sold = readings
+    retail = _at(table.price, _tier(table, bounds, cal, reading), cal) + cal.adder
+    credit = _at(table.sell, _tier(table, bounds, cal, sold), cal)
+    if series is not None:
+        retail, credit = retail + series[0], credit + series[1]
+    if cal.fixed_price is not None:
+        retail = np.where(np.isnan(cal.fixed_price), retail, cal.fixed_price)
+    return retail, retail if tariff.metering is Metering.NET_METERING else credit
 
 
 def _by_month(name: str, value: ByMonth, cal: Calendar) -> Floats:

@@ -123,7 +123,7 @@ class Calendar:
         return np.asarray(means[self.window_of], dtype=np.float64)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)  # a year of 5 minutes holds some 10 MB
 def calendar_of(tariff: Tariff, grid: TimeGrid) -> Calendar:
     """Lays ``tariff`` over ``grid``; the result is kept for the next call with equal arguments."""
     if tariff.timezone is not None and tariff.timezone != grid.tz:
@@ -266,7 +266,7 @@ def _at_month_start(moment: datetime, tz: str) -> bool:
     return (local.day, local.hour, local.minute, local.second) == (1, 0, 0, 0)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=24)
 def demand_groups(tariff: Tariff, grid: TimeGrid, kind: str) -> Groups:
     """Groups of intervals whose highest demand is charged together, for ``flat``, ``tou`` or ``coincident``.
 

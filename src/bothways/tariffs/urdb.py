@@ -263,6 +263,9 @@ def _ratchet(fields: Fields, rate: Mapping[str, object], extension: Extension, *
     months = tuple(month + 1 for month, mark in enumerate(marks) if mark)
     if percent > 0.0 and previous and months:
         fields.warnings.append("both lookbackrange and lookbackmonths are given: lookbackrange is used")
+    if percent > 0.0 and marks and not months and not previous:
+        fields.warnings.append("lookbackmonths names no month and lookbackrange is 0: lookbackpercent has no effect")
+        percent = 0.0
     by_month = fields.sequence("demandratchetpercentage", rate.get("demandratchetpercentage"), "12 fractions")
     ratchets = fields.of_months("demandratchetpercentage", by_month, "a fraction of the earlier peak", low=0, high=100)
     if ratchets and max(ratchets) > 1.0:

@@ -203,6 +203,10 @@ def test_ratchets():
     both = tariff_from_urdb({**flat, "lookbackpercent": 75, "lookbackrange": 6, "lookbackmonths": [1] * 12})
     assert len(both.warnings) == 2
     assert (both.tariff.ratchet.percent, both.tariff.ratchet.previous) == (0.75, 6)
+    nothing = tariff_from_urdb({**flat, "lookbackpercent": 0.5, "lookbackmonths": [0] * 12})
+    assert nothing.tariff.ratchet is None
+    assert "no effect" in nothing.warnings[0]
+    assert tariff_from_urdb({**flat, "lookbackpercent": 0.5}).tariff.ratchet.months == tuple(range(1, 13))
 
 
 def test_units_of_demand():

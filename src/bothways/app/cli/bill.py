@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -52,52 +53,77 @@ def bill(
 
     Timestamps are ISO-8601, with an offset or local to --tz; load_kw is the mean over the interval that begins there.
     """
-    from bothways.adapters.files.series import read_series, resample  # noqa: PLC0415
-    from bothways.domain.errors import DomainError, InputError, Problem  # noqa: PLC0415
-    from bothways.tariffs.billing import compute_bill  # noqa: PLC0415
+    inputs = _read_all(tariff, load, tz, prior_peaks, (prices, price_column), generation_column, max_kw)
+    _print(_computed(load, inputs), inputs.tariff, inputs.warnings, as_json=json, detail=detail)
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    tariff: Tariff
+    series: Series
+    peaks: dict[str, float] | tuple[float, ...]
+    price: Series | None
+    generation: Series | None
+    warnings: list[str]
+
+
+def _read_all(
+    tariff: Path, load: Path, tz: str | None, prior_peaks: str | None, prices: tuple[Path | None, str],
+    generation_column: str | None, max_kw: float | None,
+) -> _Inputs:  # fmt: skip
+    """Reads everything and raises the problems of all inputs together."""
+    from bothways.adapters.files.series import read_series  # noqa: PLC0415
+    from bothways.domain.errors import InputError, Problem  # noqa: PLC0415
+    from bothways.domain.timegrid import month_label  # noqa: PLC0415
 
     problems: list[Problem] = []
     imported = _tried(problems, lambda: _read_tariff(tariff))
-    peaks = _tried(problems, lambda: _prior_peaks(prior_peaks))
     known = imported.tariff if imported is not None else None
-    local = _tried(problems, lambda: _zone(load, tz, known))
-    local = local or "UTC"  # where the zone is at fault, the load is still checked for other problems
+    peaks = _tried(problems, lambda: _prior_peaks(prior_peaks)) or ()
+    local = _tried(problems, lambda: _zone(load, tz, known)) or "UTC"  # with a faulty zone other problems still show
     most = max_kw or _largest(known)
 
     def column(name: str, low: float) -> Series:
         return read_series(load, name, tz=local, plausible=(low, most), quantity=f"{name.removesuffix('_kw')} [kW]")
 
     series = _tried(problems, lambda: column("load_kw", -most))
-    generation = None
-    if generation_column is not None and series is not None:
-        generation = _tried(problems, lambda: column(str(generation_column), 0.0))
+    generation = None if generation_column is None else _tried(problems, lambda: column(generation_column, 0.0))
+    path, name = prices
     price = None
-    if prices is not None:
-        wide = (-1e6, 1e6)
-        price = _tried(
-            problems,
-            lambda: read_series(prices, price_column, tz=local, plausible=wide, quantity="price per kWh or MWh"),
-        )
+    if path is not None:
+        quantity, wide = "price per kWh or MWh", (-1e6, 1e6)
+        price = _tried(problems, lambda: read_series(path, name, tz=local, plausible=wide, quantity=quantity))
+    if peaks and series is not None:
+        first = month_label(int(series.grid.local.month_index[0]))
+        _tried(problems, lambda: _check_prior_peaks(peaks, first))
     if known is not None:
-        problems.extend(_price_problems(tariff, known, given=prices is not None))
+        problems.extend(_price_problems(tariff, known, given=path is not None))
     if problems or imported is None or series is None:
         raise InputError(list(dict.fromkeys(problems)))
-    matching = None if price is None else resample(price, series.grid).values
+    warnings = [*imported.warnings, *series.warnings, *(price.warnings if price is not None else ())]
+    warnings.extend(_zone_warnings(load, tz, local, imported.tariff))
+    return _Inputs(imported.tariff, series, peaks, price, generation, warnings)
+
+
+def _computed(load: Path, inputs: _Inputs) -> Bill:
+    from bothways.adapters.files.series import resample  # noqa: PLC0415
+    from bothways.domain.errors import DomainError, InputError, Problem  # noqa: PLC0415
+    from bothways.tariffs.billing import compute_bill  # noqa: PLC0415
+
+    grid = inputs.series.grid
+    price = None if inputs.price is None else resample(inputs.price, grid).values
     try:
-        computed = compute_bill(
-            imported.tariff,
-            series.grid,
-            series.values,
-            prior_peaks=peaks or (),
-            price_series=matching,
-            generation_kw=None if generation is None else generation.values,
+        return compute_bill(
+            inputs.tariff,
+            grid,
+            inputs.series.values,
+            prior_peaks=inputs.peaks,
+            price_series=price,
+            generation_kw=None if inputs.generation is None else inputs.generation.values,
         )
     except DomainError as error:
         remedy = "Correct the value, the load or the tariff."
         raise InputError([Problem(str(load), str(error), "a load that the tariff can bill", remedy)]) from error
-    warnings = [*imported.warnings, *series.warnings, *(price.warnings if price is not None else ())]
-    warnings.extend(_zone_warnings(load, tz, local, imported.tariff))
-    _print(computed, imported.tariff, warnings, as_json=json, detail=detail)
 
 
 def _tried(problems: list[Any], read: Callable[[], _T]) -> _T | None:
@@ -133,6 +159,17 @@ def _prior_peaks(text: str | None) -> dict[str, float] | tuple[float, ...]:
     if named:
         return {match[1]: float(match[2]) for match in named}
     return tuple(float(match[2]) for match in found)
+
+
+def _check_prior_peaks(peaks: dict[str, float] | tuple[float, ...], first: str) -> None:
+    from bothways.domain.errors import DomainError, InputError, Problem  # noqa: PLC0415
+    from bothways.tariffs.demand import prior_months  # noqa: PLC0415
+
+    try:
+        prior_months(peaks, first)
+    except DomainError as error:
+        allowed = f"peaks of months before {first}, the first of the load"
+        raise InputError([Problem("--prior-peaks", str(error), allowed, "Leave the others out.")]) from error
 
 
 def _zone(load: Path, tz: str | None, tariff: Tariff | None) -> str:
