@@ -177,14 +177,14 @@ def instance(rng, kind):
     price = rng.uniform(0.05, 0.45, periods)
     problem = PlanProblem(
         step_h, periods, price, price - rng.uniform(0.0, 0.1), rng.uniform(-15.0, 25.0, periods), fleet,
-        demand_charges=(DemandCharge(float(rng.uniform(0, 3)), np.ones(periods, dtype=bool), float(rng.uniform(0, 10))),),
+        demand_charges=(DemandCharge(rng.uniform(0, 3), np.ones(periods, dtype=bool), rng.uniform(0, 10)),),
         export_limit_kw=float(rng.choice([0.0, 6.0, math.inf])),
         terminal_value_per_kwh=float(rng.choice([0.0, 0.2])),
     )  # fmt: skip
     return vary(rng, problem, kind)
 
 
-def vary(rng, problem, kind):
+def vary(rng, problem, kind):  # noqa: C901 (a list of kinds)
     fleet, size, periods = problem.fleet, problem.fleet.size, problem.periods
     ones = np.ones(size)
     match kind:

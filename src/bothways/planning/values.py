@@ -66,8 +66,8 @@ class Reader:
         self._prefix = prefix
 
     def has(self, key: str) -> bool:
-        """Whether the key is there with a value other than null."""
-        return self._mapping.get(key) is not None
+        """Whether the key is there."""
+        return key in self._mapping
 
     def raw(self, key: str) -> object:
         """The value as it came, ``None`` where there is none."""
@@ -192,7 +192,7 @@ def as_number(value: object) -> float | None:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def _said(value: float) -> str:

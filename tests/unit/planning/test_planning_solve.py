@@ -212,10 +212,11 @@ def test_vehicles_cover_a_base_load_above_the_hard_limit(plan_problem, plan_flee
 
 def test_infeasible_names_step_and_power(plan_problem, plan_fleet):
     by_power = planned_infeasible(plan_problem([0.2, 0.2], base=[5.0, 35.0], import_hard_limit_kw=20.0))
-    assert by_power.infeasible_because == (
+    expected = (
         "step 1: the base load of 35.0 kW is above the hard import limit of 20.0 kW, and the vehicles can discharge "
-        "10.0 kW against it; 5.0 kW remain",
+        "10.0 kW against it; 5.0 kW remain"
     )
+    assert by_power.infeasible_because == (expected,)
     fleet = plan_fleet(departure=3, energy_at_arrival_kwh=12.0, energy_min_kwh=10.0, charge_kw=0.0)
     by_energy = planned_infeasible(plan_problem([0.2] * 3, base=22.0, fleet=fleet, import_hard_limit_kw=20.0))
     assert sum("kW remain" in sentence for sentence in by_energy.infeasible_because) >= 1
@@ -234,7 +235,7 @@ def planned_infeasible(problem):
 
 
 def test_no_vehicles_and_empty_stays(plan_problem, plan_fleet):
-    nobody = plan_fleet(**dict.fromkeys(vars(plan_fleet()), []))
+    nobody = plan_fleet(**{key: [] for key in vars(plan_fleet())})
     plan = planned(plan_problem([0.2, 0.2], base=3.0, fleet=nobody, demand=1.0))
     assert plan.objective == pytest.approx(1.2 + 3.0)
     assert plan.status == "optimal"
