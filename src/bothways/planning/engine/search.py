@@ -96,6 +96,7 @@ class Search:
         self.sums = np.zeros((self.threads, self.site.width))
         self.bounds = Bounds()
         self._last_cost = 0.0
+        self._unit = price_unit(self.site)
         self._margin_kwh = 0.0
         self._best_upper = math.inf
         self._best: Numbers | None = None
@@ -161,10 +162,6 @@ class Search:
         ratio = math.sqrt(balance * max(site_gap, 1e-300) / max(fleet_gap, 1e-300))
         scale = self.prices.scale * min(2.0, max(0.5, ratio))
         self.prices.scale = min(self._unit * 1e3, max(self._unit * 1e-2, scale))
-
-    @property
-    def _unit(self) -> float:
-        return price_unit(self.site)
 
     def _cancelled(self) -> bool:
         return self.cancel is not None and self.cancel()

@@ -26,13 +26,20 @@ DENSE_UP_TO = 200_000
 CORRECTIVE_UP_TO = 2_000
 """Vehicles up to which the fully corrective form takes over when the fast form has not closed the gap."""
 
-THREADS_FROM = 5_000
+THREADS_FROM = 50_000
 """Vehicles from which a second thread pays."""
 
 
-WARM_SCALE = 0.08
+WARM_SCALE = 0.04
 """Step scale of a warm start at most, in typical prices: prices that are nearly right need little room."""
 
+WARM_SWEEPS = 4
+"""Sweeps of the fast form in a re-plan of a small fleet."""
+
+_UNDERSTOOD = frozenset({
+    "step_h", "periods", "import_price", "export_price", "base_load_kw", "fleet", "demand_charges", "import_limit_kw",
+    "import_limit_penalty_per_kwh", "import_hard_limit_kw", "export_limit_kw", "terminal_value_per_kwh",
+})  # fmt: skip
 _CHUNK = 4096  # vehicles that fall short, explained at once
 
 
@@ -67,14 +74,33 @@ def supports(problem: PlanProblem) -> str | None:
     The engine's oracle and its site are convex; what is not convex, and limits that may have to rank above required
     energy, belong to HiGHS.
     """
-    fleet = problem.fleet
-    if fleet.semi_continuous:
+    for check in (_unknown_feature, _not_convex, _ranked_limits):
+        reason = check(problem)
+        if reason is not None:
+            return reason
+    return None
+
+
+def _unknown_feature(problem: PlanProblem) -> str | None:
+    """A part of the problem that came after the engine and is in use."""
+    for item in fields(PlanProblem):
+        if item.name not in _UNDERSTOOD and getattr(problem, item.name) != item.default:
+            return f"the engine does not know of {item.name}"
+    return None
+
+
+def _not_convex(problem: PlanProblem) -> str | None:
+    if problem.fleet.semi_continuous:
         return "a vehicle has a minimum charging power or must not pause"
     if np.any(problem.export_price > problem.import_price):
         return "export pays more than import costs in some step"
     lowest = lowest_convex_price(problem)
     if float(problem.export_price.min()) < lowest:
         return f"a price is below {lowest:.4g} per kWh, where charging and discharging at once would pay"
+    return None
+
+
+def _ranked_limits(problem: PlanProblem) -> str | None:
     burns = (problem.import_price < 0.0) & (problem.curtailable_kw > 0.0)
     if problem.demand_charges and np.any(burns):
         return "importing at a negative price competes with curtailment under a demand charge"
@@ -159,15 +185,17 @@ def _search(search: Search, gap: float, warm: EngineState | None) -> None:
     else:
         prices = start_prices(search, first_prices(search.site), gap)
     small = vehicles <= CORRECTIVE_UP_TO
-    search.run(prices, gap, _fast_sweeps(vehicles) if small else 400)
+    search.run(prices, gap, _fast_sweeps(vehicles, warm=warm is not None) if small else 400)
     if search.bounds.gap() > gap and small:
         polish(search, gap, 400)
     search.finish()
 
 
-def _fast_sweeps(vehicles: int) -> int:
-    """Sweeps of the fast form before the corrective form takes over: it pays from about 500 vehicles."""
-    return 16 if vehicles < 500 else 60
+def _fast_sweeps(vehicles: int, *, warm: bool) -> int:
+    """Sweeps of the fast form before the corrective form takes over; good prices need few of them."""
+    if vehicles >= 500:
+        return 60
+    return WARM_SWEEPS if warm else 16
 
 
 def _warm_prices(site: Site, warm: EngineState) -> Prices:
