@@ -12,7 +12,7 @@ COMPONENTS: dict[str, str] = {
     "export_credit": "Export credit",
     "other": "Other charges",
 }
-EXTRAS: dict[str, str] = {"wear": "Battery wear from discharging", "unserved": "Energy not served"}
+EXTRAS: dict[str, str] = {"wear": "Battery wear", "unserved": "Energy not served"}
 LABELS = {**COMPONENTS, **EXTRAS}
 
 

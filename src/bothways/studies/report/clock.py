@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +101,7 @@ def choose_day(grid: TimeGrid, week: Window, discharge_kw: Floats, connected: Fl
         One local day.
     """
     bounds = day_starts(grid)
-    inside = [(int(b), int(e)) for b, e in zip(bounds[:-1], bounds[1:], strict=True) if week.begin <= b and e <= week.end]
+    inside = [(int(b), int(e)) for b, e in pairwise(bounds) if week.begin <= b and e <= week.end]
     inside = inside or [(week.begin, week.end)]
     given = np.array([discharge_kw[b:e].sum() for b, e in inside])
     if given.max() > 1e-6:
@@ -111,9 +112,22 @@ def choose_day(grid: TimeGrid, week: Window, discharge_kw: Floats, connected: Fl
     return Window(begin, end, "most vehicles were connected on it")
 
 
-def highest_per_bucket(values: Floats, size: int) -> Floats:
-    """The highest value of every ``size`` steps, so that a long period can be drawn without losing a peak."""
-    if size <= 1:
-        return values
-    padded = np.concatenate([values, np.full(-values.shape[0] % size, -np.inf)])
-    return np.asarray(padded.reshape(-1, size).max(axis=1))
+def extremes(x: Floats, values: Floats, size: int) -> tuple[Floats, Floats]:
+    """Thins a long series without losing a peak: of every ``size`` steps the highest and the lowest value.
+
+    Args:
+        x: where the values lie, shape ``(T,)``.
+        values: shape ``(T,)``.
+        size: steps per bucket; at most 2 changes nothing, because nothing would be saved.
+
+    Returns:
+        Places and values; two of each per bucket, the highest first.
+    """
+    if size <= 2:
+        return x, values
+    missing = -values.shape[0] % size
+    high = np.concatenate([values, np.full(missing, -np.inf)]).reshape(-1, size).max(axis=1)
+    low = np.concatenate([values, np.full(missing, np.inf)]).reshape(-1, size).min(axis=1)
+    first = x[::size]
+    middle = x[np.minimum(np.arange(first.shape[0]) * size + size // 2, x.shape[0] - 1)]
+    return np.column_stack([first, middle]).ravel(), np.column_stack([high, low]).ravel()

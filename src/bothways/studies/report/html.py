@@ -21,7 +21,7 @@ def render(result: StudyResult, *, rerun: str, version: str) -> str:
     Raises:
         DomainError: the study has no case, or a case has no strategy.
     """
-    if not result.cases or any(not case.outcomes for case in result.cases):
-        msg = "a report needs at least one case, and every case at least one strategy"
+    if not result.cases or any(all(o.run.foresight for o in case.outcomes) for case in result.cases):
+        msg = "a report needs at least one case, and every case at least one strategy as it was played"
         raise DomainError(msg)
     return document(result, rerun=rerun, version=version).html()

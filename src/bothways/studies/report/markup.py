@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bothways.studies.report.figures.base import Figure
+from bothways.studies.report.figures.base import Figure, LegendItem
 from bothways.studies.report.text import esc
 
 
@@ -28,7 +28,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A row with its heading; ``style`` is a CSS class such as ``sum``."""
+    """A row with its heading; ``style`` is a CSS class such as ``sum``; a ``part`` is a heading over rows."""
 
     head: str
     cells: tuple[Cell, ...]
@@ -69,8 +69,9 @@ def table(
     body = "".join(_row(row) for row in rows)
     small = f"<span>{esc(remark)}</span>" if remark else ""
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{slug}-t"><table{" class=long" if wide else ""}>'
-        f'<caption id="{slug}-t">{esc(caption)}{small}</caption><thead>{groups}<tr>{head}</tr></thead>'
+        f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{slug}-t">'
+        f"<table{' class=long' if wide else ''}>"
+        f'<caption><b id="{slug}-t">{esc(caption)}</b>{small}</caption><thead>{groups}<tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
@@ -78,6 +79,9 @@ def table(
 def _row(row: Row) -> str:
     cells = "".join(_cell(cell) for cell in row.cells)
     style = f' class="{row.style}"' if row.style else ""
+    if row.style == "part":
+        columns = 1 + sum(cell.span for cell in row.cells)
+        return f'<tr class="part"><th scope="rowgroup" colspan="{columns}">{esc(row.head)}</th></tr>'
     return f'<tr{style}><th scope="row">{esc(row.head)}</th>{cells}</tr>'
 
 
@@ -106,15 +110,24 @@ def figure(item: Figure, level: int = 3) -> str:
         if buttons
         else ""
     )
+    keys = "".join(_key(entry) for entry in item.legend)
+    series = f'<div class="keys" role="group" aria-label="Series" data-plot="{slug}">{keys}</div>' if keys else ""
     note = f'<p class="note">{esc(item.note)}</p>' if item.note else ""
     compact = ' data-compact="yes"' if item.compact else ""
     return (
         f'<figure><figcaption><h{level} id="{slug}-t">{esc(item.title)}</h{level}>'
-        f"{note}</figcaption>{ranges}"
+        f"{note}</figcaption>{ranges}{series}"
         f'<div class="plot" id="{slug}" role="img" aria-labelledby="{slug}-t" aria-describedby="{slug}-s" '
         f'data-spec="{slug}-spec"{compact} style="height:{item.height}px"></div>'
         f'<details><summary>The figure in words</summary><p id="{slug}-s">{esc(item.summary)}</p></details>'
         f'<script type="application/json" id="{slug}-spec">{inert(item.spec)}</script></figure>'
+    )
+
+
+def _key(entry: LegendItem) -> str:
+    return (
+        f'<button type="button" data-key="{esc(entry.key)}" aria-pressed="{"true" if entry.shown else "false"}">'
+        f'<i class="s-{esc(entry.dash)}" style="--c:var(--{esc(entry.colour)})"></i>{entry.label}</button>'
     )
 
 

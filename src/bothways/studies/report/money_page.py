@@ -1,4 +1,4 @@
-"""Tables of money: the answer side by side, the bill of every strategy, the equipment, what was not served."""
+"""Tables of money: the answer side by side, and the bill of every strategy with what stands beside it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from collections.abc import Callable, Sequence
 from bothways.studies.inputs import StudyInputs
 from bothways.studies.report.amounts import COMPONENTS, amounts, find, yearly_blindness, yearly_saving
 from bothways.studies.report.figures.base import NAMES
-from bothways.studies.report.markup import Cell, Row, bullets, table, words
-from bothways.studies.report.text import ABSENT, count, energy, esc, money, money_decimals, number, percent
+from bothways.studies.report.markup import Cell, Row, table
+from bothways.studies.report.text import ABSENT, energy, esc, money_decimals, number, power
 from bothways.studies.report.words import per_unit
-from bothways.studies.result import CaseResult, InvestmentResult, Outcome, StudyResult
-
-_TOP = 20
-_SCREEN_LABEL = {"uncontrolled": "Uncontrolled", "smart": "Smart", "bidirectional": "Bidirectional"}
+from bothways.studies.result import CaseResult, Outcome, StudyResult
 
 
 def dot(outcome: Outcome) -> str:
@@ -51,7 +48,10 @@ def scoreboard(study: StudyResult) -> str:
 def _score(case: CaseResult, outcome: Outcome, inputs: StudyInputs, decimals: int) -> Row:
     strategy = outcome.run.strategy
     cost = number(case.yearly_cost(outcome.run.key), decimals)
-    peak, missing = Cell(number(outcome.peak_import_kw)), "none" if outcome.unserved_kwh <= 0 else energy(outcome.unserved_kwh)
+    peak, missing = (
+        Cell(power(outcome.peak_import_kw)),
+        "none" if outcome.unserved_kwh <= 0 else energy(outcome.unserved_kwh),
+    )
     if strategy == "uncontrolled":
         cells = (Cell("reference", style="none"), Cell(ABSENT), Cell("plans nothing", style="none"))
     else:
@@ -61,7 +61,7 @@ def _score(case: CaseResult, outcome: Outcome, inputs: StudyInputs, decimals: in
             Cell(ABSENT if saving is None else per_unit(inputs, saving)),
             Cell(number(blind, decimals)),
         )
-    return Row(_SCREEN_LABEL[strategy], (Cell(cost), *cells, peak, Cell(missing)))
+    return Row(NAMES[strategy], (Cell(cost), *cells, peak, Cell(missing)))
 
 
 def money_table(result: CaseResult, inputs: StudyInputs, slug: str) -> str:
@@ -81,13 +81,13 @@ def money_table(result: CaseResult, inputs: StudyInputs, slug: str) -> str:
         if any(round(value, 2) for value in values):
             rows.append(of(label, values))
         else:
-            rows.append(Row(label, (Cell(_why_zero(key, result), numeric=False, span=columns, style="none"),)))
+            rows.append(_absent_row(label, _why_zero(key, result), columns))
+        if key == "other":
+            rows += [of(f"of which {name}", values) for name, values in _other_lines(outcomes).items()]
     rows.append(of("Bill", [float(outcome.bill.total) for outcome in outcomes], "mid"))
     wear = [outcome.wear_cost for outcome in outcomes]
     rows.append(
-        of("Battery wear from discharging", wear)
-        if any(wear)
-        else _absent_row("Battery wear from discharging", _why_no_wear(result, inputs), columns)
+        of("Battery wear", wear) if any(wear) else _absent_row("Battery wear", _why_no_wear(result, inputs), columns)
     )
     rows.append(
         of("Energy not served", [outcome.unserved_cost for outcome in outcomes])
@@ -98,7 +98,7 @@ def money_table(result: CaseResult, inputs: StudyInputs, slug: str) -> str:
     reference = find(result, "uncontrolled")
     if reference is not None:
         rows.append(_saving_row(result, reference, len(blind), decimals))
-    rows.extend(_physical(result, inputs, columns, len(blind)))
+    rows.extend(_physical(result, columns, len(blind)))
     return table(
         "Bill, wear and energy by strategy",
         f"Money in {inputs.currency} over the period of the study, not scaled to a year.",
@@ -110,11 +110,22 @@ def money_table(result: CaseResult, inputs: StudyInputs, slug: str) -> str:
     )
 
 
+def _other_lines(outcomes: Sequence[Outcome]) -> dict[str, list[float]]:
+    """What ``other`` is made of, by name; lines that are zero for everybody are left out."""
+    names = dict.fromkeys(line.name for outcome in outcomes for month in outcome.bill.months for line in month.lines)
+    found = {
+        name: [
+            sum(line.amount for month in outcome.bill.months for line in month.lines if line.name == name)
+            for outcome in outcomes
+        ]
+        for name in names
+    }
+    return {name: values for name, values in found.items() if any(round(value, 2) for value in values)}
+
+
 def _money_cells(result: CaseResult, values: Sequence[float], blind: Sequence[str], decimals: int) -> tuple[Cell, ...]:
     by_key = {outcome.run.key: value for outcome, value in zip(result.outcomes, values, strict=True)}
-    cells = [
-        Cell(number(value, decimals), style=_edge(result, place)) for place, value in enumerate(values)
-    ]
+    cells = [Cell(number(value, decimals), style=_edge(result, place)) for place, value in enumerate(values)]
     for place, strategy in enumerate(blind):
         gap = by_key[strategy] - by_key[f"{strategy}_foresight"]
         cells.append(Cell(number(gap, decimals), style="first" if place == 0 else ""))
@@ -143,11 +154,11 @@ def _edge(result: CaseResult, place: int) -> str:
 
 def _head(outcome: Outcome, place: int) -> str:
     del place
-    return f'<span class="nb">{dot(outcome)}{esc(_SCREEN_LABEL[outcome.run.strategy])}</span>'
+    return f'<span class="nb">{dot(outcome)}{esc(NAMES[outcome.run.strategy])}</span>'
 
 
 def _blind_heads(blind: Sequence[str]) -> list[str]:
-    return [f"{esc(_SCREEN_LABEL[strategy])}" for strategy in blind]
+    return [f"{esc(NAMES[strategy])}" for strategy in blind]
 
 
 def _groups(result: CaseResult, blind: Sequence[str]) -> str:
@@ -187,10 +198,10 @@ def _why_no_unserved(result: CaseResult) -> str:
     return "none: every stay got what uncontrolled charging would have given"
 
 
-def _physical(result: CaseResult, inputs: StudyInputs, columns: int, blank: int) -> list[Row]:
-    def of(label: str, value: Callable[[Outcome], float], decimals: int = 0) -> Row:
+def _physical(result: CaseResult, columns: int, blank: int) -> list[Row]:
+    def of(label: str, value: Callable[[Outcome], float], decimals: int = 0, *, zero: str = "") -> Row:
         cells = [
-            Cell(number(value(outcome), decimals), style=_edge(result, place))
+            Cell(zero if zero and value(outcome) <= 0 else number(value(outcome), decimals), style=_edge(result, place))
             for place, outcome in enumerate(result.outcomes)
         ]
         return Row(label, (*cells, *_filler(blank)))
@@ -198,180 +209,35 @@ def _physical(result: CaseResult, inputs: StudyInputs, columns: int, blank: int)
     outcomes = result.outcomes
     small = max(outcome.served_kwh for outcome in outcomes) < 1000
     digits = 1 if small else 0
+    peak_digits = 0 if max(outcome.peak_import_kw for outcome in outcomes) >= 100 else 1
     rows = [
         Row("Beside the money", (Cell("", span=columns),), "part"),
-        of("Highest import [kW]", lambda o: o.peak_import_kw, 1 if small else 0),
+        of("Highest import [kW]", lambda o: o.peak_import_kw, peak_digits),
         of("Delivered to vehicles, net [kWh]", lambda o: o.served_kwh, digits),
-        of("Discharged by vehicles [kWh]", lambda o: o.discharged_kwh, digits)
+        of("Discharged by vehicles [kWh]", lambda o: o.discharged_kwh, digits, zero="none")
         if any(outcome.discharged_kwh > 0 for outcome in outcomes)
         else _absent_row("Discharged by vehicles", "none", columns),
         of("Lost in batteries and converters [kWh]", lambda o: o.carbon.loss_kwh, digits),
-        of("Missing for drivers [kWh]", lambda o: o.unserved_kwh, 1)
+        of("Missing for drivers [kWh]", lambda o: o.unserved_kwh, 1, zero="none")
         if any(outcome.unserved_kwh > 0 for outcome in outcomes)
         else _absent_row("Missing for drivers", "nothing", columns),
     ]
     base = find(result, "uncontrolled") or outcomes[0]
     rows.extend(
         [
-            of("CO₂, marginal: effect on the grid [kg]", lambda o: o.carbon.marginal_kg or 0.0, digits),
-            of("CO₂, marginal, more than uncontrolled [kg]", lambda o: (o.carbon.marginal_kg or 0.0) - (base.carbon.marginal_kg or 0.0), digits),
+            of("CO₂, marginal, effect on the grid [kg]", lambda o: o.carbon.marginal_kg or 0.0, digits),
+            of(
+                "CO₂, marginal, against uncontrolled [kg]",
+                lambda o: (o.carbon.marginal_kg or 0.0) - (base.carbon.marginal_kg or 0.0),
+                digits,
+            ),
         ]
         if all(outcome.carbon.marginal_kg is not None for outcome in outcomes)
         else [_absent_row("CO₂, marginal", "no marginal CO₂ signal given", columns)]
     )
     rows.append(
-        of("CO₂, average: inventory of the import [kg]", lambda o: o.carbon.average_kg or 0.0, digits)
+        of("CO₂, average, of the import [kg]", lambda o: o.carbon.average_kg or 0.0, digits)
         if all(outcome.carbon.average_kg is not None for outcome in outcomes)
         else _absent_row("CO₂, average", "no average CO₂ figure given", columns)
     )
     return rows
-
-
-def investment_table(result: CaseResult, inputs: StudyInputs, slug: str) -> str:
-    """What is bought and what it earns over its life, one column per comparison."""
-    items, currency = result.investments, inputs.currency
-    decimals = money_decimals(max(abs(item.outlay) for item in items))
-    labels = list(dict.fromkeys(label for item in items for label, _ in item.lines))
-    rows = [
-        Row(label, tuple(Cell(_line(item, label, decimals)) for item in items)) for label in labels
-    ]
-
-    def of(label: str, value: Callable[[InvestmentResult], str], style: str = "") -> Row:
-        return Row(label, tuple(Cell(value(item)) for item in items), style)
-
-    rows += [
-        of("Outlay", lambda i: number(i.outlay, decimals), "mid"),
-        of("Saving per year", lambda i: number(i.yearly_saving, decimals)),
-        of("Running cost per year", lambda i: number(i.yearly_cost, decimals)),
-        of("Net present value", lambda i: number(i.npv, decimals), "sum"),
-        of("Internal rate of return", lambda i: "none" if i.irr.value is None else percent(i.irr.value, 1)),
-        of("Modified rate of return", lambda i: "none" if i.mirr.value is None else percent(i.mirr.value, 1)),
-        of("Simple payback", lambda i: _years(i.simple_payback_years.value)),
-        of("Discounted payback", lambda i: _years(i.discounted_payback_years.value)),
-        of("Break-even price per charger", lambda i: _break_even(i.break_even_charger_price.value, decimals)),
-    ]
-    first = items[0]
-    named = {"Internal rate of return": "irr", "Modified rate of return": "mirr", "Simple payback": "simple_payback_years",
-             "Discounted payback": "discounted_payback_years", "Break-even price": "break_even_charger_price"}
-    remarks = dict.fromkeys(
-        f"{label}, {_SCREEN_LABEL[item.strategy].lower()} instead of {item.reference}: {getattr(item, field).note}"
-        for item in items for label, field in named.items() if getattr(item, field).note
-    )  # fmt: skip
-    return table(
-        "What the equipment costs and earns",
-        f"Money in {currency}, over {first.years} years at a discount rate of {percent(first.discount_rate, 1)}. The "
-        "break-even price is that of a charger at which the net present value is zero.",
-        ["", *[f"{esc(NAMES[item.strategy])} instead of {esc(NAMES[item.reference].lower())}" for item in items]],
-        rows,
-        slug=slug,
-        wide=True,
-    ) + (f"<details><summary>Remarks on these figures</summary>{bullets(list(remarks))}</details>" if remarks else "")
-
-
-def _line(item: InvestmentResult, label: str, decimals: int) -> str:
-    values = [amount for name, amount in item.lines if name == label]
-    return number(sum(values), decimals) if values else ABSENT
-
-
-def _years(value: float | None) -> str:
-    return "never" if value is None else f"{number(value, 1)} years"
-
-
-def _break_even(price: float | None, decimals: int) -> str:
-    if price is None:
-        return "none"
-    return number(price, decimals) if price > 0 else f"none (would be {number(price, decimals)})"
-
-
-def sensitivity_table(result: CaseResult, inputs: StudyInputs, slug: str) -> str:
-    """The tornado as numbers."""
-    found = result.sensitivity
-    if found is None:
-        return ""
-    decimals = money_decimals(max([abs(found.base), *(max(abs(r.result_low), abs(r.result_high)) for r in found.rows)]))
-    rows = [
-        Row(
-            row.name,
-            (
-                Cell(row.low), Cell(number(row.result_low, decimals)), Cell(row.high),
-                Cell(number(row.result_high, decimals)),
-                Cell(number(abs(row.result_high - row.result_low), decimals)),
-            ),
-        )
-        for row in found.rows
-    ]  # fmt: skip
-    return table(
-        "Sensitivity in numbers",
-        f"{found.measure}; as assumed: {money(found.base, inputs.currency)}.",
-        ["Assumption", "Low", "Result", "High", "Result", "Swing"],
-        rows,
-        slug=slug,
-        wide=True,
-    )
-
-
-def unserved_table(result: CaseResult, slug: str) -> str:
-    """Stays that got less energy than uncontrolled charging would have given, largest first."""
-    short = [(outcome, item) for outcome in result.outcomes if not outcome.run.foresight for item in outcome.unserved]
-    if not short:
-        return (
-            "<h3>Who got less energy</h3><p>Nobody: under every strategy each stay left with at least what uncontrolled "
-            "charging would have given it.</p>"
-        )
-    short.sort(key=lambda pair: -pair[1].missing_kwh)
-    totals = [
-        f"{outcome.label}: {count(len(outcome.unserved), 'stay')}, {energy(outcome.unserved_kwh)}"
-        for outcome in result.outcomes
-        if not outcome.run.foresight and outcome.unserved
-    ]
-    shown = short[:_TOP]
-    rest = f" The {len(shown)} largest of {len(short):,} are listed." if len(short) > len(shown) else ""
-    rows = [
-        Row(item.session_id, (*words(_SCREEN_LABEL[outcome.run.strategy]), Cell(number(item.missing_kwh, 2)),
-                              *words(item.reason)))
-        for outcome, item in shown
-    ]  # fmt: skip
-    return table(
-        "Who got less energy",
-        f"Against uncontrolled charging of the same stay. {'; '.join(totals)}.{rest}",
-        ["Stay", '<th scope="col">Strategy</th>', "Missing [kWh]", '<th scope="col">Why</th>'],
-        rows,
-        slug=slug,
-        wide=True,
-    )
-
-
-def planning_table(result: CaseResult, slug: str) -> str:
-    """How the plans came about."""
-    rows = []
-    for outcome in result.outcomes:
-        plan = outcome.run.planning
-        if plan.plans == 0:
-            rows.append(Row(outcome.label, (Cell("follows a rule, plans nothing", numeric=False, span=4, style="none"),)))
-            continue
-        rows.append(
-            Row(
-                outcome.label,
-                (
-                    Cell(number(plan.plans)),
-                    Cell(percent(plan.worst_gap, 3)),
-                    Cell(number(plan.not_optimal) if plan.not_optimal else "none"),
-                    Cell(number(plan.failed) if plan.failed else "none"),
-                ),
-            )
-        )
-    messages = [f"{outcome.label}: {text}" for outcome in result.outcomes for text in outcome.run.planning.messages]
-    listed = ""
-    if messages:
-        items = "".join(f"<li>{esc(text)}</li>" for text in messages[:40])
-        listed = f"<details><summary>{count(len(messages), 'message')} from planning</summary><ul>{items}</ul></details>"
-    return (
-        table(
-            "How the plans came about",
-            "The gap is between a plan's cost and a proven bound; a plan is optimal when its gap is within the one asked for.",
-            ["Strategy", "Plans", "Worst gap", "Above the gap asked for", "Failed"],
-            rows,
-            slug=slug,
-        )
-        + listed
-    )

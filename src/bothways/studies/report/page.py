@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
 from bothways.studies.inputs import StudyInputs
-from bothways.studies.report import money_page, study_page
+from bothways.studies.report import case_page, money_page, study_page
 from bothways.studies.report.amounts import find
 from bothways.studies.report.clock import Window, choose_day, choose_week
 from bothways.studies.report.figures.base import STRATEGIES
-from bothways.studies.report.figures.money import cash_flow, tornado, waterfall
+from bothways.studies.report.figures.money import cash_flow, waterfall
 from bothways.studies.report.figures.presence import plug_in_share
-from bothways.studies.report.figures.ribbons import FEW_EVSES, ribbons, rows_to_show
+from bothways.studies.report.figures.ribbons import FEW_EVSES, explain, ribbons, rows_to_show, span_of_days
 from bothways.studies.report.figures.site import site_power
+from bothways.studies.report.figures.tornado import tornado
 from bothways.studies.report.figures.week import readable_week
 from bothways.studies.report.markup import figure, paragraph
 from bothways.studies.report.script import program
@@ -63,23 +64,23 @@ def _digest(script: str) -> str:
 def document(study: StudyResult, *, rerun: str, version: str) -> Document:
     """Composes the page of a study."""
     inputs = study.inputs
-    sections = [_section("answer", study_page.answers(study) + money_page.scoreboard(study) + study_page.reservations(study))]
-    sections += [
-        _section(f"case-{place}", _case(case, inputs, place)) for place, case in enumerate(study.cases, 1)
+    sections = [
+        _section("answer", study_page.answers(study) + money_page.scoreboard(study) + study_page.reservations(study))
     ]
+    sections += [_section(f"case-{place}", _case(case, inputs, place)) for place, case in enumerate(study.cases, 1)]
     reference = find(study.cases[0], "uncontrolled") or study.cases[0].outcomes[0]
     presence = figure(plug_in_share(reference.run.trace, inputs.grid, "plug-in"))
     sections += [
         _section("presence", f"<h2>When vehicles are there</h2>{presence}"),
         _section("meaning", study_page.meaning(study)),
-        _section("assumptions", study_page.assumptions(inputs)),
+        _section("assumptions", study_page.assumptions(inputs) + study_page.notes(study)),
         _section("quality", study_page.quality(inputs)),
         _section("rerun", study_page.rerun(study, rerun, version)),
     ]
     footer = f'<footer class="wrap">bothways {esc(version)}, seed {inputs.seed}. This file needs no network.</footer>'
     without = (
-        "<noscript><p>The figures are drawn by a script, which is switched off here. Their data are told in words under "
-        "each title, and the tables hold the numbers.</p></noscript>"
+        "<noscript><p>The figures are drawn by a script, which is switched off here. Their data are told in words "
+        "under each of them, and the tables hold the numbers.</p></noscript>"
     )
     body = (
         '<a class="skip" href="#answer">Skip to the answer</a>'
@@ -102,6 +103,7 @@ def _case(case: CaseResult, inputs: StudyInputs, place: int) -> str:
         paragraph(case.case.description),
         paragraph(limits_in_words(case), "muted small"),
         money_page.money_table(case, inputs, f"{slug}-money"),
+        case_page.bill_notes(case),
         figure(waterfall(case, currency, f"{slug}-waterfall")),
         figure(site_power(case, grid, week, f"{slug}-site")),
         figure(readable_week(case, grid, inputs.emissions, currency, week, f"{slug}-week")),
@@ -109,15 +111,15 @@ def _case(case: CaseResult, inputs: StudyInputs, place: int) -> str:
     ]
     if case.investments:
         parts += [
-            money_page.investment_table(case, inputs, f"{slug}-invest"),
+            case_page.investment_table(case, inputs, f"{slug}-invest"),
             figure(cash_flow(case.investments, currency, f"{slug}-cash")),
         ]
     if case.sensitivity is not None and case.sensitivity.rows:
         parts += [
             figure(tornado(case.sensitivity, currency, f"{slug}-tornado")),
-            money_page.sensitivity_table(case, inputs, f"{slug}-sensitivity"),
+            case_page.sensitivity_table(case, inputs, f"{slug}-sensitivity"),
         ]
-    parts += [money_page.unserved_table(case, f"{slug}-unserved"), money_page.planning_table(case, f"{slug}-plans")]
+    parts += [case_page.unserved_table(case, f"{slug}-unserved"), case_page.planning_table(case, f"{slug}-plans")]
     return "".join(parts)
 
 
@@ -140,15 +142,14 @@ def _ribbons(case: CaseResult, inputs: StudyInputs, week: Window, slug: str) -> 
     if rows.size == 0:
         return ""
     drawn = "".join(
-        figure(
-            ribbons(outcome, inputs.stays, inputs.grid, window, rows, hidden, f"{slug}-soc-{outcome.run.strategy}"), 4
-        )
+        figure(ribbons(outcome, inputs.stays, inputs.grid, window, rows, f"{slug}-soc-{outcome.run.strategy}"), 4)
         for outcome in shown
     )
     length = "The week" if window == week else "A day"
     return (
-        f'<div class="block"><h3>{length} in the batteries, charger by charger</h3>'
-        f'{paragraph(f"Chosen because {window.why}.", "muted small")}<div class="pair">{drawn}</div></div>'
+        f'<div class="block"><h3>{length} in the batteries: {esc(span_of_days(inputs.grid, window))}</h3>'
+        f"{paragraph(explain(shown, inputs.stays, window, rows, hidden), 'muted small')}"
+        f'<div class="pair">{drawn}</div></div>'
     )
 
 

@@ -54,6 +54,15 @@ def colour(name: str) -> str:
     return _PLACEHOLDERS[name]
 
 
+def name_of(placeholder: str) -> str:
+    """The colour's name behind a placeholder; ``ink`` for anything else.
+
+    >>> name_of(colour("smart"))
+    'smart'
+    """
+    return next((name for name, value in _PLACEHOLDERS.items() if value == placeholder), "ink")
+
+
 def tint(strategy: str) -> str:
     """The placeholder of a strategy's transparent fill."""
     return _PLACEHOLDERS[f"{strategy}-tint"]

@@ -17,12 +17,25 @@ _PROGRAM = """
 
   function theme() { return themes[dark.matches && !printing ? "dark" : "light"]; }
 
+  function group(trace) { return trace.legendgroup || trace.name; }
+
+  function hide(plot, traces) {
+    document.querySelectorAll('.keys[data-plot="' + plot.id + '"] button').forEach(function (button) {
+      traces.forEach(function (trace) {
+        if (group(trace) === button.dataset.key) {
+          trace.visible = button.getAttribute("aria-pressed") === "true";
+        }
+      });
+    });
+  }
+
   function spec(plot) {
     var colours = theme();
     var text = document.getElementById(plot.dataset.spec).textContent;
     var parsed = JSON.parse(text.replace(/@([a-z0-9-]+)@/g, function (whole, name) {
       return Object.prototype.hasOwnProperty.call(colours, name) ? colours[name] : whole;
     }));
+    hide(plot, parsed.data);
     var layout = parsed.layout, narrow = plot.clientWidth < 560;
     layout.autosize = true;
     layout.height = plot.clientHeight;
@@ -31,8 +44,9 @@ _PROGRAM = """
     if (narrow) {
       layout.font.size = 11;
       layout.margin.l = Math.min(layout.margin.l, 44);
-      layout.margin.r = 8;
-      if (layout.legend) { layout.legend.font.size = 11; }
+      Object.keys(layout).forEach(function (name) {
+        if (/^xaxis/.test(name)) { layout[name].nticks = Math.min(layout[name].nticks || 5, 5); }
+      });
     }
     return parsed;
   }
@@ -41,7 +55,8 @@ _PROGRAM = """
     var parsed = spec(plot);
     plot.dataset.drawn = "yes";
     return Plotly.react(plot, parsed.data, parsed.layout, {
-      responsive: true, displaylogo: false, doubleClick: "reset", displayModeBar: touch || plot.dataset.compact ? false : "hover",
+      responsive: true, displaylogo: false, doubleClick: "reset",
+      displayModeBar: touch || plot.dataset.compact ? false : "hover",
       modeBarButtons: [["toImage", "resetScale2d"]],
       toImageButtonOptions: { format: "svg", filename: plot.id }
     });
@@ -53,7 +68,9 @@ _PROGRAM = """
   if ("IntersectionObserver" in window) {
     var watch = new IntersectionObserver(function (entries) {
       entries.forEach(function (entry) {
-        if (entry.isIntersecting) { watch.unobserve(entry.target); if (!drawn(entry.target)) { draw(entry.target); } }
+        if (!entry.isIntersecting) { return; }
+        watch.unobserve(entry.target);
+        if (!drawn(entry.target)) { draw(entry.target); }
       });
     }, { rootMargin: "600px 0px" });
     plots.forEach(function (plot) { watch.observe(plot); });
@@ -62,6 +79,13 @@ _PROGRAM = """
   dark.addEventListener("change", redraw);
   window.addEventListener("beforeprint", function () { printing = true; plots.forEach(draw); });
   window.addEventListener("afterprint", function () { printing = false; redraw(); });
+
+  document.querySelectorAll(".keys button").forEach(function (button) {
+    button.addEventListener("click", function () {
+      button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
+      draw(document.getElementById(button.parentNode.dataset.plot));
+    });
+  });
 
   document.querySelectorAll(".ranges").forEach(function (group) {
     var buttons = Array.prototype.slice.call(group.querySelectorAll("button"));

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from bothways.studies.inputs import StudyInputs
 from bothways.studies.report.markup import Cell, Row, bullets, facts, paragraph, table, words
-from bothways.studies.report.text import count, energy, esc, number, percent, period
-from bothways.studies.report.words import Phrase, answer, chargers, equipment, excludes, includes, keys, qualifiers, vehicles
+from bothways.studies.report.text import BREAK, count, energy, esc, number, period, sentence
+from bothways.studies.report.words import (
+    Phrase,
+    answer,
+    chargers,
+    equipment,
+    excludes,
+    includes,
+    keys,
+    qualifiers,
+    vehicles,
+)
 from bothways.studies.result import CaseResult, StudyResult
 
 QUESTION = "What is charging in both directions worth here?"
@@ -16,7 +26,10 @@ def masthead(study: StudyResult, version: str) -> str:
     inputs = study.inputs
     items = [
         ("Period, site-local days", period(inputs.grid)),
-        ("Time zone and step", f"{inputs.grid.tz.replace('_', ' ')}, {number(inputs.grid.step_h * 60)} min"),
+        (
+            "Time zone and step",
+            f"{inputs.grid.tz.replace('_', ' ').replace('/', '/' + BREAK)}, {number(inputs.grid.step_h * 60)} min",
+        ),
         ("Charging stays", number(inputs.stays.size)),
         ("Chargers", number(chargers(inputs))),
     ]
@@ -24,9 +37,8 @@ def masthead(study: StudyResult, version: str) -> str:
     items.append(("Vehicles", number(known) if known else "not identified in the data"))
     if study.cases:
         items.append(("Energy charged, uncontrolled", energy(study.cases[0].outcomes[0].served_kwh)))
-    items.append(("Money in", inputs.currency))
     return (
-        f'<header class="mast wrap"><p class="brand"><b>bothways</b> <span>study report, version {esc(version)}</span></p>'
+        f'<header class="mast wrap"><p class="brand"><b>bothways</b> study report, version {esc(version)}</p>'
         f"<h1>{esc(inputs.name)}</h1>{paragraph(inputs.summary, 'lede')}{facts(items)}{_contents(study)}</header>"
     )
 
@@ -51,13 +63,13 @@ def _answer(case: CaseResult, inputs: StudyInputs, *, several: bool) -> str:
     title = f"<h3>{esc(case.case.name)}</h3>" if several else ""
     say = "".join(_phrase(phrase) for phrase in _spaced(answer(case, inputs)))
     stats = "".join(
-        f'<div class="{esc(key.strategy)}"><dt>{esc(key.label)}</dt><dd>{esc(key.value)}<small>{esc(key.remark)}</small>'
-        "</dd></div>"
+        f'<div class="{esc(key.strategy)}"><dt>{esc(key.label)}</dt>'
+        f"<dd>{esc(key.value)}<small>{esc(key.remark)}</small></dd></div>"
         for key in keys(case, inputs)
     )
     return (
         f'<div class="answer">{title}<p class="say">{say}</p><dl class="stats">{stats}</dl>'
-        f"{paragraph(equipment(case, inputs), 'muted')}</div>"
+        f'<div class="pays">{bullets(equipment(case, inputs))}</div></div>'
     )
 
 
@@ -95,19 +107,7 @@ def assumptions(inputs: StudyInputs) -> str:
     """Every number that was not measured, with its source."""
     if not inputs.assumptions:
         return f"<h2>Assumptions</h2>{paragraph('None: every number of this study was measured or given by a tariff.')}"
-    rows = [Row(item.name, words(item.value, item.source)) for item in inputs.assumptions]
-    settings = inputs.settings
-    rows += [
-        Row("Planning horizon", words(f"at most {number(settings.horizon_h)} h", "setting of the policy")),
-        Row("Plans are renewed at the latest after", words(f"{number(settings.replan_every_h, 1)} h", "setting of the policy")),
-        Row(
-            "Departures planned for",
-            words(
-                f"earlier than {percent(settings.departure_confidence)} of past stays ended against their declaration",
-                "setting of the policy",
-            ),
-        ),
-    ]
+    rows = [Row(sentence(item.name), words(item.value, item.source)) for item in inputs.assumptions]
     return "<h2>Assumptions</h2>" + table(
         "Numbers that were not measured",
         f"{count(len(rows), 'assumption')}, each with where it comes from.",
@@ -123,7 +123,7 @@ def quality(inputs: StudyInputs) -> str:
     """What had to be treated in the session data, in plain words."""
     data = inputs.quality
     met = [item for item in data.counts if item.count]
-    rows = [Row(item.name, (Cell(number(item.count)), *words(item.treatment))) for item in met]
+    rows = [Row(sentence(item.name), (Cell(number(item.count)), *words(item.treatment))) for item in met]
     looked = [item.name for item in data.counts if not item.count]
     text = (
         f"{count(data.sessions_used, 'session')} of {data.sessions_read:,} read were used. Source: {data.source}."
@@ -145,10 +145,16 @@ def quality(inputs: StudyInputs) -> str:
     return body
 
 
+def notes(study: StudyResult) -> str:
+    """Remarks of the study on how it was computed; nothing without any."""
+    return f"<h3>How it was computed</h3>{bullets(study.notes)}" if study.notes else ""
+
+
 def rerun(study: StudyResult, command: str, version: str) -> str:
     """How to get the same page again."""
+    made = f"bothways {version}, seed {study.inputs.seed}, scenario {study.inputs.scenario_path}."
     return (
-        f'<h2>Run it again</h2><p>The same command gives the same figures:</p><pre tabindex="0"><code>{esc(command)}</code></pre>'
-        f"{paragraph(f'bothways {version}, seed {study.inputs.seed}, scenario {study.inputs.scenario_path}.', 'muted small')}"
+        "<h2>Run it again</h2><p>The same command gives the same figures:</p>"
+        f'<pre tabindex="0"><code>{esc(command)}</code></pre>{paragraph(made, "muted small")}'
         f"{paragraph('Every number of this page lies beside it as Parquet, CSV and JSON.', 'muted small')}"
     )

@@ -24,12 +24,14 @@ p{margin:.6rem 0 0;max-width:44rem}
 ul{margin:.6rem 0 0;padding-left:1.2rem;max-width:44rem}
 li+li{margin-top:.35rem}
 code{font:.92em/1.4 var(--mono);background:var(--sunk);padding:.1em .35em;border-radius:3px}
-pre{font:.95rem/1.5 var(--mono);background:var(--sunk);padding:.9rem 1.1rem;overflow-x:auto;border-radius:4px;margin:.8rem 0 0}
+pre{font:.95rem/1.5 var(--mono);background:var(--sunk);padding:.9rem 1.1rem;overflow-x:auto;border-radius:4px;
+ margin:.8rem 0 0}
 .nb{white-space:nowrap}
 .muted{color:var(--muted)}
 .small{font-size:.9rem}
 .mast{padding-top:2.2rem}
-.brand{display:flex;gap:.6rem;align-items:baseline;font-size:.85rem;letter-spacing:.02em;color:var(--muted);margin:0 0 1.6rem}
+.brand{display:flex;gap:.6rem;align-items:baseline;font-size:.85rem;letter-spacing:.02em;color:var(--muted);
+ margin:0 0 1.6rem}
 .brand b{color:var(--ink);font-weight:700}
 .lede{font-size:1.2rem;line-height:1.5;color:var(--muted);margin-top:1rem}
 .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.9rem 1.5rem;margin:1.8rem 0 0;
@@ -37,7 +39,8 @@ pre{font:.95rem/1.5 var(--mono);background:var(--sunk);padding:.9rem 1.1rem;over
 .facts div,.stats div{min-width:0}
 dt{font-size:.82rem;color:var(--muted);line-height:1.35}
 dd{margin:.1rem 0 0;font-weight:600;font-size:.98rem;line-height:1.35}
-nav ol{display:flex;flex-wrap:wrap;gap:.2rem 1.3rem;list-style:none;margin:.9rem 0 0;padding:0;max-width:none;font-size:.92rem}
+nav ol{display:flex;flex-wrap:wrap;gap:.2rem 1.3rem;list-style:none;margin:.9rem 0 0;padding:0;max-width:none;
+ font-size:.92rem}
 nav li+li{margin:0}
 section{margin-top:4.2rem}
 .kicker{font-size:.85rem;color:var(--muted);margin:0 0 .3rem}
@@ -46,15 +49,20 @@ section{margin-top:4.2rem}
 .say b{font-weight:700}
 .say .s{color:var(--smart)} .say .b{color:var(--bidirectional)}
 .stats{display:grid;grid-template-columns:repeat(4,1fr);gap:1.2rem 1.6rem;margin:1.3rem 0 0}
-.stats dd{font:600 clamp(1.4rem,2.6vw,1.85rem)/1.15 var(--sans);letter-spacing:-.015em;font-variant-numeric:tabular-nums}
+.stats dd{font:600 clamp(1.4rem,2.6vw,1.85rem)/1.15 var(--sans);letter-spacing:-.015em;
+ font-variant-numeric:tabular-nums}
 .stats dd small{display:block;font:400 .88rem/1.4 var(--sans);letter-spacing:0;color:var(--muted);margin-top:.2rem}
+.pays{margin-top:1.2rem;color:var(--muted);font-size:.98rem}
 .stats dt{min-height:2.7em}
 .stats div{border-left:3px solid var(--faint);padding-left:.8rem}
 .stats .smart{border-color:var(--smart)} .stats .bidirectional{border-color:var(--bidirectional)}
 .scroll{overflow-x:auto;margin:1.4rem 0 0;-webkit-overflow-scrolling:touch}
-table{border-collapse:collapse;width:100%;font-size:.94rem;line-height:1.4;font-variant-numeric:tabular-nums lining-nums}
+table{border-collapse:collapse;width:100%;font-size:.94rem;line-height:1.4;
+ font-variant-numeric:tabular-nums lining-nums}
 caption{caption-side:top;text-align:left;font:600 1.2rem/1.3 var(--serif);padding:0 0 .5rem}
-caption span{display:block;font:400 .9rem/1.45 var(--sans);color:var(--muted);margin-top:.15rem;max-width:44rem}
+caption b{display:block;font-weight:600}
+caption b,caption span{position:sticky;left:0;max-width:min(44rem,calc(100vw - 2.5rem))}
+caption span{display:block;font:400 .9rem/1.45 var(--sans);color:var(--muted);margin-top:.15rem}
 th,td{padding:.42rem .8rem .42rem 0;vertical-align:top;text-align:left;border-bottom:1px solid var(--rule)}
 th{font-weight:600}
 tbody th{font-weight:400}
@@ -62,6 +70,8 @@ thead th{vertical-align:bottom;font-size:.86rem;line-height:1.3;border-bottom:1.
 thead tr.groups th{border-bottom:0;color:var(--muted);font-weight:400;padding-bottom:.1rem}
 td.n,th.n{text-align:right;padding-right:.6rem;padding-left:.6rem;white-space:nowrap}
 td.n:last-child,th.n:last-child{padding-right:0}
+td.n+td:not(.n){padding-left:1.2rem}
+thead th.n+th:not(.n){padding-left:1.2rem}
 thead td.blank{border-bottom:0}
 thead th.n{white-space:normal}
 .first{border-left:1px solid var(--rule)}
@@ -70,7 +80,8 @@ tr.mid th,tr.mid td{font-weight:600}
 tr.part th{padding-top:1.2rem;font-weight:600;color:var(--muted);font-size:.86rem}
 td.none{color:var(--muted);font-style:italic;white-space:normal}
 .dot{display:inline-block;width:.66em;height:.66em;border-radius:50%;margin-right:.35em;background:var(--faint)}
-.dot.smart{background:var(--smart)} .dot.bidirectional{background:var(--bidirectional)} .dot.uncontrolled{background:var(--uncontrolled)}
+.dot.smart{background:var(--smart)} .dot.bidirectional{background:var(--bidirectional)}
+.dot.uncontrolled{background:var(--uncontrolled)}
 .dot.bound{background:transparent;border:2px solid var(--faint)}
 .dot.bound.smart{border-color:var(--smart)} .dot.bound.bidirectional{border-color:var(--bidirectional)}
 .long th:first-child{position:sticky;left:0;background:var(--page);z-index:1}
@@ -81,17 +92,29 @@ figcaption p.note{margin-top:.35rem}
 figure details{margin-top:.3rem}
 figure details p{font-size:.94rem;color:var(--muted)}
 .ranges{display:flex;flex-wrap:wrap;gap:.4rem;margin-top:.8rem}
-button{font:500 .86rem/1.2 var(--sans);color:var(--ink);background:var(--sunk);border:1px solid var(--rule);border-radius:999px;
+button{font:500 .86rem/1.2 var(--sans);color:var(--ink);background:var(--sunk);border:1px solid var(--rule);
+ border-radius:999px;
  padding:.45rem .85rem;cursor:pointer}
 button:hover{border-color:var(--muted)}
 button[aria-pressed=true]{background:var(--ink);color:var(--page);border-color:var(--ink)}
+.keys{display:flex;flex-wrap:wrap;gap:.1rem .3rem;margin-top:.7rem;margin-left:-.5rem}
+.keys button{background:none;border-color:transparent;padding:.3rem .5rem;
+ display:inline-flex;align-items:center;
+ gap:.45em;text-align:left}
+.keys button:hover{border-color:var(--rule)}
+.keys button[aria-pressed=true]{background:none;color:var(--ink);border-color:transparent}
+.keys button[aria-pressed=false]{color:var(--muted);opacity:.75}
+.keys i{display:inline-block;width:1.5em;border-top:3px solid var(--c);flex:none}
+.keys i.s-dot{border-top-style:dotted} .keys i.s-dash{border-top-style:dashed}
+.keys i.s-mark{width:.8em;height:.8em;border:0;border-radius:50%;background:var(--c)}
+.keys button[aria-pressed=false] i{opacity:.5}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:0 2.2rem}
 .pair figure{min-width:0;margin-top:1.6rem}
 .pair h4{font:600 1rem/1.35 var(--sans)}
 h4{font:600 1rem/1.35 var(--sans);margin:0}
 details{margin-top:1rem}
 summary{cursor:pointer;font-size:.94rem;color:var(--muted)}
-.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:0 2.5rem}
+.two{margin-top:1.2rem;display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:0 2.5rem}
 footer{margin:5rem 0 0;padding:1.3rem 0 3rem;border-top:1px solid var(--rule);font-size:.88rem;color:var(--muted)}
 noscript p{border-left:3px solid var(--bidirectional);padding-left:.8rem}
 .modebar-btn svg{overflow:visible}
@@ -99,23 +122,27 @@ noscript p{border-left:3px solid var(--bidirectional);padding-left:.8rem}
  body{font-size:1rem}
  section{margin-top:3.2rem}
  .stats{grid-template-columns:1fr 1fr}
- .stats dt{min-height:0}
+ .pays{margin-top:1.2rem;color:var(--muted);font-size:.98rem}
+.stats dt{min-height:0}
  .lede{font-size:1.08rem}
  table{font-size:.88rem}
  .long th:first-child{min-width:8.2rem;max-width:9.5rem;padding-right:.5rem}
+ .long td:not(.n):not(.none):last-child{min-width:11rem}
  .scroll{margin-right:-1.25rem;padding-right:1.25rem}
 }
 @media print{
+ *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
  @page{margin:14mm}
  html{font-size:10pt}
  .wrap{max-width:none;padding:0}
- nav,.ranges,.modebar-container,.skip{display:none!important}
+ nav,.ranges,figure details,.keys button[aria-pressed=false],.modebar-container,.skip{display:none!important}
  figure,tr,.answer{break-inside:avoid}
  figcaption,h2,h3,caption{break-after:avoid}
  section{margin-top:2.4rem}
  .scroll{overflow:visible}
  table{font-size:8.5pt}
- .long th:first-child{position:static}
+ .long th:first-child{position:static;min-width:10rem}
+ .long td.n,.long th.n{padding-left:.3rem;padding-right:.3rem}
  a{text-decoration:none}
 }
 """

@@ -10,6 +10,7 @@ from bothways.domain.timegrid import TimeGrid, zone
 
 MINUS = "−"
 ABSENT = "—"
+BREAK = "\u200b"  # where a line may break inside a word
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -31,12 +32,21 @@ def chart(value: object) -> str:
 
 
 def shorten(value: str, limit: int) -> str:
-    """Cuts a text to ``limit`` characters, with an ellipsis where something is missing.
+    """Cuts a name to its last ``limit`` characters, where names of one kind differ, with an ellipsis in front.
 
-    >>> shorten("AG-1F11", 5)
-    'AG-1…'
+    >>> shorten("Charger of resident 17", 11)
+    '…esident 17'
     """
-    return value if len(value) <= limit else value[: limit - 1] + "…"
+    return value if len(value) <= limit else "…" + value[1 - limit :]
+
+
+def sentence(value: str) -> str:
+    """The text with a capital at its beginning.
+
+    >>> sentence("chargers, installed")
+    'Chargers, installed'
+    """
+    return value[:1].upper() + value[1:]
 
 
 def number(value: float | None, decimals: int = 0) -> str:
@@ -106,6 +116,15 @@ def energy(kwh: float) -> str:
     ('12.3 MWh', '12.3 kWh')
     """
     return f"{about(kwh / 1000.0)} MWh" if abs(kwh) >= 10_000 else f"{about(kwh)} kWh"
+
+
+def power(kw: float) -> str:
+    """A power in kW without its unit: whole numbers from 100 upwards, one decimal below.
+
+    >>> power(1234.5), power(7.36)
+    ('1,234', '7.4')
+    """
+    return number(kw, 0 if abs(kw) >= 100 else 1)
 
 
 def percent(share: float, decimals: int = 0) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bothways.studies.inputs import StudyInputs
 from bothways.studies.report.amounts import find, yearly_blindness, yearly_saving
-from bothways.studies.report.text import about, count, energy, money, number, percent, sentence_list
+from bothways.studies.report.text import about, count, energy, money, number, percent, sentence, sentence_list
 from bothways.studies.result import CaseResult, InvestmentResult, StudyResult
 
 _NEGLIGIBLE = 5e-4  # share of the reference cost below which a saving is no finding
@@ -56,67 +56,62 @@ def per_unit(inputs: StudyInputs, amount: float) -> str:
 
 def answer(result: CaseResult, inputs: StudyInputs) -> tuple[Phrase, ...]:
     """The answer of a case in one sentence, as phrases."""
-    currency = inputs.currency
     smart = yearly_saving(result, "smart", "uncontrolled")
     both = yearly_saving(result, "bidirectional", "smart")
     direct = yearly_saving(result, "bidirectional", "uncontrolled")
     scale = _NEGLIGIBLE * abs(result.yearly_cost((find(result, "uncontrolled") or result.outcomes[0]).run.key))
     phrases: list[Phrase] = []
     if smart is not None:
-        verb, amount = _verb(smart, scale, currency)
-        phrases.append(Phrase(f"Smart charging {verb}", "smart"))
-        phrases.append(Phrase(f"{amount} {_against(amount)} uncontrolled charging ({per_unit(inputs, abs(smart))})"))
+        phrases += _finding("Smart charging", smart, scale, inputs, "uncontrolled charging", "smart")
     if both is not None:
-        verb, amount = _verb(both, scale, currency)
-        verb = {"saves": "saves another", "costs": "costs"}.get(verb, verb)
-        amount += " than smart charging" if verb == "costs" else ""
-        joined = "; feeding energy back" if phrases else "Feeding energy back"
-        phrases.append(Phrase(f"{joined} {verb}", "bidirectional"))
-        phrases.append(Phrase(f"{amount} ({per_unit(inputs, abs(both))})"))
+        lead = "; feeding energy back" if phrases else "Feeding energy back"
+        phrases += _finding(lead, both, scale, inputs, "smart charging", "bidirectional")
     elif direct is not None:
-        verb, amount = _verb(direct, scale, currency)
-        phrases.append(Phrase(f"Charging in both directions {verb}", "bidirectional"))
-        phrases.append(Phrase(f"{amount} {_against(amount)} uncontrolled charging ({per_unit(inputs, abs(direct))})"))
+        phrases += _finding(
+            "Charging in both directions", direct, scale, inputs, "uncontrolled charging", "bidirectional"
+        )
     if not phrases:
         return (Phrase("Only one strategy was played, so there is nothing to compare."),)
     phrases.append(Phrase(", battery wear and energy not served counted, before the price of equipment."))
     return tuple(phrases)
 
 
-def _verb(saving: float, scale: float, currency: str) -> tuple[str, str]:
-    """Verb and amount of a yearly saving; too small to be a finding is said in words."""
+def _finding(
+    subject: str, saving: float, scale: float, inputs: StudyInputs, reference: str, strategy: str
+) -> list[Phrase]:
+    """What a strategy saves or costs in a year; an amount too small to be a finding is called so."""
+    amount = money(abs(saving), inputs.currency)
+    each = "" if chargers(inputs) == 1 else f" ({per_unit(inputs, abs(saving))})"
     if abs(saving) <= max(scale, 0.005):
-        return "changes next to nothing:", f"{money(saving, currency)} a year"
+        text = f"{subject} changes next to nothing"
+        return [Phrase(text, strategy), Phrase(f"against {reference} ({money(saving, inputs.currency)} a year)")]
     if saving > 0:
-        return "saves", f"{money(saving, currency)} a year"
-    return "costs", f"{money(-saving, currency)} a year more"
+        again = " another" if subject.startswith(";") else ""
+        joined = "on top of" if again else "against"
+        return [Phrase(f"{subject} saves{again} {amount} a year", strategy), Phrase(f"{joined} {reference}{each}")]
+    return [Phrase(f"{subject} costs {amount} a year more", strategy), Phrase(f"than {reference}{each}")]
 
 
-def _against(amount: str) -> str:
-    return "than" if amount.endswith("more") else "against"
-
-
-def equipment(result: CaseResult, inputs: StudyInputs) -> str:
-    """Whether the equipment pays, in a sentence or two; says so where no prices were given."""
+def equipment(result: CaseResult, inputs: StudyInputs) -> tuple[str, ...]:
+    """Whether the equipment pays, a sentence per comparison; says so where no prices were given."""
     if not result.investments:
-        return "No prices of equipment were given, so nothing is said about payback."
-    return " ".join(_pays(item, inputs.currency) for item in result.investments)
+        return ("No prices of equipment were given, so nothing is said about payback.",)
+    return tuple(_pays(item, inputs.currency) for item in result.investments)
 
 
 def _pays(item: InvestmentResult, currency: str) -> str:
-    names = {"uncontrolled": "uncontrolled", "smart": "smart", "bidirectional": "bidirectional"}
-    what = f"{names[item.strategy].capitalize()} equipment in place of {names[item.reference]}"
+    what = f"{sentence(item.strategy)} equipment instead of {item.reference}"
     worth = f"net present value {money(item.npv, currency)} over {item.years} years"
     if item.npv >= 0:
         when = item.discounted_payback_years.value
         after = f" after {number(when, 1)} years" if when else ""
-        return f"{what} pays for itself{after} ({worth})."
+        return f"{what} pays for itself{after}: {worth}."
     price = item.break_even_charger_price.value
     if price is None:
-        return f"{what} does not pay for itself ({worth})."
+        return f"{what} does not pay for itself: {worth}."
     if price <= 0:
-        return f"{what} does not pay for itself at any charger price ({worth})."
-    return f"{what} does not pay for itself ({worth}); it would below {money(price, currency)} per charger."
+        return f"{what} does not pay for itself at any charger price: {worth}."
+    return f"{what} does not pay for itself: {worth}. It would below {money(price, currency)} per charger."
 
 
 def keys(result: CaseResult, inputs: StudyInputs) -> tuple[Key, ...]:
@@ -178,8 +173,10 @@ def qualifiers(study: StudyResult) -> tuple[str, ...]:
         for case in study.cases for o in case.outcomes if o.run.planning.failed
     ]  # fmt: skip
     if failed:
-        found.append(f"Not every plan could be made: {sentence_list(failed)}; chargers then served needs without a plan.")
-    return (*found, *study.notes)
+        found.append(
+            f"Not every plan could be made: {sentence_list(failed)}; chargers then served needs without a plan."
+        )
+    return tuple(found)
 
 
 def includes(result: StudyResult) -> tuple[str, ...]:
@@ -187,9 +184,12 @@ def includes(result: StudyResult) -> tuple[str, ...]:
     inputs = result.inputs
     price = inputs.unserved_price_per_kwh
     wear = inputs.settings.wear_per_kwh
-    return (
+    bill = (
         "The site's whole electricity bill at the meter by the tariff's own rules: energy, demand, fixed and other "
-        "charges, and credit for export where it is allowed.",
+        "charges, and credit for export where it is allowed."
+    )
+    return (
+        bill,
         f"Battery wear of {_rate(wear, inputs.currency)} discharged by vehicles"
         + (", and of the stationary battery at its own rate." if _any_battery(result) else ".")
         if wear > 0
@@ -204,7 +204,7 @@ def includes(result: StudyResult) -> tuple[str, ...]:
 def excludes(result: StudyResult) -> tuple[str, ...]:
     """What the money leaves out."""
     found = [
-        "Markets other than the site's tariff: day-ahead trading by others, frequency, reserve, capacity, demand response.",
+        "Markets other than the site's tariff: trading by others, frequency, reserve, capacity, demand response.",
         "The value of backup power in an outage.",
         "What drivers pay for charging, and what they would ask for letting their vehicle discharge.",
         "Ageing by time and by charging, which happens under every strategy alike.",
@@ -213,7 +213,9 @@ def excludes(result: StudyResult) -> tuple[str, ...]:
     if not any(case.investments for case in result.cases):
         found.insert(0, "Chargers, installation and operation: no prices were given.")
     else:
-        found.insert(0, "Chargers, installation and operation in the savings; the investment tables set them against these.")
+        found.insert(
+            0, "Chargers, installation and operation in the savings; the investment tables set them against these."
+        )
     return tuple(found)
 
 

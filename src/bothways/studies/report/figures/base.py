@@ -9,12 +9,12 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from bothways.studies.report.palette import colour, mark
+from bothways.studies.report.palette import colour, mark, name_of
 
 Floats = NDArray[np.float64]
 
 STRATEGIES = ("uncontrolled", "smart", "bidirectional")
-NAMES = {"uncontrolled": "Uncontrolled", "smart": "Smart (one-way)", "bidirectional": "Bidirectional"}
+NAMES = {"uncontrolled": "Uncontrolled", "smart": "Smart", "bidirectional": "Bidirectional"}
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -29,6 +29,25 @@ class RangeButton:
 
 
 @dataclass(frozen=True)
+class LegendItem:
+    """A series that the page's legend names and switches on and off.
+
+    Attributes:
+        key: the traces' ``legendgroup``.
+        label: safe for figures and therefore already escaped HTML.
+        colour: name in the palette.
+        dash: ``solid``, ``dot``, ``dash`` or ``mark``.
+        shown: whether it is drawn at first.
+    """
+
+    key: str
+    label: str
+    colour: str
+    dash: str
+    shown: bool
+
+
+@dataclass(frozen=True)
 class Figure:
     """A figure ready for the page; all texts are plain and are escaped by the page.
 
@@ -40,6 +59,7 @@ class Figure:
         spec: plotly's figure as JSON with named colours.
         height: [px].
         buttons: parts of the x-axis to jump to.
+        legend: series to name; empty where the drawing names them.
         compact: True where two such figures fit side by side.
     """
 
@@ -50,6 +70,7 @@ class Figure:
     spec: str
     height: int
     buttons: tuple[RangeButton, ...] = ()
+    legend: tuple[LegendItem, ...] = ()
     compact: bool = False
 
 
@@ -63,10 +84,7 @@ def layout(**more: Any) -> dict[str, Any]:
         "margin": {"l": 56, "r": 16, "t": 34, "b": 36},
         "hovermode": "x unified",
         "hoverlabel": {"bgcolor": colour("paper"), "bordercolor": colour("faint"), "font": {"color": colour("ink")}},
-        "legend": {
-            "orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "top", "yref": "container",
-            "bgcolor": "rgba(0,0,0,0)", "font": {"color": colour("ink")},
-        },
+        "showlegend": False,  # the page draws legends itself: as buttons, which wrap on a phone and take the keyboard
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": colour("faint"), "activecolor": colour("ink")},
         "separators": ".,",
         "dragmode": "zoom",
@@ -85,8 +103,13 @@ def axis(**more: Any) -> dict[str, Any]:
         "tickcolor": colour("faint"),
         "tickfont": {"color": colour("muted")},
         "automargin": True,
+        "tickangle": 0,
+        "exponentformat": "none",
     }
+    title = more.pop("title", None)
     base.update(more)
+    if title is not None:
+        base["title"] = {"text": title, "font": {"size": 12, "color": colour("muted")}}
     return base
 
 
@@ -124,10 +147,25 @@ def rounded(values: Floats, decimals: int) -> NDArray[np.float32]:
     return np.round(values, decimals).astype(np.float32)
 
 
-def line(x: Floats, y: Floats, name: str, ink: str, **more: Any) -> go.Scatter:
+def line(x: Floats, y: Floats | NDArray[np.float32], name: str, ink: str, **more: Any) -> go.Scatter:
     """A step line: the value holds from its step's start to the next one."""
     style = {"color": colour(ink), "width": 1.6, "shape": "hv", **more.pop("line", {})}
     return go.Scatter(x=x, y=y, name=name, mode="lines", line=style, **more)
+
+
+def legend(figure: go.Figure) -> tuple[LegendItem, ...]:
+    """The legend of a figure's traces in their order; traces of one ``legendgroup`` share an entry."""
+    found: dict[str, LegendItem] = {}
+    for trace in figure.data:
+        if trace.showlegend is False or not trace.name:
+            continue
+        key = trace.legendgroup or trace.name
+        trace.legendgroup = key
+        marks = trace.mode == "markers"
+        ink = name_of(trace.marker.color if marks else trace.line.color)
+        dash = "mark" if marks else trace.line.dash or "solid"
+        found.setdefault(key, LegendItem(key, trace.name, ink, dash, trace.visible != "legendonly"))
+    return tuple(found.values())
 
 
 def to_spec(figure: go.Figure) -> str:

@@ -1,4 +1,4 @@
-"""Figures of money: where the saving comes from, what it hangs on, and when the equipment has paid for itself."""
+"""Figures of money: where the saving comes from, and when the equipment has paid for itself."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from bothways.studies.report.amounts import LABELS, amounts, find
-from bothways.studies.report.figures.base import NAMES, STRATEGIES, Figure, axis, layout, to_spec
+from bothways.studies.report.figures.base import NAMES, STRATEGIES, Figure, axis, layout, legend, to_spec
 from bothways.studies.report.palette import colour
 from bothways.studies.report.text import chart, money, money_decimals, number, percent, sentence_list, signed
-from bothways.studies.result import CaseResult, InvestmentResult, Sensitivity
+from bothways.studies.result import CaseResult, InvestmentResult
 
-_CUT_BELOW = 0.3
+_CUT_BELOW = 0.5
 _CASH_DASHES = {"uncontrolled": "solid", "smart": "dash"}
 
 
@@ -39,14 +39,15 @@ def waterfall(result: CaseResult, currency: str, slug: str) -> Figure:
     cut = (max(ends) - min(ends)) < _CUT_BELOW * (high - low)
     if cut:
         spread = max(max(ends) - min(ends), 1e-9)
-        low, high = min(ends) - 0.15 * spread, max(ends) + 0.2 * spread
+        low, high = min(ends) - 0.15 * spread, max(ends) + 0.05 * spread
     else:
-        low, high = low - (0.12 * (high - low) if low < 0 else 0.0), high + 0.16 * (high - low)
+        low, high = low - (0.12 * (high - low) if low < 0 else 0.0), high + 0.02 * (high - low)
+        high = max(high, low + 1.0)
     decimals = money_decimals(max(abs(end) for end in ends))
     figure = go.Figure(layout=layout(
-        showlegend=False, hovermode="closest", barmode="overlay", bargap=0.32,
-        margin={"l": 60, "r": 16, "t": 10, "b": 44},
-        xaxis=axis(range=[low, high], separatethousands=True, nticks=6, title={"text": f"{chart(currency)} over the period"}),
+        hovermode="closest", barmode="overlay", bargap=0.32,
+        margin={"l": 60, "r": 64, "t": 10, "b": 44},
+        xaxis=axis(range=[low, high], separatethousands=True, nticks=6, title=f"{chart(currency)} over the period"),
         yaxis=axis(
             range=[len(rows) - 0.5, -0.5], showgrid=False, tickvals=list(range(len(rows))),
             ticktext=[f"<b>{row.label}</b>" if row.start is None else row.label for row in rows],
@@ -54,8 +55,7 @@ def waterfall(result: CaseResult, currency: str, slug: str) -> Figure:
     ))  # fmt: skip
     for place, row in enumerate(rows):
         _waterfall_bar(figure, place, row, decimals, cut=cut)
-    for place, (row, after) in enumerate(zip(rows[:-1], rows[1:], strict=True)):
-        del after
+    for place, row in enumerate(rows[:-1]):
         figure.add_shape(
             type="line", x0=row.end, x1=row.end, y0=place, y1=place + 1, line={"color": colour("faint"), "width": 1},
             layer="below",
@@ -139,73 +139,27 @@ def _waterfall_summary(rows: list[_Row], currency: str, decimals: int) -> str:
     return "; ".join(parts) + "."
 
 
-def tornado(sensitivity: Sensitivity, currency: str, slug: str) -> Figure:
-    """How far the answer moves when one assumption takes its low or its high value."""
-    rows, base = sensitivity.rows, sensitivity.base
-    values = [value for row in rows for value in (row.result_low, row.result_high)] + [base]
-    decimals = money_decimals(max(abs(value) for value in values))
-    spread = max(max(values) - min(values), 1e-9)
-    figure = go.Figure(layout=layout(
-        barmode="overlay", hovermode="closest", bargap=0.45, margin={"l": 60, "r": 16, "t": 40, "b": 48},
-        xaxis=axis(
-            range=[min(values) - 0.3 * spread, max(values) + 0.3 * spread], separatethousands=True, nticks=6,
-            title={"text": chart(sensitivity.measure)},
-        ),
-        yaxis=axis(
-            range=[len(rows) - 0.5, -0.5], showgrid=False, tickvals=list(range(len(rows))),
-            ticktext=[chart(row.name) for row in rows],
-        ),
-    ))  # fmt: skip
-    for ink, name in (("low", "low value"), ("high", "high value")):
-        ends = [row.result_low if ink == "low" else row.result_high for row in rows]
-        said = [chart(row.low if ink == "low" else row.high) for row in rows]
-        figure.add_trace(go.Bar(
-            orientation="h", y=list(range(len(rows))), x=[end - base for end in ends], base=base, name=name,
-            marker={"color": colour(ink)}, customdata=[[s, number(e, decimals)] for s, e in zip(said, ends, strict=True)],
-            hovertemplate="%{customdata[0]}: %{customdata[1]} " + chart(currency) + "/year<extra></extra>",
-        ))  # fmt: skip
-        for place, (row, end, text) in enumerate(zip(rows, ends, said, strict=True)):
-            other = row.result_high if ink == "low" else row.result_low
-            right = end > other or (end == other and ink == "high")
-            figure.add_annotation(
-                text=text, x=end, y=place, xanchor="left" if right else "right", xshift=5 if right else -5,
-                showarrow=False, font={"color": colour("ink"), "size": 11},
-            )  # fmt: skip
-    figure.add_vline(x=base, line={"color": colour("ink"), "width": 1.2})
-    top = rows[0]
-    return Figure(
-        slug=slug,
-        title=f"What the answer hangs on: most of all {top.name}",
-        summary=f"{sensitivity.measure}: {number(base, decimals)} as assumed. "
-        + "; ".join(
-            f"{row.name}: {number(row.result_low, decimals)} at {row.low}, {number(row.result_high, decimals)} at {row.high}"
-            for row in rows
-        )
-        + ".",
-        note=sensitivity.method,
-        spec=to_spec(figure),
-        height=44 * len(rows) + 100,
-    )
-
-
 def cumulative(flow: tuple[float, ...], rate: float) -> list[float]:
     """Cumulative discounted cash flow by year, year 0 first; its last value is the net present value [currency].
 
     >>> cumulative((-100.0, 110.0), 0.1)
     [-100.0, 0.0]
     """
-    return [round(float(total), 9) for total in np.cumsum([value / (1.0 + rate) ** year for year, value in enumerate(flow)])]
+    return [
+        round(float(total), 9) + 0.0
+        for total in np.cumsum([value / (1.0 + rate) ** year for year, value in enumerate(flow)])
+    ]
 
 
 def cash_flow(investments: tuple[InvestmentResult, ...], currency: str, slug: str) -> Figure:
     """Cumulative discounted cash flow of every investment: above zero it has paid for itself."""
     years = max(len(item.cash_flow) for item in investments) - 1
     figure = go.Figure(layout=layout(
-        margin={"l": 60, "r": 16, "t": 40, "b": 44},
-        xaxis=axis(title={"text": "Year"}, dtick=1 if years <= 12 else 5, showgrid=False, range=[0, years]),
+        margin={"l": 60, "r": 16, "t": 12, "b": 44},
+        xaxis=axis(title="Year", dtick=1 if years <= 12 else 5, showgrid=False, range=[0, years]),
         yaxis=axis(
             separatethousands=True, nticks=6, zeroline=True, zerolinecolor=colour("ink"), zerolinewidth=1.4,
-            title={"text": f"Cumulative [{chart(currency)}]"},
+            title=f"Cumulative [{chart(currency)}]",
         ),
     ))  # fmt: skip
     told = []
@@ -234,5 +188,6 @@ def cash_flow(investments: tuple[InvestmentResult, ...], currency: str, slug: st
         summary=". ".join(told) + ".",
         note=f"Discounted at {percent(investments[0].discount_rate, 1)} a year.",
         spec=to_spec(figure),
-        height=340,
+        legend=legend(figure),
+        height=320,
     )

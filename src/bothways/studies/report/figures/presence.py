@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bothways.domain.timegrid import TimeGrid
 from bothways.simulation.rule_based import Trace
-from bothways.studies.report.figures.base import Figure, axis, layout, to_spec
+from bothways.studies.report.figures.base import Figure, axis, layout, legend, to_spec
 from bothways.studies.report.palette import colour, tint
 from bothways.studies.report.text import percent
 
@@ -43,19 +43,22 @@ def plug_in_share(trace: Trace, grid: TimeGrid, slug: str) -> Figure:
     weekend = grid.local.weekday >= _SATURDAY
     hours = np.arange(24)
     figure = go.Figure(layout=layout(
-        margin={"l": 56, "r": 16, "t": 40, "b": 44},
+        margin={"l": 56, "r": 16, "t": 12, "b": 44},
         xaxis=axis(
-            title={"text": "Hour of the day, site-local"}, showgrid=False, tickvals=list(range(0, 24, 3)),
+            title="Hour of the day, site-local", showgrid=False, tickvals=list(range(0, 24, 3)),
             ticktext=[f"{hour:02d}:00" for hour in range(0, 24, 3)], range=[0, 23],
         ),
-        yaxis=axis(ticksuffix=" %", rangemode="tozero", nticks=6, title={"text": "Share of chargers"}),
+        yaxis=axis(ticksuffix=" %", rangemode="tozero", nticks=6, title="Share of chargers"),
     ))  # fmt: skip
     told, peak_gap = [], 0.0
     for chosen, words, dash in ((~weekend, "weekdays", "solid"), (weekend, "weekends", "dot")):
         if not chosen.any():
             continue
         plugged, drawing = by_hour(there, grid, chosen), by_hour(draws, grid, chosen)
-        for values, ink, name in ((plugged, "smart", "plugged in"), (drawing, "uncontrolled", "charging, uncontrolled")):
+        for values, ink, name in (
+            (plugged, "smart", "plugged in"),
+            (drawing, "uncontrolled", "charging, uncontrolled"),
+        ):
             filled = ink == "uncontrolled" and dash == "solid"
             figure.add_trace(go.Scatter(
                 x=hours, y=np.round(100.0 * values, 1), mode="lines", name=f"{words}: {name}",
@@ -78,5 +81,6 @@ def plug_in_share(trace: Trace, grid: TimeGrid, slug: str) -> Figure:
         f"plugged in and charging is {percent(peak_gap)} of chargers.",
         note="The gap between the two lines is time in which charging could wait or a vehicle could feed back.",
         spec=to_spec(figure),
+        legend=legend(figure),
         height=320,
     )

@@ -12,7 +12,7 @@ from bothways.studies.report.clock import Window, wall_ms
 from bothways.studies.report.figures.base import NAMES, Figure, axis, layout, time_axis, to_spec
 from bothways.studies.report.palette import colour, soc_scale
 from bothways.studies.report.text import chart, count, local_date, number, percent, shorten
-from bothways.studies.result import CaseResult, Outcome
+from bothways.studies.result import Outcome
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -32,9 +32,7 @@ def rows_to_show(outcome: Outcome, span: slice) -> tuple[Ints, int]:
     return kept[np.lexsort((long, first))], int(used.shape[0] - kept.shape[0])
 
 
-def ribbons(
-    outcome: Outcome, stays: Stays, grid: TimeGrid, window: Window, rows: Ints, hidden: int, slug: str
-) -> Figure:
+def ribbons(outcome: Outcome, stays: Stays, grid: TimeGrid, window: Window, rows: Ints, slug: str) -> Figure:
     """Stored energy as a share of capacity for every EVSE in ``rows`` over ``window``.
 
     Args:
@@ -43,7 +41,6 @@ def ribbons(
         grid: the study's period.
         window: which steps.
         rows: EVSEs from top to bottom.
-        hidden: occupied EVSEs that are not drawn.
         slug: unique on the page.
 
     Returns:
@@ -66,7 +63,7 @@ def ribbons(
         hovertemplate="%{y}, %{x|%a %H:%M}<br>%{z:.0f} % of capacity<br>power %{customdata:.1f} kW<extra></extra>",
         colorbar={
             "orientation": "h", "thickness": 8, "len": 0.6, "x": 0, "xanchor": "left", "y": 0, "yref": "container",
-            "yanchor": "bottom", "ticksuffix": " %", "tickvals": [0, 50, 100], "outlinewidth": 0,
+            "yanchor": "bottom", "tickvals": [0, 50, 100], "ticktext": ["empty", "50 %", "full"], "outlinewidth": 0,
             "tickfont": {"color": colour("muted"), "size": 11},
         },
     ))  # fmt: skip
@@ -75,13 +72,13 @@ def ribbons(
         row, step = np.nonzero(feeding)
         figure.add_trace(go.Scatter(
             x=x[step], y=[names[k] for k in row], mode="markers", hoverinfo="skip",
-            marker={"color": colour("bidirectional"), "size": 4, "symbol": "square"},
+            marker={"color": colour("bidirectional"), "size": 5, "symbol": "square"},
         ))  # fmt: skip
     return Figure(
         slug=slug,
         title=f"{NAMES[outcome.run.strategy]}: {_finding(outcome, window, grid)}",
         summary=_summary(outcome, stay, share),
-        note=_note(stays, rows, hidden, feeding=bool(feeding.any())),
+        note="",
         spec=to_spec(figure),
         height=max(170, 11 * rows.shape[0] + 110) if rows.shape[0] > FEW_EVSES else 46 * rows.shape[0] + 120,
         compact=True,
@@ -107,13 +104,10 @@ def _finding(outcome: Outcome, window: Window, grid: TimeGrid) -> str:
     power = outcome.run.trace.evse_power_kw[:, window.span]
     back = float(np.maximum(-power, 0.0).sum() * grid.step_h)
     drawn = float(np.maximum(power, 0.0).sum() * grid.step_h)
-    when = local_date(grid, window.begin)
-    if local_date(grid, window.end - 1) != when:
-        when = f"{when} to {local_date(grid, window.end - 1)}"
     text = f"{number(drawn)} kWh charged"
     if back > 0.05:
         text += f", {number(back)} kWh fed back"
-    return f"{text}, {when}"
+    return text
 
 
 def _summary(outcome: Outcome, stay: NDArray[np.int32], share: Floats) -> str:
@@ -137,15 +131,25 @@ def _row_of(stay: NDArray[np.int32], i: int) -> int:
     return int(np.flatnonzero((stay == i).any(axis=1))[0])
 
 
-def _note(stays: Stays, rows: Ints, hidden: int, *, feeding: bool) -> str:
-    parts = ["Colour is stored energy as a share of usable capacity; gaps are vacant chargers."]
-    if feeding:
+def explain(outcomes: list[Outcome], stays: Stays, window: Window, rows: Ints, hidden: int) -> str:
+    """How to read the ribbons, once for all of them."""
+    parts = [
+        f"Chosen because {window.why}.",
+        "One row per charger; colour is stored energy as a share of usable capacity, gaps are vacant chargers.",
+    ]
+    if any((outcome.run.trace.evse_power_kw[rows, window.span] < -_FEEDING_KW).any() for outcome in outcomes):
         parts.append("Orange marks: the vehicle feeds back.")
     vacant = stays.evse_count - rows.shape[0] - hidden
     if vacant > 0:
-        parts.append(f"{count(vacant, 'charger')} without a vehicle not drawn.")
+        parts.append(f"Not drawn: {count(vacant, 'charger')} without a vehicle.")
     if hidden:
-        parts.append(f"{count(hidden, 'charger')} with least energy not drawn.")
+        parts.append(f"Not drawn: {count(hidden, 'charger')} with least energy.")
     if stays.size and not bool(stays.target_known.all()):
         parts.append("Capacity and state of charge were not measured: see the assumptions.")
     return " ".join(parts)
+
+
+def span_of_days(grid: TimeGrid, window: Window) -> str:
+    """The window's local days in words."""
+    first, last = local_date(grid, window.begin), local_date(grid, window.end - 1)
+    return first if first == last else f"{first} to {last}"

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from bothways.domain.timegrid import TimeGrid
-from bothways.studies.report.clock import Window, clock_changes, highest_per_bucket, wall_ms
+from bothways.studies.report.clock import Window, clock_changes, extremes, wall_ms
 from bothways.studies.report.figures.base import (
     NAMES,
     Figure,
@@ -24,12 +24,13 @@ from bothways.studies.report.figures.base import (
     to_spec,
 )
 from bothways.studies.report.palette import colour, tint
-from bothways.studies.report.text import local_moment, number, sentence_list
+from bothways.studies.report.text import local_moment, number, power, sentence_list
 from bothways.studies.result import CaseResult, Outcome
 
 Floats = NDArray[np.float64]
 
 _MOST_POINTS = 4500
+_REACH = 1.6
 _DAY_MS = 86_400_000.0
 
 
@@ -46,7 +47,7 @@ def site_power(result: CaseResult, grid: TimeGrid, week: Window, slug: str) -> F
         The figure.
     """
     shown = [outcome for outcome in result.outcomes if not outcome.run.foresight]
-    bucket = math.ceil(grid.periods / _MOST_POINTS)
+    bucket = 2 * math.ceil(grid.periods / _MOST_POINTS) if grid.periods > _MOST_POINTS else 1
     x = wall_ms(grid)
     domains = panels([1.0] * len(shown), 0.075)
     figure = go.Figure(layout=layout(showlegend=False, hovermode="x"))
@@ -66,7 +67,7 @@ def site_power(result: CaseResult, grid: TimeGrid, week: Window, slug: str) -> F
             ),
         })  # fmt: skip
     figure.layout.annotations = (*notes, *figure.layout.annotations)
-    peaks = [f"{number(o.peak_import_kw)} kW {NAMES[o.run.strategy].lower()}" for o in shown]
+    peaks = [f"{power(o.peak_import_kw)} kW {NAMES[o.run.strategy].lower()}" for o in shown]
     return Figure(
         slug=slug,
         title=f"Power at the meter: highest import {sentence_list(peaks)}",
@@ -84,27 +85,28 @@ def _panel(
     across, up = _names(row)
     axes = {"xaxis": across, "yaxis": up}
     strategy = outcome.run.strategy
-    times = x[::bucket]
     load = outcome.run.flows.load
     if load.any():
+        times, thinned = extremes(x, load, bucket)
         figure.add_trace(line(
-            times, rounded(highest_per_bucket(load, bucket), 1), "Building alone", "load",
-            line={"width": 0.8}, hovertemplate="%{y:,.0f} kW", **axes,
+            times, rounded(thinned, 1), "Building alone", "load",
+            line={"width": 0.8}, hovertemplate="%{y:,.1f} kW", **axes,
         ))  # fmt: skip
+    times, thinned = extremes(x, outcome.run.flows.net, bucket)
     figure.add_trace(line(
-        times, rounded(highest_per_bucket(outcome.run.flows.net, bucket), 1), NAMES[strategy], strategy,
-        line={"width": 1.2}, fill="tozeroy", fillcolor=tint(strategy), hovertemplate="%{y:,.0f} kW", **axes,
+        times, rounded(thinned, 1), NAMES[strategy], strategy,
+        line={"width": 1.2}, fill="tozeroy", fillcolor=tint(strategy), hovertemplate="%{y:,.1f} kW", **axes,
     ))  # fmt: skip
     at = int(np.argmax(outcome.run.flows.net))
     figure.add_trace(go.Scatter(
-        x=[x[at - at % bucket]], y=[round(outcome.peak_import_kw, 1)], mode="markers", name="Highest import",
+        x=[x[at]], y=[round(outcome.peak_import_kw, 1)], mode="markers", name="Highest import",
         marker={"color": colour(strategy), "size": 9, "line": {"color": colour("paper"), "width": 1.5}},
-        hovertemplate=f"highest import %{{y:,.0f}} kW<br>{local_moment(grid, at)}", **axes,
+        hovertemplate=f"highest import %{{y:,.1f}} kW<br>{local_moment(grid, at)}", **axes,
     ))  # fmt: skip
     late = at > 0.7 * grid.periods
     figure.add_annotation(
-        text=f"<b>{number(outcome.peak_import_kw)} kW</b> {local_moment(grid, at)}",
-        x=x[at - at % bucket], y=outcome.peak_import_kw, xref=across, yref=up, showarrow=False,
+        text=f"<b>{power(outcome.peak_import_kw)} kW</b> {local_moment(grid, at)}",
+        x=x[at], y=outcome.peak_import_kw, xref=across, yref=up, showarrow=False,
         xanchor="right" if late else "left", xshift=-8 if late else 8, yshift=7,
         font={"color": colour(strategy), "size": 12}, bgcolor=colour("paper"), opacity=0.92, borderpad=1,
     )  # fmt: skip
@@ -114,14 +116,16 @@ def _panel(
             line={"color": colour("limit"), "width": 1.3, "dash": "dash"}, **axes,
         ))  # fmt: skip
         figure.add_annotation(
-            text=f"{words} {number(limit)} kW", x=0, xref=f"{across} domain", xanchor="left", y=limit, yref=up,
+            text=f"{words} {power(abs(limit))} kW", x=0, xref=f"{across} domain", xanchor="left", y=limit, yref=up,
             yanchor="bottom", showarrow=False, font={"color": colour("limit"), "size": 11},
         )  # fmt: skip
 
 
 def _power_range(result: CaseResult, shown: list[Outcome]) -> list[float]:
     """One range of power for all panels, with room for the label of the highest peak [kW]."""
-    high = max(0.0, *(float(outcome.run.flows.net.max()) for outcome in shown), *(limit for limit, _ in _limits(result)))
+    high = max(
+        0.0, *(float(outcome.run.flows.net.max()) for outcome in shown), *(limit for limit, _ in _limits(result))
+    )
     low = min(0.0, *(float(outcome.run.flows.net.min()) for outcome in shown), *(limit for limit, _ in _limits(result)))
     room = max(high - low, 1.0)
     return [low - (0.05 * room if low < 0.0 else 0.0), high + 0.22 * room]
@@ -134,14 +138,14 @@ def _names(row: int) -> tuple[str, str]:
 
 def _limits(result: CaseResult) -> list[tuple[float, str]]:
     """Limits near enough to the power to be drawn; others are told in the note."""
-    limits = result.case.limits
-    found = []
-    reach = 2.5 * max(1.0, *(outcome.peak_import_kw for outcome in result.outcomes))
-    if limits.import_limit_kw <= reach:
+    limits, found = result.case.limits, []
+    imported = max(1.0, *(outcome.peak_import_kw for outcome in result.outcomes))
+    exported = max(0.0, *(float(-outcome.run.flows.net.min()) for outcome in result.outcomes))
+    if limits.import_limit_kw <= _REACH * imported:
         found.append((limits.import_limit_kw, "contracted import"))
-    if limits.import_hard_limit_kw <= reach:
+    if limits.import_hard_limit_kw <= _REACH * imported:
         found.append((limits.import_hard_limit_kw, "safety limit"))
-    if 0.0 < limits.export_limit_kw <= reach:
+    if 0.0 < limits.export_limit_kw <= _REACH * max(exported, 0.5 * imported):
         found.append((-limits.export_limit_kw, "export limit"))
     return found
 
@@ -164,11 +168,11 @@ def _summary(shown: list[Outcome], grid: TimeGrid) -> str:
         net = outcome.run.flows.net
         at = int(np.argmax(net))
         text = (
-            f"{NAMES[outcome.run.strategy]}: highest import {number(outcome.peak_import_kw)} kW on "
+            f"{NAMES[outcome.run.strategy]}: highest import {power(outcome.peak_import_kw)} kW on "
             f"{local_moment(grid, at)}, mean {number(float(net.mean()), 1)} kW"
         )
         if net.min() < -0.05:
-            text += f", highest export {number(float(-net.min()))} kW"
+            text += f", highest export {power(float(-net.min()))} kW"
         parts.append(text)
     return ". ".join(parts) + "."
 
@@ -180,11 +184,13 @@ def _note(result: CaseResult, grid: TimeGrid, bucket: int) -> str:
         parts.append("No limit on import was given.")
     for limit, words in ((limits.import_limit_kw, "contracted import"), (limits.import_hard_limit_kw, "safety limit")):
         if math.isfinite(limit) and words not in told:
-            parts.append(f"The {words} of {number(limit)} kW lies above the drawing.")
-    if limits.export_limit_kw == 0.0:
+            parts.append(f"The {words} of {power(limit)} kW lies far above and is not drawn.")
+    if math.isfinite(limits.export_limit_kw) and limits.export_limit_kw > 0 and "export limit" not in told:
+        parts.append(f"The export limit of {power(limits.export_limit_kw)} kW is not drawn.")
+    if limits.export_limit_kw <= 0.0:
         parts.append("Export to the grid is not allowed here.")
     if bucket > 1:
-        parts.append(f"Each point is the highest of {number(bucket * grid.step_h * 60)} minutes.")
+        parts.append(f"The highest and the lowest power of every {number(bucket * grid.step_h, 1)} h are drawn.")
     if clock_changes(grid):
         parts.append("The clock changes in this period: one hour is missing or is drawn twice.")
     parts.append("Site-local time. Drag over the figure to look closer, double-click to go back.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from bothways.studies.report.figures.base import (
     axis,
     heading,
     layout,
+    legend,
     line,
     panels,
     rounded,
@@ -22,7 +25,7 @@ from bothways.studies.report.figures.base import (
     to_spec,
 )
 from bothways.studies.report.palette import colour, tint
-from bothways.studies.report.text import chart, local_date, number
+from bothways.studies.report.text import chart, local_date, number, power
 from bothways.studies.result import CaseResult
 
 Floats = NDArray[np.float64]
@@ -47,13 +50,15 @@ def readable_week(
         The figure.
     """
     drawing = _Drawing(grid, week)
-    with_building = any(bool(flow.any()) for flow in (result.outcomes[0].run.flows.load, result.outcomes[0].run.flows.pv))
+    with_building = any(
+        bool(flow.any()) for flow in (result.outcomes[0].run.flows.load, result.outcomes[0].run.flows.pv)
+    )
     with_building = with_building or result.case.battery is not None
     if with_building:
         drawing.start("Power at the meter [kW]", 1.5)
         _meter(drawing, result)
-    drawing.start("Vehicles together [kW]: above zero they charge, below they feed back", 1.3)
-    _vehicles(drawing, result, legend=not with_building)
+    drawing.start("Vehicles [kW], fed back below zero", 1.3)
+    _vehicles(drawing, result, named=not with_building)
     drawing.start(f"Energy price [{chart(currency)}/kWh]", 0.7)
     _prices(drawing, result, chart(currency))
     if emissions.marginal_kg_per_kwh is not None:
@@ -66,6 +71,7 @@ def readable_week(
         summary=_summary(result, grid, week, emissions, currency),
         note=_note(week, emissions, result),
         spec=to_spec(drawing.finish()),
+        legend=legend(drawing.figure),
         height=drawing.height,
     )
 
@@ -83,7 +89,7 @@ class _Drawing:
     @property
     def height(self) -> int:
         """Height of the whole figure [px]."""
-        return round(150 * sum(self.heights)) + 34 * len(self.heights) + 60
+        return round(150 * sum(self.heights)) + 34 * len(self.heights) + 30
 
     def start(self, title: str, height: float) -> None:
         """Opens a panel below the others."""
@@ -101,7 +107,9 @@ class _Drawing:
         """The figure with its axes, headings and shaded weekends."""
         domains = panels(self.heights, 34 / self.height)
         axes = {
-            f"yaxis{row}": axis(domain=domain, anchor="x", nticks=5, separatethousands=True, zeroline=True)
+            f"yaxis{row}": axis(
+                domain=domain, anchor="x", nticks=5, separatethousands=True, zeroline=True, **self._flat(row)
+            )
             for row, domain in enumerate(domains, 1)
         }
         self.figure.update_layout(
@@ -109,18 +117,27 @@ class _Drawing:
                 xaxis=time_axis(anchor=f"y{len(domains)}" if len(domains) > 1 else "y"),
                 annotations=[heading(t, d[1] + 0.004) for t, d in zip(self.titles, domains, strict=True)],
                 shapes=self._weekends(),
-                margin={"l": 56, "r": 16, "t": 58, "b": 36},
+                margin={"l": 56, "r": 16, "t": 26, "b": 36},
                 hoversubplots="axis",
                 **axes,
             )
         )
         return self.figure
 
+    def _flat(self, row: int) -> dict[str, object]:
+        """A range for a panel whose lines never move, which would be blown up to nonsense otherwise."""
+        name = "y" if row == 1 else f"y{row}"
+        values = np.concatenate([trace.y for trace in self.figure.data if trace.yaxis == name])
+        low, high = float(values.min()), float(values.max())
+        if high - low > 1e-6 * max(1.0, abs(high)):
+            return {}
+        return {"range": [min(0.0, 1.5 * low), max(1.5 * high, 0.1)]}
+
     def _weekends(self) -> list[dict[str, object]]:
         bounds = day_starts(self.grid)
         wall = np.append(wall_ms(self.grid), wall_ms(self.grid)[-1] + self.grid.step_s * 1000.0)
         shapes: list[dict[str, object]] = []
-        for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+        for begin, end in pairwise(bounds):
             inside = self.week.begin <= begin < self.week.end
             if inside and self.grid.local.weekday[begin] >= _SATURDAY:
                 shapes.append({
@@ -134,34 +151,42 @@ def _meter(drawing: _Drawing, result: CaseResult) -> None:
     flows = result.outcomes[0].run.flows
     if flows.load.any():
         drawing.draw(
-            flows.load, "Building alone", "load", 1, "%{y:,.0f} kW",
+            flows.load, "Building alone", "load", 1, "%{y:,.1f} kW",
             fill="tozeroy", fillcolor=colour("load-tint"), line={"width": 0.8},
         )  # fmt: skip
     if flows.pv.any():
-        drawing.draw(flows.pv, "Solar production", "export", 1, "%{y:,.0f} kW", line={"width": 1.0})
+        drawing.draw(flows.pv, "Solar production", "export", 1, "%{y:,.1f} kW", line={"width": 1.0})
     for outcome in result.outcomes:
         strategy, known = outcome.run.strategy, outcome.run.foresight
         drawing.draw(
-            outcome.run.flows.net, outcome.label if known else NAMES[strategy], strategy, 1, "%{y:,.0f} kW",
+            outcome.run.flows.net, outcome.label if known else NAMES[strategy], strategy, 1, "%{y:,.1f} kW",
             legendgroup=outcome.run.key, visible="legendonly" if known else True, line=_style(strategy, known=known),
         )  # fmt: skip
     for outcome in result.outcomes:
         if outcome.run.flows.battery.any() and outcome.run.strategy == "bidirectional" and not outcome.run.foresight:
             drawing.draw(
-                outcome.run.flows.battery, "Stationary battery (bidirectional case)", "carbon", 1, "%{y:,.0f} kW",
+                outcome.run.flows.battery, "Stationary battery (bidirectional case)", "carbon", 1, "%{y:,.1f} kW",
                 visible="legendonly",
             )  # fmt: skip
 
 
-def _vehicles(drawing: _Drawing, result: CaseResult, *, legend: bool) -> None:
+def _vehicles(drawing: _Drawing, result: CaseResult, *, named: bool) -> None:
     for outcome in result.outcomes:
         strategy, known = outcome.run.strategy, outcome.run.foresight
         drawing.draw(
             outcome.run.flows.vehicles, outcome.label if known else NAMES[strategy], strategy, 1, "%{y:,.1f} kW",
-            legendgroup=outcome.run.key, showlegend=legend, visible="legendonly" if known else True,
+            legendgroup=outcome.run.key, showlegend=named, visible="legendonly" if known else True,
             line=_style(strategy, known=known),
             **({"fill": "tozeroy", "fillcolor": tint(strategy)} if strategy == "uncontrolled" else {}),
         )  # fmt: skip
+
+    for outcome in result.outcomes:
+        if outcome.discharged_kwh > 0 and not outcome.run.foresight:
+            back = np.minimum(outcome.run.trace.evse_power_kw, 0.0).sum(axis=0)
+            drawing.draw(
+                back, "Fed back by vehicles", "bidirectional", 1, "%{y:,.1f} kW", legendgroup=outcome.run.key,
+                showlegend=False, fill="tozeroy", fillcolor=tint("bidirectional"), line={"width": 0.8},
+            )  # fmt: skip
 
 
 def _style(strategy: str, *, known: bool) -> dict[str, object]:
@@ -171,8 +196,9 @@ def _style(strategy: str, *, known: bool) -> dict[str, object]:
 
 def _prices(drawing: _Drawing, result: CaseResult, currency: str) -> None:
     hover = f"%{{y:.3f}} {currency}/kWh"
-    drawing.draw(result.case.import_price.values, "Import price", "price", 4, hover)
-    if result.case.limits.export_limit_kw > 0.0:
+    both = result.case.limits.export_limit_kw > 0.0
+    drawing.draw(result.case.import_price.values, "Import price", "price", 4, hover, showlegend=both)
+    if both:
         drawing.draw(
             result.case.export_price.values, "Export price", "export", 4, hover, line={"dash": "dash", "width": 1.4}
         )
@@ -186,12 +212,13 @@ def _summary(result: CaseResult, grid: TimeGrid, week: Window, emissions: Emissi
         vehicles = outcome.run.flows.vehicles[week.span]
         charged = float(np.maximum(vehicles, 0.0).sum() * grid.step_h)
         text = (
-            f"{NAMES[outcome.run.strategy]}: meter peak {number(float(outcome.run.flows.net[week.span].max()))} kW, "
-            f"vehicles drew {number(charged)} kWh with at most {number(float(vehicles.max()))} kW"
+            f"{NAMES[outcome.run.strategy]}: meter peak {power(float(outcome.run.flows.net[week.span].max()))} kW, "
+            f"vehicles drew {number(charged)} kWh with at most {power(float(vehicles.max()))} kW"
         )
         back = np.maximum(-outcome.run.trace.evse_power_kw[:, week.span], 0.0).sum(axis=0)
         if back.max() > 0.05:
-            text += f" and fed back {number(float(back.sum() * grid.step_h))} kWh with at most {number(float(back.max()))} kW"
+            given, most = float(back.sum() * grid.step_h), float(back.max())
+            text += f" and fed back {number(given)} kWh with at most {power(most)} kW"
         parts.append(text)
     price = result.case.import_price.values[week.span]
     low, high = number(float(price.min()), 3), number(float(price.max()), 3)
@@ -203,7 +230,10 @@ def _summary(result: CaseResult, grid: TimeGrid, week: Window, emissions: Emissi
 
 
 def _note(week: Window, emissions: Emissions, result: CaseResult) -> str:
-    parts = [f"Chosen because {week.why}.", "Site-local time; weekends are shaded. The two runs with the future known are switched on in the legend."]
+    parts = [
+        f"Chosen because {week.why}.",
+        "Site-local time; weekends are shaded. Press a name to show or hide its line.",
+    ]
     if result.case.limits.export_limit_kw <= 0.0:
         parts.append("No export price is drawn because export is not allowed.")
     if emissions.marginal_kg_per_kwh is None:

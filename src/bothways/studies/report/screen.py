@@ -1,0 +1,72 @@
+"""The answer on a terminal: one line per strategy, within 80 columns."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bothways.studies.report.amounts import yearly_saving
+from bothways.studies.report.text import ABSENT, count, decimals_for, money_decimals, number
+from bothways.studies.result import CaseResult, Outcome, StudyResult
+
+_NAMES = {
+    "uncontrolled": "Uncontrolled",
+    "smart": "Smart",
+    "bidirectional": "Bidirectional",
+    "smart_foresight": "Smart, foresight",
+    "bidirectional_foresight": "Bidir., foresight",
+}
+
+
+def render_summary(study: StudyResult) -> RenderableType:
+    """A short table per case.
+
+    Args:
+        study: what the study found.
+
+    Returns:
+        What rich prints: per strategy the cost of the period and of a year, the yearly saving, the highest import,
+        what vehicles fed back, and what drivers missed.
+    """
+    decimals = money_decimals(
+        max((abs(outcome.cost) for case in study.cases for outcome in case.outcomes), default=0.0)
+    )
+    parts: list[RenderableType] = [_table(case, study.inputs.currency, decimals) for case in study.cases]
+    days = study.inputs.grid.periods * study.inputs.grid.step_h / 24.0
+    parts.append(
+        Text(
+            f"{count(study.inputs.stays.size, 'stay')} on {count(study.inputs.stays.evse_count, 'charger')}, "
+            f"{number(days)} days. Cost is bill, wear and energy not served, before equipment.",
+            style="dim",
+        )
+    )
+    return Group(*parts)
+
+
+def _table(case: CaseResult, currency: str, decimals: int) -> Table:
+    table = Table(title=Text(case.case.name, style="bold"), title_justify="left", box=None, pad_edge=False, width=80)
+    table.add_column("Strategy", no_wrap=True, min_width=17, vertical="bottom")
+    for head, width in (
+        (f"{currency} per\nperiod", 11), (f"{currency} per\nyear", 11), ("saved per\nyear", 11),
+        ("peak\nkW", 7), ("fed back\nkWh", 9), ("missing\nkWh", 8),
+    ):  # fmt: skip
+        table.add_column(Text(head), justify="right", no_wrap=True, min_width=width - 2)
+    for outcome in case.outcomes:
+        cells = (Text(cell) for cell in _row(case, outcome, decimals))
+        table.add_row(*cells, style="dim" if outcome.run.foresight else "")
+    return table
+
+
+def _row(case: CaseResult, outcome: Outcome, decimals: int) -> list[str]:
+    key = outcome.run.key
+    saving = None if key == "uncontrolled" else yearly_saving(case, key, "uncontrolled")
+    return [
+        _NAMES.get(key, key),
+        number(outcome.cost, decimals),
+        number(case.yearly_cost(key), decimals),
+        ABSENT if saving is None else number(saving, decimals),
+        number(outcome.peak_import_kw, 0 if outcome.peak_import_kw >= 100 else 1),
+        number(outcome.discharged_kwh, decimals_for(outcome.discharged_kwh)) if outcome.discharged_kwh > 0 else "none",
+        number(outcome.unserved_kwh, decimals_for(outcome.unserved_kwh)) if outcome.unserved_kwh > 0 else "none",
+    ]

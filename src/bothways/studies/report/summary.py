@@ -1,0 +1,173 @@
+"""The study's answer as a mapping that JSON can hold: numbers are finite, what does not exist is ``None``."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from bothways.economics.figures import Figure
+from bothways.studies.report.amounts import COMPONENTS, yearly_blindness, yearly_saving
+from bothways.studies.report.text import iso_local
+from bothways.studies.result import CaseResult, InvestmentResult, Outcome, StudyResult
+
+_DIGITS = 6
+
+
+def summary(study: StudyResult) -> dict[str, object]:
+    """Everything the report's tables say, without the series.
+
+    Args:
+        study: what the study found.
+
+    Returns:
+        ``name``, ``period``, ``currency``, ``cases`` with their ``strategies``, ``savings``, ``investments`` and
+        ``sensitivity``, ``assumptions``, ``quality``, ``notes``, ``seed`` and ``scenario``. Money is in the study's
+        currency over the period unless its name ends in ``_per_year``.
+    """
+    inputs, grid = study.inputs, study.inputs.grid
+    return {
+        "name": inputs.name,
+        "summary": inputs.summary,
+        "period": {
+            "start": grid.start.isoformat(),
+            "end": grid.end.isoformat(),
+            "start_local": iso_local(grid, 0),
+            "end_local": iso_local(grid, grid.periods),
+            "tz": grid.tz,
+            "step_h": grid.step_h,
+            "intervals": grid.periods,
+        },
+        "currency": inputs.currency,
+        "stays": inputs.stays.size,
+        "chargers": inputs.stays.evse_count,
+        "cases": [_case(case) for case in study.cases],
+        "assumptions": [{"name": item.name, "value": item.value, "source": item.source} for item in inputs.assumptions],
+        "quality": {
+            "source": inputs.quality.source,
+            "sessions_read": inputs.quality.sessions_read,
+            "sessions_used": inputs.quality.sessions_used,
+            "counts": [
+                {"key": item.key, "name": item.name, "count": item.count, "treatment": item.treatment}
+                for item in inputs.quality.counts
+            ],
+        },
+        "notes": list(study.notes),
+        "seed": inputs.seed,
+        "scenario": inputs.scenario_path,
+    }
+
+
+def finite(value: float | None) -> float | None:
+    """A number without noise in its last digits; ``None`` for what is absent or not finite.
+
+    >>> finite(0.1 + 0.2), finite(float("inf")), finite(None)
+    (0.3, None, None)
+    """
+    if value is None or not math.isfinite(value):
+        return None
+    return round(float(value), _DIGITS) + 0.0
+
+
+def _case(case: CaseResult) -> dict[str, Any]:
+    limits = case.case.limits
+    return {
+        "name": case.case.name,
+        "description": case.case.description,
+        "tariff": case.case.tariff.name,
+        "limits": {
+            "import_limit_kw": finite(limits.import_limit_kw),
+            "import_hard_limit_kw": finite(limits.import_hard_limit_kw),
+            "export_limit_kw": finite(limits.export_limit_kw),
+        },
+        "year_factors": {"by_days": finite(case.scale.by_days), "by_months": finite(case.scale.by_months)},
+        "strategies": {outcome.run.key: _outcome(case, outcome) for outcome in case.outcomes},
+        "savings": {
+            "smart_against_uncontrolled_per_year": finite(yearly_saving(case, "smart", "uncontrolled")),
+            "bidirectional_against_uncontrolled_per_year": finite(yearly_saving(case, "bidirectional", "uncontrolled")),
+            "bidirectional_against_smart_per_year": finite(yearly_saving(case, "bidirectional", "smart")),
+            "smart_cost_of_not_knowing_per_year": finite(yearly_blindness(case, "smart")),
+            "bidirectional_cost_of_not_knowing_per_year": finite(yearly_blindness(case, "bidirectional")),
+        },
+        "investments": [_investment(item) for item in case.investments],
+        "sensitivity": _sensitivity(case),
+    }
+
+
+def _outcome(case: CaseResult, outcome: Outcome) -> dict[str, Any]:
+    bill = outcome.bill.as_dict()
+    months: Any = bill["months"]
+    planning = outcome.run.planning
+    return {
+        "label": outcome.label,
+        "bill": {
+            "total": bill["total"],
+            **{key: finite(round(sum(month[key] for month in months), 2)) for key in COMPONENTS},
+            "months": months,
+            "notes": list(outcome.bill.notes),
+        },
+        "wear": finite(outcome.wear_cost),
+        "unserved": finite(outcome.unserved_cost),
+        "cost": finite(outcome.cost),
+        "cost_per_year": finite(case.yearly_cost(outcome.run.key)),
+        "peak_import_kw": finite(outcome.peak_import_kw),
+        "served_kwh": finite(outcome.served_kwh),
+        "discharged_kwh": finite(outcome.discharged_kwh),
+        "lost_kwh": finite(outcome.carbon.loss_kwh),
+        "unserved_kwh": finite(outcome.unserved_kwh),
+        "unserved_stays": len(outcome.unserved),
+        "marginal_co2_kg": finite(outcome.carbon.marginal_kg),
+        "average_co2_kg": finite(outcome.carbon.average_kg),
+        "planning": {
+            "plans": planning.plans,
+            "worst_gap": finite(planning.worst_gap),
+            "not_optimal": planning.not_optimal,
+            "failed": planning.failed,
+            "lower_bound": finite(planning.lower_bound),
+            "messages": list(planning.messages),
+        },
+    }
+
+
+def _investment(item: InvestmentResult) -> dict[str, Any]:
+    return {
+        "strategy": item.strategy,
+        "reference": item.reference,
+        "lines": [{"label": label, "amount": finite(amount)} for label, amount in item.lines],
+        "outlay": finite(item.outlay),
+        "saving_per_year": finite(item.yearly_saving),
+        "running_cost_per_year": finite(item.yearly_cost),
+        "npv": finite(item.npv),
+        "irr": _figure(item.irr),
+        "mirr": _figure(item.mirr),
+        "simple_payback_years": _figure(item.simple_payback_years),
+        "discounted_payback_years": _figure(item.discounted_payback_years),
+        "break_even_charger_price": _figure(item.break_even_charger_price),
+        "years": item.years,
+        "discount_rate": finite(item.discount_rate),
+        "cash_flow": [finite(amount) for amount in item.cash_flow],
+    }
+
+
+def _figure(item: Figure) -> dict[str, Any]:
+    return {"value": finite(item.value), "note": item.note}
+
+
+def _sensitivity(case: CaseResult) -> dict[str, Any] | None:
+    found = case.sensitivity
+    if found is None:
+        return None
+    return {
+        "measure": found.measure,
+        "base": finite(found.base),
+        "rows": [
+            {
+                "name": row.name,
+                "low": row.low,
+                "high": row.high,
+                "result_low": finite(row.result_low),
+                "result_high": finite(row.result_high),
+            }
+            for row in found.rows
+        ],
+        "method": found.method,
+    }
