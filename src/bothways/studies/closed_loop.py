@@ -24,6 +24,7 @@ Bools = NDArray[np.bool_]
 
 _BATTERY = -1
 _SILENT_KW = 0.05
+_TOLERANCE_KW = 1e-6
 _SURPRISE_KW = 1.0
 _SURPRISE_SHARE = 0.1
 
@@ -87,7 +88,7 @@ class _Loop:
         self.discharged = np.zeros(stays.size)
         self.present = np.zeros(0, dtype=np.int64)
         self.upcoming = 0
-        self.peaks = [0.0] * len(case.demand)
+        self.peaks = [term.above_kw for term in case.demand]
         self.battery_kwh = case.battery.hold * case.battery.capacity_kwh if case.battery else 0.0
         self.plan: Plan | None = None
         self.planned_at = -1
@@ -221,27 +222,42 @@ class _Loop:
         record.not_optimal += solution.status != "optimal"
 
     def _act(self, now: int, connected: Connected) -> None:
-        plan, case, stays = self.plan, self.case, self.stays
+        plan, case = self.plan, self.case
         if plan is None:
             return
-        offset = now - self.planned_at
-        points = setpoints(
-            np.ascontiguousarray(plan.power_kw[:, offset]), connected.energy_kwh, connected.floor_kwh,
-            connected.ceiling_kwh, connected.need_kwh, connected.steps_left, connected.charge_kw,
-            connected.discharge_kw, connected.eta_c, connected.eta_d, connected.minimum_kw, case.base_kw[now],
-            plan.target_kw[offset], case.limits.import_hard_limit_kw, case.limits.export_limit_kw, self.step_h,
-        )  # fmt: skip
-        target = connected.ceiling_kwh.copy()
+        points, power, after = self._flow(now, plan, connected)
         who = self.present
-        target[: who.size] = stays.target_kwh[who]
-        power, after = respond_all(
-            points, connected.energy_kwh, target, connected.charge_kw, connected.discharge_kw, connected.eta_c,
-            connected.eta_d, self.step_h,
-        )  # fmt: skip
         if case.battery is not None:
             self.battery_kwh = float(after[-1])
             self.record.battery[now] = power[-1]
         self._settle(now, points[: who.size], power[: who.size], after[: who.size])
+
+    def _flow(self, now: int, plan: Plan, connected: Connected) -> tuple[Floats, Floats, Floats]:
+        """Setpoints, what flows, and the energies after the step.
+
+        Where a vehicle that was to take what others give turns out to be full, the export limit would be broken for
+        the whole step; a live site sees that within seconds and dispatches again, and so does this loop.
+        """
+        case, offset = self.case, now - self.planned_at
+        target = connected.ceiling_kwh.copy()
+        target[: self.present.size] = self.stays.target_kwh[self.present]
+        lowest = min(case.base_kw[now], -case.limits.export_limit_kw) - _TOLERANCE_KW
+        ceiling = connected.ceiling_kwh
+        while True:
+            points = setpoints(
+                np.ascontiguousarray(plan.power_kw[:, offset]), connected.energy_kwh, connected.floor_kwh, ceiling,
+                connected.need_kwh, connected.steps_left, connected.charge_kw, connected.discharge_kw,
+                connected.eta_c, connected.eta_d, connected.minimum_kw, case.base_kw[now], plan.target_kw[offset],
+                case.limits.import_hard_limit_kw, case.limits.export_limit_kw, self.step_h,
+            )  # fmt: skip
+            power, after = respond_all(
+                points, connected.energy_kwh, target, connected.charge_kw, connected.discharge_kw, connected.eta_c,
+                connected.eta_d, self.step_h,
+            )  # fmt: skip
+            declined = (points > 0.0) & (power < points - _TOLERANCE_KW) & (after < ceiling)
+            if case.base_kw[now] + power.sum() >= lowest or not declined.any():
+                return points, power, after
+            ceiling = np.where(declined, after, ceiling)
 
     def _settle(self, now: int, points: Floats, power: Floats, after: Floats) -> None:
         """Stores what flowed, and learns from a vehicle that took less than it was offered that it is full."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bothways.domain.errors import SolverError
+from bothways.domain.timegrid import TimeGrid
 from bothways.planning.problem import DemandCharge, Fleet, PlanOptions, PlanProblem, PlanSolution
 from bothways.planning.solve import solve
 from bothways.simulation.rule_based import Trace
@@ -15,13 +20,17 @@ from bothways.studies.runs import Planning, StrategyRun, site_flows
 
 Floats = NDArray[np.float64]
 
+WHOLE_CELLS = 40_000_000
+"""Stays times steps up to which a period is one problem; above it a schedule no longer fits into memory."""
+
 
 def run_foresight(inputs: StudyInputs, case: Case, strategy: str, uncontrolled: Trace) -> StrategyRun:
     """Plans the whole period at once, knowing everything.
 
     Every stay must end with at least the energy that uncontrolled charging gave it, so nobody is served less. The
     schedule and its bound are of the cost that the optimiser sees (energy, demand, wear); the bill of the schedule
-    is computed like every other.
+    is computed like every other. Periods too large for memory are planned month by month, as demand charges are
+    billed; stays that cross a month's end then keep their uncontrolled charging, and a message counts them.
 
     Args:
         inputs: the study.
@@ -36,51 +45,46 @@ def run_foresight(inputs: StudyInputs, case: Case, strategy: str, uncontrolled: 
         SolverError: the solver found no schedule within its time.
     """
     stays = inputs.stays if strategy == "bidirectional" else inputs.stays.one_way()
-    problem = foresight_problem(inputs, case, stays, uncontrolled)
-    patience = max(120.0, inputs.settings.time_limit_s)
-    solution = solve(problem, PlanOptions(gap=inputs.settings.gap, time_limit_s=patience))
-    if solution.status == "infeasible":
-        msg = f"no schedule with the future known: {'; '.join(solution.infeasible_because)}"
-        raise SolverError(msg)
-    return _as_run(inputs, case, strategy, stays, solution)
+    if case.battery is not None or stays.size * inputs.grid.periods <= WHOLE_CELLS:
+        windows = [(0, inputs.grid.periods)]
+    else:
+        windows = months(inputs.grid)
+    return _Bound(inputs, case, stays, uncontrolled).run(strategy, windows)
 
 
-def foresight_problem(inputs: StudyInputs, case: Case, stays: Stays, uncontrolled: Trace) -> PlanProblem:
-    """States the whole period as one problem; a stationary battery is the last vehicle."""
-    limits, periods = case.limits, inputs.grid.periods
-    declared = stays.declared >= 0
-    columns = {
-        "arrival": stays.arrival,
-        "departure": stays.departure,
-        "energy_at_arrival_kwh": uncontrolled.energy_start_kwh,
-        "energy_required_kwh": uncontrolled.energy_end_kwh,
-        "energy_min_kwh": np.minimum(stays.floor_kwh, uncontrolled.energy_end_kwh),
-        "energy_max_kwh": np.maximum(stays.target_kwh, uncontrolled.energy_end_kwh),
-        "charge_kw": stays.charge_kw,
-        "discharge_kw": np.where(declared, stays.discharge_kw, 0.0),
-        "charge_efficiency": stays.eta_c,
-        "discharge_efficiency": stays.eta_d,
-        "wear_per_kwh": np.full(stays.size, inputs.settings.wear_per_kwh),
-    }
-    if case.battery is not None:
-        battery = case.battery
-        hold = battery.hold * battery.capacity_kwh
-        own = {
-            "arrival": 0, "departure": periods, "energy_at_arrival_kwh": hold, "energy_required_kwh": hold,
-            "energy_min_kwh": 0.0, "energy_max_kwh": battery.capacity_kwh, "charge_kw": battery.power_kw,
-            "discharge_kw": battery.power_kw, "charge_efficiency": battery.eta_c,
-            "discharge_efficiency": battery.eta_d, "wear_per_kwh": battery.wear_per_kwh,
-        }  # fmt: skip
-        columns = {name: np.append(column, own[name]) for name, column in columns.items()}
-    count = columns["arrival"].shape[0]
+def months(grid: TimeGrid) -> list[tuple[int, int]]:
+    """First step and end of every billing month that the grid touches."""
+    month = grid.local.month_index
+    edges = [0, *(np.flatnonzero(np.diff(month)) + 1).tolist(), grid.periods]
+    return list(pairwise(edges))
+
+
+def foresight_problem(
+    inputs: StudyInputs, case: Case, stays: Stays, uncontrolled: Trace, window: tuple[int, int] | None = None
+) -> PlanProblem:
+    """States a window of the period as one problem over the stays wholly inside it.
+
+    Stays that reach over an edge of the window are part of the base load, as uncontrolled charging left them. A
+    stationary battery is the last vehicle.
+    """
+    begin, end = window or (0, inputs.grid.periods)
+    inside = _inside(stays, begin, end)
+    base = case.base_kw[begin:end]
+    if not inside.all():
+        base = base + _fixed_kw(uncontrolled, inside, begin, end)
+    limits, span = case.limits, slice(begin, end)
     return PlanProblem(
         step_h=inputs.grid.step_h,
-        periods=periods,
-        import_price=case.import_price.values,
-        export_price=case.export_price.values,
-        base_load_kw=case.base_kw,
-        fleet=Fleet(**columns, min_charge_kw=np.zeros(count), no_pause=np.zeros(count, dtype=np.bool_)),
-        demand_charges=tuple(DemandCharge(term.price_per_kw, term.steps, 0.0) for term in case.demand),
+        periods=end - begin,
+        import_price=case.import_price.values[span],
+        export_price=case.export_price.values[span],
+        base_load_kw=base,
+        fleet=_fleet(inputs, case, stays, uncontrolled, inside, begin, end),
+        demand_charges=tuple(
+            DemandCharge(term.price_per_kw, term.steps[span], term.above_kw)
+            for term in case.demand
+            if term.steps[span].any()
+        ),
         import_limit_kw=limits.import_limit_kw,
         import_limit_penalty_per_kwh=limits.import_limit_penalty_per_kwh,
         import_hard_limit_kw=limits.import_hard_limit_kw,
@@ -88,35 +92,117 @@ def foresight_problem(inputs: StudyInputs, case: Case, stays: Stays, uncontrolle
     )
 
 
-def _as_run(inputs: StudyInputs, case: Case, strategy: str, stays: Stays, solution: PlanSolution) -> StrategyRun:
-    periods, count = inputs.grid.periods, stays.size
-    power, energy = solution.power_kw[:count], solution.energy_kwh[:count]
-    evse_power = np.zeros((stays.evse_count, periods))
-    evse_energy = np.zeros((stays.evse_count, periods))
-    evse_stay = np.full((stays.evse_count, periods), -1, dtype=np.int32)
-    end = np.empty(count)
-    for i in range(count):
-        span = slice(int(stays.arrival[i]), int(stays.departure[i]))
-        evse_power[stays.evse[i], span] = power[i, span]
-        evse_energy[stays.evse[i], span] = energy[i, span.start + 1 : span.stop + 1]
-        evse_stay[stays.evse[i], span] = i
-        end[i] = energy[i, span.stop]
-    step_h = inputs.grid.step_h
-    trace = Trace(
-        evse_power_kw=evse_power,
-        evse_energy_kwh=evse_energy,
-        evse_stay=evse_stay,
-        energy_end_kwh=end,
-        energy_start_kwh=np.array([energy[i, stays.arrival[i]] for i in range(count)]),
-        discharged_kwh=np.maximum(-power, 0.0).sum(axis=1) * step_h,
-        charged_kwh=np.maximum(power, 0.0).sum(axis=1) * step_h,
-    )
-    with_battery = case.battery is not None
-    battery = solution.power_kw[count] if with_battery else np.zeros(periods)
-    stored = solution.energy_kwh[count, 1:] if with_battery else np.zeros(periods)
-    flows = site_flows(
-        case.load.values, case.pv.values, trace.vehicles_kw, battery, stored, case.limits.export_limit_kw
-    )
-    optimal = solution.status == "optimal"
-    planning = Planning(1, solution.gap, 0 if optimal else 1, 0, solution.lower_bound, solution.notes)
-    return StrategyRun(strategy, True, trace, flows, planning)  # noqa: FBT003
+def _inside(stays: Stays, begin: int, end: int) -> NDArray[np.bool_]:
+    return np.asarray((stays.arrival >= begin) & (stays.departure <= end))
+
+
+def _fixed_kw(trace: Trace, inside: NDArray[np.bool_], begin: int, end: int) -> Floats:
+    """Uncontrolled power of all stays that are not ``inside``, shape ``(end - begin,)`` [kW]."""
+    stay = trace.evse_stay[:, begin:end]
+    fixed = (stay >= 0) & ~inside[np.maximum(stay, 0)]
+    return np.asarray(np.where(fixed, trace.evse_power_kw[:, begin:end], 0.0).sum(axis=0))
+
+
+def _fleet(
+    inputs: StudyInputs, case: Case, stays: Stays, uncontrolled: Trace, inside: NDArray[np.bool_], begin: int, end: int
+) -> Fleet:
+    declared = stays.declared >= 0
+    floor = np.minimum(stays.floor_kwh, uncontrolled.energy_end_kwh)
+    columns: dict[str, Any] = {
+        "arrival": stays.arrival - begin,
+        "departure": stays.departure - begin,
+        "energy_at_arrival_kwh": uncontrolled.energy_start_kwh,
+        "energy_required_kwh": uncontrolled.energy_end_kwh,
+        "energy_min_kwh": floor,
+        "energy_max_kwh": np.maximum(stays.target_kwh, uncontrolled.energy_end_kwh),
+        "charge_kw": stays.charge_kw,
+        "discharge_kw": np.where(declared, stays.discharge_kw, 0.0),
+        "charge_efficiency": stays.eta_c,
+        "discharge_efficiency": stays.eta_d,
+        "wear_per_kwh": np.full(stays.size, inputs.settings.wear_per_kwh),
+    }
+    columns = {name: column[inside] for name, column in columns.items()}
+    if case.battery is not None:
+        battery = case.battery
+        hold = battery.hold * battery.capacity_kwh
+        own = {
+            "arrival": 0, "departure": end - begin, "energy_at_arrival_kwh": hold, "energy_required_kwh": hold,
+            "energy_min_kwh": 0.0, "energy_max_kwh": battery.capacity_kwh, "charge_kw": battery.power_kw,
+            "discharge_kw": battery.power_kw, "charge_efficiency": battery.eta_c,
+            "discharge_efficiency": battery.eta_d, "wear_per_kwh": battery.wear_per_kwh,
+        }  # fmt: skip
+        columns = {name: np.append(column, own[name]) for name, column in columns.items()}
+    count = columns["arrival"].shape[0]
+    return Fleet(**columns, min_charge_kw=np.zeros(count), no_pause=np.zeros(count, dtype=np.bool_))
+
+
+@dataclass
+class _Bound:
+    """Solves window by window and collects the schedules in one trace, which begins as the uncontrolled one."""
+
+    inputs: StudyInputs
+    case: Case
+    stays: Stays
+    uncontrolled: Trace
+
+    def run(self, strategy: str, windows: list[tuple[int, int]]) -> StrategyRun:
+        trace = replace(
+            self.uncontrolled,
+            evse_power_kw=self.uncontrolled.evse_power_kw.copy(),
+            evse_energy_kwh=self.uncontrolled.evse_energy_kwh.copy(),
+            energy_end_kwh=self.uncontrolled.energy_end_kwh.copy(),
+            discharged_kwh=self.uncontrolled.discharged_kwh.copy(),
+            charged_kwh=self.uncontrolled.charged_kwh.copy(),
+        )
+        periods = self.inputs.grid.periods
+        battery, stored = np.zeros(periods), np.zeros(periods)
+        answers: list[tuple[str, float, float, tuple[str, ...]]] = []
+        planned = 0
+        for begin, end in windows:
+            solution = self._solve(begin, end)
+            members = np.flatnonzero(_inside(self.stays, begin, end))
+            planned += members.size
+            self._fill(trace, solution, members, begin)
+            if self.case.battery is not None:
+                battery, stored = solution.power_kw[-1], solution.energy_kwh[-1, 1:]
+            answers.append((solution.status, solution.gap, solution.lower_bound, solution.notes))
+        case = self.case
+        flows = site_flows(
+            case.load.values, case.pv.values, trace.vehicles_kw, battery, stored, case.limits.export_limit_kw
+        )
+        return StrategyRun(strategy, True, trace, flows, self._planning(answers, planned))  # noqa: FBT003
+
+    def _solve(self, begin: int, end: int) -> PlanSolution:
+        settings = self.inputs.settings
+        problem = foresight_problem(self.inputs, self.case, self.stays, self.uncontrolled, (begin, end))
+        solution = solve(problem, PlanOptions(gap=settings.gap, time_limit_s=max(120.0, settings.time_limit_s)))
+        if solution.status == "infeasible":
+            msg = f"no schedule with the future known: {'; '.join(solution.infeasible_because)}"
+            raise SolverError(msg)
+        return solution
+
+    def _fill(self, trace: Trace, solution: PlanSolution, members: NDArray[np.intp], begin: int) -> None:
+        stays, step_h = self.stays, self.inputs.grid.step_h
+        for row, i in enumerate(members):
+            first, last = int(stays.arrival[i]), int(stays.departure[i])
+            power = solution.power_kw[row, first - begin : last - begin]
+            where = stays.evse[i]
+            trace.evse_power_kw[where, first:last] = power
+            trace.evse_energy_kwh[where, first:last] = solution.energy_kwh[row, first - begin + 1 : last - begin + 1]
+            trace.energy_end_kwh[i] = solution.energy_kwh[row, last - begin]
+            trace.charged_kwh[i] = np.maximum(power, 0.0).sum() * step_h
+            trace.discharged_kwh[i] = np.maximum(-power, 0.0).sum() * step_h
+
+    def _planning(self, answers: list[tuple[str, float, float, tuple[str, ...]]], planned: int) -> Planning:
+        notes = [text for *_, texts in answers for text in texts]
+        left = self.stays.size - planned
+        if left:
+            notes.insert(0, f"{left} stays that cross a month's end keep their uncontrolled charging in this bound")
+        return Planning(
+            plans=len(answers),
+            worst_gap=max(gap for _, gap, *_ in answers),
+            not_optimal=sum(status != "optimal" for status, *_ in answers),
+            failed=0,
+            lower_bound=sum(bound for _, _, bound, _ in answers),
+            messages=tuple(dict.fromkeys(notes)),
+        )

@@ -36,11 +36,13 @@ class DemandTerm:
         price_per_kw: [currency/kW].
         steps: which steps of the study count, shape ``(T,)``.
         label: for messages: month and kind.
+        above_kw: peaks up to this cost nothing (a ratchet's floor, a contracted capacity, a tier's lower end) [kW].
     """
 
     price_per_kw: float
     steps: Bools
     label: str
+    above_kw: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,9 @@ def yearly_cost(
         (np.maximum(net, 0.0) * case.import_price.values - np.maximum(-net, 0.0) * case.export_price.values).sum()
     )
     demand = sum(
-        term.price_per_kw * float(np.maximum(net[term.steps], 0.0).max()) for term in case.demand if term.steps.any()
+        term.price_per_kw * max(0.0, float(net[term.steps].max()) - term.above_kw)
+        for term in case.demand
+        if term.steps.any()
     )
     wear = inputs.settings.wear_per_kwh * float(run.trace.discharged_kwh.sum())
     if case.battery is not None:

@@ -71,7 +71,10 @@ def load_case(part: CasePart, scenario: Scenario, grid: TimeGrid, folder: Path) 
         battery=_battery(part.battery),
         import_price=PriceBelief(seen.import_per_kwh, known, grid.step_s),
         export_price=PriceBelief(seen.export_per_kwh, known, grid.step_s),
-        demand=tuple(DemandTerm(term.price_per_kw, term.steps, f"{term.month} {term.kind}") for term in seen.demand),
+        demand=tuple(
+            DemandTerm(term.price_per_kw, term.steps, f"{term.month} {term.kind}", term.above_kw)
+            for term in seen.demand
+        ),
     )
     named = tuple(Assumption(f"{part.name}: {item.name}", item.value, item.source) for item in said)
     return LoadedCase(case, named, (*warnings, *load_warned, *pv_warned))
