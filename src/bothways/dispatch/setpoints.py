@@ -90,6 +90,26 @@ def _minimum_current(power: Floats, must: Floats, high: Floats, minimum: Floats,
 
 
 @njit(cache=True, nogil=True)
+def _hold_export(power: Floats, base_kw: float, export_kw: float) -> None:
+    """Takes discharging back, in proportion, as far as it adds to an export above the limit.
+
+    Surplus of the building alone is curtailed by the site, not by vehicles.
+    """
+    total = base_kw
+    out = 0.0
+    for i in range(power.shape[0]):
+        total += power[i]
+        out += max(0.0, -power[i])
+    gap = -export_kw - total
+    if gap <= 0.0 or out <= _TINY_KW:
+        return
+    share = min(1.0, gap / out)
+    for i in range(power.shape[0]):
+        if power[i] < 0.0:
+            power[i] -= share * power[i]
+
+
+@njit(cache=True, nogil=True)
 def setpoints(
     planned: Floats,
     energy: Floats,
@@ -137,6 +157,7 @@ def setpoints(
     low = np.empty(n)
     must = np.empty(n)
     high = np.empty(n)
+    keep = np.empty(n)
     total = base_kw
     for i in range(n):
         low[i], must[i], high[i] = envelope(
@@ -145,21 +166,15 @@ def setpoints(
         )  # fmt: skip
         power[i] = min(max(planned[i], must[i]), high[i])
         total += power[i]
-    if total > target_kw:
-        total = target_kw + _lower(power, must, total - target_kw)
+    wanted = min(target_kw, hard_kw)
+    if total > wanted:
+        total = wanted + _lower(power, must, total - wanted)
+    if total > hard_kw:
+        for i in range(n):  # what the driver's floor alone demands gives way last
+            keep[i] = min(must[i], max(low[i], (floor[i] - energy[i]) / (eta_c[i] * step_h)))
+        total = hard_kw + _lower(power, keep, total - hard_kw)
     if total > hard_kw:
         total = hard_kw + _lower(power, low, total - hard_kw)
-    if total < -export_kw:
-        # only discharging is taken back: surplus of the building alone is curtailed by the site, not by vehicles
-        gap = -export_kw - total
-        out = 0.0
-        for i in range(n):
-            out += max(0.0, -power[i])
-        if out > _TINY_KW:
-            share = min(1.0, gap / out)
-            for i in range(n):
-                if power[i] < 0.0:
-                    power[i] -= share * power[i]
-            total += share * out
     _minimum_current(power, must, high, minimum_kw, max(0.0, hard_kw - total))
+    _hold_export(power, base_kw, export_kw)
     return power

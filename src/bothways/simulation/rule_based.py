@@ -120,9 +120,12 @@ def _run(
         else:
             left = departure[who] - t
             none = np.zeros(held)
+            least, promised = none, none  # under the safety limit alone nobody goes first: no departure is known
+            if not math.isinf(target_kw):
+                least, promised = floor[who], target[who]
             points = setpoints(
-                charge_kw[who], energy[who], floor[who], target[who], target[who], left, charge_kw[who], none,
-                eta_c[who], eta_d[who], minimum_kw[who], base_kw[t], target_kw, hard_kw, math.inf, step_h,
+                charge_kw[who], energy[who], least, target[who], promised, left, charge_kw[who], none, eta_c[who],
+                eta_d[who], minimum_kw[who], base_kw[t], target_kw, hard_kw, math.inf, step_h,
             )  # fmt: skip
         for k in range(held):
             i = who[k]
