@@ -15,10 +15,15 @@ from bothways.domain.timegrid import zone
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
-Efficiency = Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)]
+Efficiency = Annotated[float, Field(ge=0.1, le=1.0, allow_inf_nan=False)]
+Capacity = Annotated[float, Field(ge=0.1, le=1e6, allow_inf_nan=False)]
+VehicleCapacity = Annotated[float, Field(ge=0.1, le=5000.0, allow_inf_nan=False)]
 Kilowatts = Annotated[float, Field(ge=0.0, le=1e6, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False)]
 ForecastMethod = Literal["known", "same-time-last-week", "same-time-yesterday"]
+
+_FIRST_YEAR, _LAST_YEAR = 1970, 2999
+"""Time zones are known from 1970 on."""
 
 
 class Part(BaseModel):
@@ -43,6 +48,9 @@ class StudyPart(Part):
     def _check(self) -> Self:
         if self.end < self.start:
             msg = f"end ({self.end}) must not lie before start ({self.start})"
+            raise ValueError(msg)
+        if not _FIRST_YEAR <= self.start.year <= self.end.year <= _LAST_YEAR:
+            msg = f"start and end must lie in the years {_FIRST_YEAR} to {_LAST_YEAR}"
             raise ValueError(msg)
         if (self.end - self.start).days > 366 * 3:
             msg = "the period must not be longer than three years"
@@ -88,7 +96,7 @@ class VehiclesPart(Part):
     """``[vehicles]``: what is assumed of a vehicle where nothing is measured (R34)."""
 
     assumption: str = Field(min_length=1)
-    usable_capacity_kwh: Positive
+    usable_capacity_kwh: VehicleCapacity
     soc_at_arrival: Fraction
     soc_floor: Fraction
     charge_kw: Positive
@@ -221,8 +229,8 @@ class PvPart(Part):
 class BatteryPart(Part):
     """``[case.battery]``: a stationary battery."""
 
-    capacity_kwh: Positive
-    power_kw: Positive
+    capacity_kwh: Capacity
+    power_kw: Annotated[float, Field(gt=0.0, le=1e6, allow_inf_nan=False)]
     charge_efficiency: Efficiency = 0.95
     discharge_efficiency: Efficiency = 0.95
     wear_per_kwh: NotNegative = 0.0
@@ -244,6 +252,16 @@ class CasePart(Part):
     load: LoadPart | None = None
     pv: PvPart | None = None
     battery: BatteryPart | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.import_limit_kw is None) != (self.import_limit_penalty_per_kwh == 0.0):
+            msg = (
+                "import_limit_kw and import_limit_penalty_per_kwh (above 0) belong together: a contractual limit "
+                "works by its price alone; a limit that must hold is import_hard_limit_kw"
+            )
+            raise ValueError(msg)
+        return self
 
 
 class EquipmentPart(Part):
@@ -279,7 +297,7 @@ class SensitivityPart(Part):
     price_spread: tuple[NotNegative, NotNegative] | None = (0.5, 1.5)
     wear_per_kwh: tuple[NotNegative, NotNegative] | None = None
     round_trip_efficiency: tuple[Efficiency, Efficiency] | None = (0.7, 0.9)
-    usable_capacity_kwh: tuple[Positive, Positive] | None = None
+    usable_capacity_kwh: tuple[VehicleCapacity, VehicleCapacity] | None = None
     soc_at_arrival: tuple[Fraction, Fraction] | None = None
 
 
@@ -320,14 +338,29 @@ def scenario_from_mapping(mapping: Mapping[str, Any], *, at: str = "scenario") -
     Raises:
         InputError: with every problem found: key, value, what is allowed, remedy.
     """
+    problems = Problems(at=at)
+    _refuse_booleans(problems, mapping, "")
     try:
-        return Scenario.model_validate(dict(mapping))
+        scenario = Scenario.model_validate(dict(mapping))
     except ValidationError as error:
-        problems = Problems(at=at)
         for item in error.errors(include_url=False):
             _explain(problems, item)
         problems.raise_if_any()
         raise
+    problems.raise_if_any()
+    return scenario
+
+
+def _refuse_booleans(problems: Problems, value: object, where: str) -> None:
+    """No key takes true or false, but validation would read them as 1 and 0."""
+    if isinstance(value, bool):
+        problems.add(where, value, "a number, a text or a table", "Give the value itself; no key is a switch.")
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            _refuse_booleans(problems, inner, f"{where}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _refuse_booleans(problems, inner, f"{where}[{index}]")
 
 
 def _explain(problems: Problems, item: Any) -> None:

@@ -27,7 +27,7 @@ def study(
     from bothways.app.study.publishing import publish  # noqa: PLC0415
     from bothways.app.study.running import Progress, run_study  # noqa: PLC0415
 
-    folder = out or Path("out") / (scenario.parent.name if scenario.stem == "scenario" else scenario.stem)
+    folder = out or Path("out") / (scenario.resolve().parent.name if scenario.stem == "scenario" else scenario.stem)
     check_result_folder(folder)
     loaded = load_study(scenario, seed)
     show_warnings(loaded.warnings)

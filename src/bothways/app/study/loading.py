@@ -13,7 +13,7 @@ from bothways.adapters.files.reading import read_toml
 from bothways.app.study.behind_meter import load_case
 from bothways.app.study.columns import load_column
 from bothways.app.study.vehicles import Vehicles, load_vehicles
-from bothways.domain.errors import InputError, Problems
+from bothways.domain.errors import DomainError, InputError, Problem, Problems
 from bothways.domain.timegrid import TimeGrid
 from bothways.simulation.stays import Stays
 from bothways.studies.inputs import Assumption, Case, Emissions, PolicySettings, StudyInputs
@@ -45,33 +45,49 @@ def load_study(path: Path, seed: int | None = None) -> Loaded:
         InputError: with the problems of all files together.
     """
     scenario = scenario_from_mapping(read_toml(path), at=path.name)
+    grid = _grid(scenario, path.name)
     if seed is not None:
         scenario = scenario.model_copy(update={"study": scenario.study.model_copy(update={"seed": seed})})
-    return _Loading(path, scenario).finish()
+    return _Loading(path, scenario, grid).finish()
+
+
+def _grid(scenario: Scenario, at: str) -> TimeGrid:
+    part = scenario.study
+    try:
+        return TimeGrid.for_days(part.start, part.end, timedelta(minutes=part.step_minutes), part.tz)
+    except DomainError as error:
+        remedy = "Choose other days, or a shorter step_minutes where clocks change by half an hour."
+        problem = Problem(f"{at}: study", f"{part.start} to {part.end}", str(error), remedy)
+        raise InputError([problem]) from error
 
 
 class _Loading:
     """Collects the problems of all parts before giving up."""
 
-    def __init__(self, path: Path, scenario: Scenario) -> None:
-        self.path, self.scenario = path, scenario
+    def __init__(self, path: Path, scenario: Scenario, grid: TimeGrid) -> None:
+        self.path, self.scenario, self.grid = path, scenario, grid
         self.problems = Problems()
         self.warnings: list[str] = []
-        part = scenario.study
-        self.grid = TimeGrid.for_days(part.start, part.end, timedelta(minutes=part.step_minutes), part.tz)
 
-    def attempt(self, work: Callable[[], T]) -> T | None:
+    def attempt(self, where: str, work: Callable[[], T]) -> T | None:
+        """Does a part's loading; what is wrong with it, alone or together with another part, is collected."""
         try:
             return work()
         except InputError as error:
             self.problems.extend(error.problems)
-            return None
+        except DomainError as error:
+            remedy = "Correct the keys of this part; see docs/reference/scenario.md."
+            self.problems.add(f"{self.path.name}: {where}", "values that do not fit", str(error), remedy)
+        return None
 
     def finish(self) -> Loaded:
         scenario, grid, folder = self.scenario, self.grid, self.path.parent
-        vehicles = self.attempt(lambda: load_vehicles(scenario, grid, folder))
-        loaded = [self.attempt(partial(load_case, part, scenario, grid, folder)) for part in scenario.case]
-        carbon = self.attempt(self._emissions)
+        vehicles = self.attempt("vehicles", lambda: load_vehicles(scenario, grid, folder))
+        loaded = [
+            self.attempt(f"case {part.name!r}", partial(load_case, part, scenario, grid, folder))
+            for part in scenario.case
+        ]
+        carbon = self.attempt("emissions", self._emissions)
         self.problems.raise_if_any()
         assert vehicles is not None  # noqa: S101  (a missing part would have raised with its problems)
         assert carbon is not None  # noqa: S101
