@@ -181,11 +181,14 @@ class PlanOptions:
         gap: relative gap (objective − lower bound)/max(1, |objective|) at which a solution counts as optimal.
         time_limit_s: solver time after which the best plan so far is returned [s].
         solver: ``auto``, ``highs`` or ``engine``.
+        keep_schedule: whether the answer must hold ``power_kw`` whatever its size; by default very large fleets get
+            an answer without it.
     """
 
     gap: float = 1e-4
     time_limit_s: float = 60.0
     solver: str = "auto"
+    keep_schedule: bool = False
 
     def __post_init__(self) -> None:
         for name in ("gap", "time_limit_s"):

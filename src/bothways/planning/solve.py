@@ -16,14 +16,50 @@ def _highs() -> Solver:
     return solve_with_highs
 
 
-SOLVERS: dict[str, Callable[[], Solver]] = {"highs": _highs}
+def _engine() -> Solver:
+    from bothways.planning.engine.solve import solve_engine  # noqa: PLC0415 (numba is loaded when needed)
+
+    def solve_with_engine(problem: PlanProblem, options: PlanOptions) -> PlanSolution:
+        return solve_engine(problem, options, dense=True if options.keep_schedule else None)[0]
+
+    return solve_with_engine
+
+
+def _engine_then_highs() -> Solver:
+    """The engine, and HiGHS after it where the engine could not close the gap and the fleet is small enough."""
+    engine, highs = _engine(), _highs()
+
+    def solve_with_both(problem: PlanProblem, options: PlanOptions) -> PlanSolution:
+        first = engine(problem, options)
+        if first.status == "optimal" or problem.fleet.size > HIGHS_AFTER_ENGINE_UP_TO:
+            return first
+        second = highs(problem, options)
+        return second if second.status != "feasible" or second.gap <= first.gap else first
+
+    return solve_with_both
+
+
+ENGINE_FROM = 300
+"""Vehicles from which ``auto`` takes the engine: below, HiGHS answers exactly within a fraction of a second."""
+
+HIGHS_AFTER_ENGINE_UP_TO = 2_000
+"""Vehicles up to which ``auto`` lets HiGHS finish what the engine left with too large a gap."""
+
+SOLVERS: dict[str, Callable[[], Solver]] = {
+    "highs": _highs,
+    "engine": _engine,
+    "engine, then highs": _engine_then_highs,
+}
 """Solvers by the name that ``PlanOptions.solver`` gives; each is loaded when it is first asked for."""
 
 
 def choose(problem: PlanProblem) -> str:
     """The solver that ``auto`` stands for on this problem."""
-    del problem
-    return "highs"
+    if problem.fleet.size < ENGINE_FROM:
+        return "highs"
+    from bothways.planning.engine.solve import supports  # noqa: PLC0415
+
+    return "engine, then highs" if supports(problem) is None else "highs"
 
 
 def solver_for(problem: PlanProblem, options: PlanOptions) -> Solver:

@@ -39,7 +39,7 @@ def plan(
 
     _check_options(solver, schedule)
     asked = problem_from_mapping(_read(problem), at=str(problem))
-    options = PlanOptions(gap=gap, time_limit_s=time_limit, solver=solver)
+    options = PlanOptions(gap=gap, time_limit_s=time_limit, solver=solver, keep_schedule=schedule is not None)
     run = solver_for(asked, options)
     begin = time.perf_counter()
     answer = run(asked, options)

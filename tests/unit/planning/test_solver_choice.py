@@ -1,0 +1,75 @@
+"""``auto``: HiGHS for small and odd fleets, the engine for large ones, and both prove the same optimum."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bothways.domain.errors import DomainError
+from bothways.planning.evaluation import evaluate
+from bothways.planning.problem import DemandCharge, Fleet, PlanOptions, PlanProblem
+from bothways.planning.solve import ENGINE_FROM, choose, solve
+
+STEPS = 48
+
+
+def fleet_problem(vehicles, *, dear_export=False):
+    """A site with a demand charge and vehicles that come and go."""
+    rng = np.random.default_rng(3)
+    arrival = rng.integers(0, 20, vehicles)
+    departure = np.minimum(STEPS, arrival + rng.integers(8, 28, vehicles))
+    energy = rng.uniform(5.0, 20.0, vehicles)
+    full = np.full(vehicles, 60.0)
+    fleet = Fleet(
+        arrival=arrival,
+        departure=departure,
+        energy_at_arrival_kwh=energy,
+        energy_required_kwh=energy + rng.uniform(0.0, 8.0, vehicles),
+        energy_min_kwh=np.full(vehicles, 5.0),
+        energy_max_kwh=full,
+        charge_kw=np.full(vehicles, 7.0),
+        discharge_kw=np.where(rng.random(vehicles) < 0.6, 7.0, 0.0),
+        charge_efficiency=np.full(vehicles, 0.95),
+        discharge_efficiency=np.full(vehicles, 0.95),
+        wear_per_kwh=np.full(vehicles, 0.03),
+        min_charge_kw=np.zeros(vehicles),
+        no_pause=np.zeros(vehicles, dtype=np.bool_),
+    )
+    price = 0.2 + 0.1 * np.sin(np.arange(STEPS) / 6.0)
+    return PlanProblem(
+        step_h=0.5,
+        periods=STEPS,
+        import_price=price,
+        export_price=price + 0.01 if dear_export else np.full(STEPS, 0.05),
+        base_load_kw=np.full(STEPS, 0.4 * vehicles),
+        fleet=fleet,
+        demand_charges=(DemandCharge(1.0, np.ones(STEPS, dtype=np.bool_)),),
+    )
+
+
+def test_size_and_oddity_decide():
+    assert choose(fleet_problem(ENGINE_FROM - 1)) == "highs"
+    assert "engine" in choose(fleet_problem(ENGINE_FROM))
+    assert choose(fleet_problem(ENGINE_FROM, dear_export=True)) == "highs"
+    with pytest.raises(DomainError):
+        solve(fleet_problem(2), PlanOptions(solver="magic"))
+
+
+def test_engine_and_highs_prove_the_same_optimum():
+    problem = fleet_problem(ENGINE_FROM)
+    answers = [solve(problem, PlanOptions(solver=name)) for name in ("auto", "highs")]
+    for answer in answers:
+        assert answer.status == "optimal"
+        assert evaluate(problem, answer.power_kw).objective == pytest.approx(answer.objective, rel=1e-9)
+    by_engine, exact = answers
+    scale = abs(exact.objective)
+    assert by_engine.lower_bound <= exact.objective + 1e-9 * scale
+    assert by_engine.objective >= exact.lower_bound - 1e-9 * scale
+    assert by_engine.objective <= exact.objective + 1.01e-4 * scale
+
+
+def test_what_the_engine_cannot_close_is_finished_by_highs():
+    problem = fleet_problem(ENGINE_FROM)
+    answer = solve(replace(problem), PlanOptions(gap=1e-12))
+    assert answer.status == "optimal"
+    assert answer.solver.startswith("HiGHS")
