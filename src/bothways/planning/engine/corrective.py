@@ -12,13 +12,26 @@ import numpy as np
 from numba import njit
 
 from bothways.planning.engine.lanes import cheapest_block
-from bothways.planning.engine.model import BEGIN, END, FIELDS, PER_IN, PER_OUT, VALUE, WEAR
+from bothways.planning.engine.model import BEGIN, END, FIELDS, PER_IN, PER_OUT, VALUE, WEAR, Blocks
 from bothways.planning.engine.simd import HALF, LANES, load, splat, store, total
 from bothways.planning.engine.site import coupling_price
 from bothways.planning.problem import Floats, Ints
 
 COLUMNS = 10
 """Schedules that a vehicle keeps."""
+
+
+def places(blocks: Blocks) -> tuple[Ints, int]:
+    """Where the columns of each lane lie in one flat array, and how long that is.
+
+    Column k of vehicle i holds step t at ``place[i, 0] + k·place[i, 1] + t``: whole vectors around its stay, no more.
+    """
+    columns = blocks.columns.reshape(-1, FIELDS, LANES)
+    begin = columns[:, BEGIN].ravel().astype(np.int64) // HALF * HALF
+    end = -(-columns[:, END].ravel().astype(np.int64) // HALF) * HALF
+    span = np.maximum(end - begin, 0)
+    start = np.cumsum(COLUMNS * span) - COLUMNS * span
+    return np.stack([start - begin, span], axis=1), int((COLUMNS * span).sum())
 
 
 @njit(cache=True, nogil=True)
@@ -29,6 +42,7 @@ def add_columns(
     price: Floats,
     periods: int,
     width: int,
+    place: Ints,
     energy: Floats,
     own: Floats,
     weight: Floats,
@@ -44,7 +58,8 @@ def add_columns(
         vehicle: ``(B·LANES,)``, −1 for an empty lane.
         price: ``(width,)``.
         periods, width: steps, and steps with padding.
-        energy: columns' AC energies, flat ``(B·LANES, COLUMNS, width)`` [kWh]; updated.
+        place: where each vehicle's columns lie (see :func:`places`).
+        energy: columns' AC energies, flat [kWh]; updated.
         own: columns' wear minus terminal value, ``(B·LANES, COLUMNS)``; updated.
         weight: ``(B·LANES, COLUMNS)``, rows sum to 1; a negative weight marks an empty place; updated.
 
@@ -76,7 +91,7 @@ def add_columns(
                 cost += price[t] * q
                 own_cost -= worth * x + wear * min(q, 0.0)
             values += cost + own_cost
-            gap += _keep(i, fresh, own_cost, cost + own_cost, begin, end, price, width, energy, own, weight)
+            gap += _keep(i, fresh, own_cost, cost + own_cost, begin, end, price, place, energy, own, weight)
     return values, gap
 
 
@@ -89,38 +104,38 @@ def _keep(
     begin: int,
     end: int,
     price: Floats,
-    width: int,
+    place: Ints,
     energy: Floats,
     own: Floats,
     weight: Floats,
 ) -> float:
     """Puts a schedule among the columns of vehicle ``i``; returns by how much the mixture was dearer."""
-    mixture, place, dearest, lightest, known = 0.0, -1, -np.inf, 0, False
+    mixture, spot, dearest, lightest, known = 0.0, -1, -np.inf, 0, False
     for k in range(COLUMNS):
         if weight[i, k] < 0.0:
             if dearest < np.inf:
-                place, dearest = k, np.inf
+                spot, dearest = k, np.inf
             continue
-        cost, offset = own[i, k], (i * COLUMNS + k) * width
+        cost, offset = own[i, k], place[i, 0] + k * place[i, 1]
         for t in range(begin, end):
             cost += price[t] * energy[offset + t]
         mixture += weight[i, k] * cost
         if cost - value <= 1e-12 * (1.0 + abs(value)):
             known = True
         if weight[i, k] == 0.0 and cost > dearest:
-            place, dearest = k, cost
+            spot, dearest = k, cost
         if weight[i, k] < weight[i, lightest]:
             lightest = k
     if known:
         return max(0.0, mixture - value)
-    if place < 0:
-        place = _merge_lightest(i, lightest, begin, end, width, energy, own, weight)
+    if spot < 0:
+        spot = _merge_lightest(i, lightest, begin, end, place, energy, own, weight)
     empty = True
     for k in range(COLUMNS):
         empty = empty and weight[i, k] < 0.0
-    weight[i, place] = 1.0 if empty else 0.0
-    own[i, place] = own_cost
-    offset = (i * COLUMNS + place) * width
+    weight[i, spot] = 1.0 if empty else 0.0
+    own[i, spot] = own_cost
+    offset = place[i, 0] + spot * place[i, 1]
     for t in range(begin, end):
         energy[offset + t] = fresh[t]
     return 0.0 if empty else max(0.0, mixture - value)
@@ -132,7 +147,7 @@ def _merge_lightest(
     lightest: int,
     begin: int,
     end: int,
-    width: int,
+    place: Ints,
     energy: Floats,
     own: Floats,
     weight: Floats,
@@ -144,7 +159,7 @@ def _merge_lightest(
             second = k
     both = weight[i, lightest] + weight[i, second]
     part = weight[i, lightest] / both
-    into, out_of = (i * COLUMNS + second) * width, (i * COLUMNS + lightest) * width
+    into, out_of = place[i, 0] + second * place[i, 1], place[i, 0] + lightest * place[i, 1]
     for t in range(begin, end):
         energy[into + t] += part * (energy[out_of + t] - energy[into + t])
     own[i, second] += part * (own[i, lightest] - own[i, second])
@@ -154,7 +169,14 @@ def _merge_lightest(
 
 @njit(cache=True, nogil=True)
 def mixture_energy(
-    blocks: Floats, vehicle: Ints, width: int, energy: Floats, weight: Floats, load_kwh: Floats, out: Floats
+    blocks: Floats,
+    vehicle: Ints,
+    width: int,
+    place: Ints,
+    energy: Floats,
+    weight: Floats,
+    load_kwh: Floats,
+    out: Floats,
 ) -> None:
     """Total AC energy of base load and mixtures, ``(width,)`` [kWh]."""
     for t in range(width):
@@ -166,7 +188,7 @@ def mixture_energy(
         first, last = int(blocks[base + BEGIN * LANES]) // HALF * HALF, int(blocks[base + END * LANES])
         for k in range(COLUMNS):
             if weight[i, k] > 0.0:
-                offset = (i * COLUMNS + k) * width
+                offset = place[i, 0] + k * place[i, 1]
                 part = splat(load(out, 0), weight[i, k])
                 for t in range(first, last, HALF):
                     store(out, t, load(out, t) + part * load(energy, offset + t))
@@ -177,6 +199,7 @@ def move_weights(  # noqa: C901, PLR0912 (a kernel: its branches are the cases o
     sweeps: int,
     order: Ints,
     blocks: Floats,
+    place: Ints,
     energy: Floats,
     own: Floats,
     weight: Floats,
@@ -212,12 +235,12 @@ def move_weights(  # noqa: C901, PLR0912 (a kernel: its branches are the cases o
             base = (i // LANES) * FIELDS * LANES + i % LANES
             first = int(blocks[base + BEGIN * LANES]) // HALF * HALF
             last = int(blocks[base + END * LANES])
-            coupling_price(sums, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, price)
+            coupling_price(sums, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, first, last, price)
             low, high = -1, -1
             for k in range(COLUMNS):
                 if weight[i, k] < 0.0:
                     continue
-                cost[k] = own[i, k] + _along(price, energy, (i * COLUMNS + k) * width, first, last)
+                cost[k] = own[i, k] + _along(price, energy, place[i, 0] + k * place[i, 1], first, last)
                 if low < 0 or cost[k] < cost[low]:
                     low = k
                 if weight[i, k] > 0.0 and (high < 0 or cost[k] > cost[high]):
@@ -225,7 +248,7 @@ def move_weights(  # noqa: C901, PLR0912 (a kernel: its branches are the cases o
             aim = cost[high] - cost[low]
             if aim <= 1e-13 * (1.0 + abs(cost[low])):
                 continue
-            to, since = (i * COLUMNS + low) * width, (i * COLUMNS + high) * width
+            to, since = place[i, 0] + low * place[i, 1], place[i, 0] + high * place[i, 1]
             share = weight[i, high]
             length = _distance(energy, to, since, first, last)
             if share * length > aim * rho:
@@ -233,9 +256,11 @@ def move_weights(  # noqa: C901, PLR0912 (a kernel: its branches are the cases o
                 safe = aim * rho / length
                 for t in range(width):
                     trial[t] = sums[t]
-                for t in range(first, min(width, (last + HALF - 1) // HALF * HALF)):
+                for t in range(first, last):
                     trial[t] += share * (energy[to + t] - energy[since + t])
-                coupling_price(trial, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, probe)
+                coupling_price(
+                    trial, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, first, last, probe
+                )
                 after = 0.0
                 for t in range(first, last):
                     after += (max(probe[t], lowest) - price[t]) * (energy[to + t] - energy[since + t])
@@ -302,7 +327,7 @@ def mixed_schedules(
     window: Ints,
     first_row: Ints,
     vehicle: Ints,
-    width: int,
+    place: Ints,
     energy: Floats,
     weight: Floats,
     schedules: Floats,
@@ -320,7 +345,7 @@ def mixed_schedules(
             per_in, per_out = blocks[base + PER_IN * LANES + lane], blocks[base + PER_OUT * LANES + lane]
             for k in range(COLUMNS):
                 if weight[i, k] > 0.0:
-                    offset = (i * COLUMNS + k) * width
+                    offset = place[i, 0] + k * place[i, 1]
                     for t in range(int(blocks[base + BEGIN * LANES + lane]), int(blocks[base + END * LANES + lane])):
                         q = energy[offset + t]
                         x = q / per_in if q > 0.0 else q / per_out
@@ -333,7 +358,7 @@ def seed_columns(
     window: Ints,
     first_row: Ints,
     vehicle: Ints,
-    width: int,
+    place: Ints,
     schedules: Floats,
     energy: Floats,
     own: Floats,
@@ -353,7 +378,7 @@ def seed_columns(
             for t in range(int(blocks[base + BEGIN * LANES + lane]), int(blocks[base + END * LANES + lane])):
                 x = np.float64(schedules[(row + t - first) * LANES + lane])
                 q = x * per_in if x > 0.0 else x * per_out
-                energy[i * COLUMNS * width + t] = q
+                energy[place[i, 0] + t] = q
                 cost -= blocks[base + VALUE * LANES + lane] * x + blocks[base + WEAR * LANES + lane] * min(q, 0.0)
             own[i, 0] = cost
             weight[i, 0] = 1.0

@@ -13,12 +13,13 @@ from bothways.planning.engine.corrective import (
     mixed_schedules,
     mixture_energy,
     move_weights,
+    places,
     seed_columns,
 )
 from bothways.planning.engine.search import NOWHERE, Search
 from bothways.planning.engine.simd import LANES
 from bothways.planning.engine.site import LOAD, conjugate, coupling_price, site_cost
-from bothways.planning.problem import Floats
+from bothways.planning.problem import Floats, Ints
 
 INNER_SWEEPS = 3
 """Sweeps over the weights between two prices at first: few are cheap, and enough for most fleets."""
@@ -42,10 +43,11 @@ def polish(search: Search, gap: float, most_passes: int) -> None:
     """
     site, blocks = search.site, search.blocks
     lanes = blocks.count * LANES
-    energy = np.zeros(lanes * COLUMNS * site.width)
+    place, size = places(blocks)
+    energy = np.zeros(size)
     own, weight = np.zeros((lanes, COLUMNS)), np.empty((lanes, COLUMNS))
     seed_columns(
-        blocks.columns, blocks.window, blocks.first_row, blocks.vehicle, site.width, search.schedules, energy, own,
+        blocks.columns, blocks.window, blocks.first_row, blocks.vehicle, place, search.schedules, energy, own,
         weight,
     )  # fmt: skip
     search.schedules = search.schedules.astype(np.float64)
@@ -57,13 +59,22 @@ def polish(search: Search, gap: float, most_passes: int) -> None:
     inner, best, since = INNER_SWEEPS, math.inf, 0
     for done in range(most_passes):
         if done % FRESH_SUMS == 0:
-            mixture_energy(blocks.columns, blocks.vehicle, site.width, energy, weight, load_kwh, sums)
+            mixture_energy(blocks.columns, blocks.vehicle, site.width, place, energy, weight, load_kwh, sums)
         if search.cancel is not None and search.cancel():
             break
         search.sweeps += 1
         prices = search.prices
         coupling_price(
-            sums, prices.energy, search.rho, *search.tables(search.pricing), prices.charges, z, wanted, price
+            sums,
+            prices.energy,
+            search.rho,
+            *search.tables(search.pricing),
+            prices.charges,
+            z,
+            wanted,
+            0,
+            site.width,
+            price,
         )
         np.maximum(price, search.lowest, out=price)
         prices.energy = price.copy()
@@ -71,12 +82,12 @@ def polish(search: Search, gap: float, most_passes: int) -> None:
         dual += float(price[: site.periods] @ site.row(LOAD))
         site_cost_now, _ = site_cost(sums, site.periods, *table)
         values, fleet_gap = add_columns(
-            blocks.columns, blocks.window, blocks.vehicle, price, site.periods, site.width, energy, own, weight
+            blocks.columns, blocks.window, blocks.vehicle, price, site.periods, site.width, place, energy, own, weight
         )
         search.bounds.lower = max(search.bounds.lower, search.offset + dual + values)
         site_gap = max(0.0, site_cost_now - dual - float(price[: site.periods] @ (sums - load_kwh)[: site.periods]))
         if fleet_gap + site_gap <= 1.2 * gap * max(1.0, abs(search.offset + dual + values)):
-            _price_schedule(search, energy, weight)
+            _price_schedule(search, place, energy, weight)
             if search.bounds.gap() <= gap:
                 return
         search.rescale(fleet_gap, site_gap, BALANCE)
@@ -86,17 +97,17 @@ def polish(search: Search, gap: float, most_passes: int) -> None:
         elif since >= PATIENCE:
             inner, since = min(2 * inner, MOST_INNER_SWEEPS), 0
         move_weights(
-            inner, search.rng.permutation(taken), blocks.columns, energy, own, weight, sums, prices.energy,
+            inner, search.rng.permutation(taken), blocks.columns, place, energy, own, weight, sums, prices.energy,
             search.rho, search.lowest, *search.tables(search.pricing), prices.charges,
         )  # fmt: skip
-    _price_schedule(search, energy, weight)
+    _price_schedule(search, place, energy, weight)
 
 
-def _price_schedule(search: Search, energy: Floats, weight: Floats) -> None:
+def _price_schedule(search: Search, place: Ints, energy: Floats, weight: Floats) -> None:
     """Writes the mixtures into the search's schedules and prices exactly those."""
     site, blocks = search.site, search.blocks
     mixed_schedules(
-        blocks.columns, blocks.window, blocks.first_row, blocks.vehicle, site.width, energy, weight, search.schedules
+        blocks.columns, blocks.window, blocks.first_row, blocks.vehicle, place, energy, weight, search.schedules
     )
     search.sums = np.zeros((1, site.width))
     own_cost = repaired(

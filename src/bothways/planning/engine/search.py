@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bothways.planning.engine.certificate import best_values, repaired
-from bothways.planning.engine.model import FIELDS, Blocks, Numbers
+from bothways.planning.engine.model import BEGIN, END, FIELDS, Blocks, Numbers
 from bothways.planning.engine.simd import LANES
 from bothways.planning.engine.site import LOAD, Site, conjugate, coupling_price, site_cost
 from bothways.planning.engine.sweeps import sweep
@@ -103,6 +103,11 @@ class Search:
         self.pricing = self.site
         self._stop = np.zeros(1, dtype=np.int64)
         self._mean_kwh = float(np.abs(self.site.row(LOAD)).mean()) + 0.5 * self.step_h * self.vehicles
+
+    def crowd(self) -> float:
+        """Vehicles present at once, on average over the horizon."""
+        columns = self.blocks.columns.reshape(-1, FIELDS, LANES)
+        return float((columns[:, END] - columns[:, BEGIN]).sum()) / self.site.periods
 
     @property
     def rho(self) -> float:
@@ -204,7 +209,20 @@ class Search:
         price, mu = np.empty(width), self.prices.charges.copy()
         z, wanted = np.empty(width), np.empty(width)
         coupling_price(
-            self.total(), self.prices.energy, self.rho, table, width, limits, charges, masks, mu, z, wanted, price
+            self.total(),
+            self.prices.energy,
+            self.rho,
+            table,
+            width,
+            limits,
+            charges,
+            masks,
+            mu,
+            z,
+            wanted,
+            0,
+            width,
+            price,
         )
         return np.maximum(price, self.lowest), mu
 
@@ -267,7 +285,7 @@ def first_prices(site: Site) -> Prices:
     """Prices to start from when nothing is known: those of import, each demand charge spread over its steps."""
     energy = np.zeros(site.width)
     energy[: site.periods] = site.row(13)
-    return Prices(energy, np.zeros(site.masks.shape[0]), price_unit(site))
+    return Prices(energy, np.zeros(site.charge_numbers), price_unit(site))
 
 
 def sample(blocks: Blocks, count: int) -> tuple[Blocks, float]:

@@ -55,6 +55,11 @@ class Site:
     charges: Floats
     masks: Floats
 
+    @property
+    def charge_numbers(self) -> int:
+        """Numbers that the demand charges' prices need: one per charge and step, and one level per charge."""
+        return int(self.masks.shape[0] + self.charges.shape[0])
+
     def row(self, index: int) -> Floats:
         """One row of the table without its padding, ``(T,)``."""
         return self.table[index * self.width : index * self.width + self.periods]
@@ -160,24 +165,24 @@ def _excess(
 
 
 @njit(cache=True, nogil=True)
-def _level(
-    wanted: Floats,
-    mask: Floats,
-    offset: int,
-    width: int,
-    aim: float,
-    low: float,
-) -> float:
-    """The level ≥ low above which the excess is ``aim``, by Newton from the left of a convex falling function."""
-    level = low
-    for _ in range(60):
+def _level(wanted: Floats, mask: Floats, offset: int, width: int, aim: float, low: float, guess: float) -> float:
+    """The level ≥ low above which the excess is ``aim``: Newton on a convex falling function, climbing from its left.
+
+    From the right of the root one step leads to its left, so a guess may lie on either side.
+    """
+    level = max(low, guess)
+    amount, count = _excess(wanted, mask, offset, width, level)
+    if amount < aim:
+        level = max(low, level + (amount - aim) / count) if count > 0.0 else low
         amount, count = _excess(wanted, mask, offset, width, level)
+    for _ in range(60):
         if count == 0.0 or amount <= aim * (1.0 + 1e-13):
             break
         step = (amount - aim) / count
         level += step
         if step <= 1e-15 * abs(level):
             break
+        amount, count = _excess(wanted, mask, offset, width, level)
     return level
 
 
@@ -206,17 +211,19 @@ def _charge_prices(
     soft, penalty, hard = limits[SOFT] * rate, limits[PENALTY], limits[HARD] * rate
     # Import above the soft limit costs the penalty as well: there the cap lies the penalty higher in ``wanted``.
     lift, share, line = 0.0, 1.0, low
+    memory = charges.shape[0] * width + k
+    guess = mu[memory]
     over_soft = low >= soft
     if not over_soft and soft < np.inf:
         at_soft, _ = _excess(wanted, masks, offset, width, soft)
         over_soft = at_soft > aim
     if not over_soft:
-        line = _level(wanted, masks, offset, width, aim, low)
+        line = _level(wanted, masks, offset, width, aim, low, guess)
     else:
         line = max(low, soft) + penalty
         amount, _ = _excess(wanted, masks, offset, width, line)
         if amount >= aim:
-            line = _level(wanted, masks, offset, width, aim, line)
+            line = _level(wanted, masks, offset, width, aim, line, guess)
             if line > hard + penalty:
                 line = hard + penalty
                 amount, _ = _excess(wanted, masks, offset, width, line)
@@ -225,6 +232,7 @@ def _charge_prices(
             # The cap rests on the soft limit: between "all of the penalty" and "none of it" the charge takes its sum.
             full, _ = _excess(wanted, masks, offset, width, soft)
             lift = (aim - amount) / max(full - amount, 1e-300)
+    mu[memory] = line
     like = load(wanted, 0)
     zero = splat(like, 0.0)
     for t in range(0, width, HALF):
@@ -248,6 +256,8 @@ def coupling_price(
     mu: Floats,
     z: Floats,
     wanted: Floats,
+    first: int,
+    last: int,
     price: Floats,
 ) -> None:
     """The price of energy that maximises the augmented Lagrangian at a total, and the demand charges' prices.
@@ -259,9 +269,10 @@ def coupling_price(
         total_kwh: energy of base load and vehicles per step, ``(width,)`` [kWh].
         centre: prox centre, ``(width,)``.
         rho: [kWh² per currency].
-        mu: prices of the demand charges, flat ``(K, width)``; updated.
+        mu: prices of the demand charges, flat ``(K, width)``, and after them K levels to start from; updated.
         z, wanted: scratch ``(width,)``.
-        price: the result, ``(width,)``.
+        first, last: the steps whose price is asked for.
+        price: the result, ``(width,)``; whole vectors around ``first`` … ``last`` are written.
     """
     rate = 1.0 / rho
     scale = splat(load(total_kwh, 0), rate)
@@ -270,7 +281,7 @@ def coupling_price(
     count = charges.shape[0]
     for k in range(count):
         _charge_prices(k, z, rate, table, width, limits, charges, masks, mu, wanted)
-    for t in range(0, width, HALF):
+    for t in range(first // HALF * HALF, last, HALF):
         at, lift = load(z, t), splat(scale, 0.0)
         for k in range(count):
             lift = lift + load(mu, k * width + t)

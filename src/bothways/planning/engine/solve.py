@@ -23,8 +23,14 @@ from bothways.planning.shortfall import explain, reach
 DENSE_UP_TO = 200_000
 """Fleets above this get their schedule in compact form unless asked otherwise."""
 
-CORRECTIVE_UP_TO = 2_000
-"""Vehicles up to which the fully corrective form takes over when the fast form has not closed the gap."""
+CORRECTIVE_UP_TO = 750.0
+"""Vehicles present at once, on average, up to which the corrective form takes over when the fast form has stalled."""
+
+CORRECTIVE_VEHICLES = 20_000
+"""Stays up to which it may: its columns have to fit into memory."""
+
+SMALL_CROWD = 190.0
+"""Vehicles present at once up to which it takes over soon: few vehicles need mixtures, not steps."""
 
 THREADS_FROM = 50_000
 """Vehicles from which a second thread pays."""
@@ -167,7 +173,7 @@ def solve_engine(
         dense = problem.fleet.size <= DENSE_UP_TO
     state = EngineState(
         search.prices.energy[: site.periods].copy(),
-        search.prices.charges.reshape(-1, site.width)[:, : site.periods].copy(),
+        search.prices.charges[: site.masks.size].reshape(-1, site.width)[:, : site.periods].copy(),
         search.prices.scale,
         search.sweeps,
         None if dense else compact,
@@ -184,25 +190,26 @@ def _search(search: Search, gap: float, warm: EngineState | None) -> None:
         prices = _warm_prices(search.site, warm)
     else:
         prices = start_prices(search, first_prices(search.site), gap)
-    small = vehicles <= CORRECTIVE_UP_TO
-    search.run(prices, gap, _fast_sweeps(vehicles, warm=warm is not None) if small else 400)
+    crowd = search.crowd()
+    small = crowd <= CORRECTIVE_UP_TO and vehicles <= CORRECTIVE_VEHICLES
+    search.run(prices, gap, _fast_sweeps(crowd, warm=warm is not None) if small else 400)
     if search.bounds.gap() > gap and small:
         polish(search, gap, 400)
     search.finish()
 
 
-def _fast_sweeps(vehicles: int, *, warm: bool) -> int:
+def _fast_sweeps(crowd: float, *, warm: bool) -> int:
     """Sweeps of the fast form before the corrective form takes over; good prices need few of them."""
-    if vehicles >= 500:
+    if crowd >= SMALL_CROWD:
         return 60
     return WARM_SWEEPS if warm else 16
 
 
 def _warm_prices(site: Site, warm: EngineState) -> Prices:
-    energy, charges = np.zeros(site.width), np.zeros(site.masks.shape[0])
+    energy, charges = np.zeros(site.width), np.zeros(site.charge_numbers)
     energy[: site.periods] = warm.price
     if warm.charge_prices.shape == (site.charges.shape[0], site.periods):
-        charges.reshape(-1, site.width)[:, : site.periods] = warm.charge_prices
+        charges[: site.masks.size].reshape(-1, site.width)[:, : site.periods] = warm.charge_prices
     return Prices(energy, charges, min(warm.scale, WARM_SCALE * price_unit(site)))
 
 

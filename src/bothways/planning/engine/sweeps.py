@@ -207,8 +207,8 @@ def sweep(
             for other in range(sums.shape[0]):
                 fleet += sums[other, t]
             energy[t] = stairs[LOAD * width + t] + scale * fleet
-        coupling_price(energy, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, price)
-        for t in range(periods):
+        coupling_price(energy, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, first, last, price)
+        for t in range(first, last):
             price[t] = max(price[t], lowest)
         cheapest_block(columns, block, 0, LANES, price, first, last, slopes, ends, up_to, down_to, change)
         if starting:
@@ -224,7 +224,7 @@ def sweep(
         stretch = min(1.0 / highest, 1e3)
         for t in range(first, last):
             energy[t] += stretch * along[t]
-        coupling_price(energy, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, probe)
+        coupling_price(energy, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, first, last, probe)
         bend = 0.0
         for t in range(first, last):
             bend += (max(probe[t], lowest) - price[t]) * along[t]

@@ -42,7 +42,7 @@ def test_no_total_costs_less_than_price_times_total_minus_conjugate(seed: int) -
     site = site_of(_problem(rng, seed % 4), np.zeros(PERIODS))
     price = np.zeros(site.width)
     price[:PERIODS] = rng.uniform(-0.2, 1.0, PERIODS)
-    mu = rng.uniform(-0.1, 0.3, site.masks.shape[0])
+    mu = rng.uniform(-0.1, 0.3, site.charge_numbers)
     value = conjugate(price, PERIODS, *_tables(site), mu)
     for _ in range(50):
         total = np.zeros(site.width)
@@ -61,9 +61,9 @@ def test_price_and_total_close_the_gap_where_the_meter_agrees(seed: int) -> None
     centre, total = np.zeros(site.width), np.zeros(site.width)
     centre[:PERIODS] = rng.uniform(0.0, 0.5, PERIODS)
     total[:PERIODS] = rng.uniform(-10.0, 15.0, PERIODS)
-    mu = np.zeros(site.masks.shape[0])
+    mu = np.zeros(site.charge_numbers)
     z, wanted, price = np.empty(site.width), np.empty(site.width), np.empty(site.width)
-    coupling_price(total, centre, rho, *_tables(site), mu, z, wanted, price)
+    coupling_price(total, centre, rho, *_tables(site), mu, z, wanted, 0, site.width, price)
     agreed = (centre + total / rho - price) * rho
     agreed[PERIODS:] = 0.0
     cost, broken = site_cost(agreed, PERIODS, *_tables(site))
