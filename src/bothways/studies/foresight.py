@@ -23,6 +23,9 @@ Floats = NDArray[np.float64]
 WHOLE_CELLS = 40_000_000
 """Stays times steps up to which a period is one problem; above it a schedule no longer fits into memory."""
 
+EXACT_STAYS = 5_000
+"""Stays up to which a bound is solved exactly, so that bounds of two strategies differ by what they may do alone."""
+
 
 def run_foresight(inputs: StudyInputs, case: Case, strategy: str, uncontrolled: Trace) -> StrategyRun:
     """Plans the whole period at once, knowing everything.
@@ -175,7 +178,9 @@ class _Bound:
     def _solve(self, begin: int, end: int) -> PlanSolution:
         settings = self.inputs.settings
         problem = foresight_problem(self.inputs, self.case, self.stays, self.uncontrolled, (begin, end))
-        solution = solve(problem, PlanOptions(gap=settings.gap, time_limit_s=max(120.0, settings.time_limit_s)))
+        solver = "highs" if problem.fleet.size <= EXACT_STAYS else "auto"
+        patience = max(120.0, settings.time_limit_s)
+        solution = solve(problem, PlanOptions(gap=settings.gap, time_limit_s=patience, solver=solver))
         if solution.status == "infeasible":
             msg = f"no schedule with the future known: {'; '.join(solution.infeasible_because)}"
             raise SolverError(msg)
