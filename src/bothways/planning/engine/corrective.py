@@ -17,21 +17,23 @@ from bothways.planning.engine.simd import HALF, LANES, load, splat, store, total
 from bothways.planning.engine.site import coupling_price
 from bothways.planning.problem import Floats, Ints
 
-COLUMNS = 10
-"""Schedules that a vehicle keeps."""
+COLUMNS, MOST_COLUMNS = 10, 32
+"""Schedules that a vehicle keeps: ten for stays of a day, more for longer ones, whose optimum mixes more of them."""
 
 
-def places(blocks: Blocks) -> tuple[Ints, int]:
-    """Where the columns of each lane lie in one flat array, and how long that is.
+def places(blocks: Blocks) -> tuple[Ints, int, int]:
+    """Where the columns of each lane lie in one flat array, how long that is, and how many columns a vehicle has.
 
     Column k of vehicle i holds step t at ``place[i, 0] + k·place[i, 1] + t``: whole vectors around its stay, no more.
     """
-    columns = blocks.columns.reshape(-1, FIELDS, LANES)
-    begin = columns[:, BEGIN].ravel().astype(np.int64) // HALF * HALF
-    end = -(-columns[:, END].ravel().astype(np.int64) // HALF) * HALF
+    table = blocks.columns.reshape(-1, FIELDS, LANES)
+    begin = table[:, BEGIN].ravel().astype(np.int64) // HALF * HALF
+    end = -(-table[:, END].ravel().astype(np.int64) // HALF) * HALF
     span = np.maximum(end - begin, 0)
-    start = np.cumsum(COLUMNS * span) - COLUMNS * span
-    return np.stack([start - begin, span], axis=1), int((COLUMNS * span).sum())
+    taken = span > 0
+    count = int(np.clip(span[taken].mean() / COLUMNS, COLUMNS, MOST_COLUMNS)) if taken.any() else COLUMNS
+    start = np.cumsum(count * span) - count * span
+    return np.stack([start - begin, span], axis=1), int((count * span).sum()), count
 
 
 @njit(cache=True, nogil=True)
@@ -60,8 +62,8 @@ def add_columns(
         periods, width: steps, and steps with padding.
         place: where each vehicle's columns lie (see :func:`places`).
         energy: columns' AC energies, flat [kWh]; updated.
-        own: columns' wear minus terminal value, ``(B·LANES, COLUMNS)``; updated.
-        weight: ``(B·LANES, COLUMNS)``, rows sum to 1; a negative weight marks an empty place; updated.
+        own: columns' wear minus terminal value, ``(B·LANES, columns)``; updated.
+        weight: ``(B·LANES, columns)``, rows sum to 1; a negative weight marks an empty place; updated.
 
     Returns:
         Σ V_i(λ), and Σ (cost of the present mixture − V_i).
@@ -111,7 +113,7 @@ def _keep(
 ) -> float:
     """Puts a schedule among the columns of vehicle ``i``; returns by how much the mixture was dearer."""
     mixture, spot, dearest, lightest, known = 0.0, -1, -np.inf, 0, False
-    for k in range(COLUMNS):
+    for k in range(weight.shape[1]):
         if weight[i, k] < 0.0:
             if dearest < np.inf:
                 spot, dearest = k, np.inf
@@ -131,7 +133,7 @@ def _keep(
     if spot < 0:
         spot = _merge_lightest(i, lightest, begin, end, place, energy, own, weight)
     empty = True
-    for k in range(COLUMNS):
+    for k in range(weight.shape[1]):
         empty = empty and weight[i, k] < 0.0
     weight[i, spot] = 1.0 if empty else 0.0
     own[i, spot] = own_cost
@@ -154,7 +156,7 @@ def _merge_lightest(
 ) -> int:
     """Mixes the two columns of least weight into one, which changes nothing; returns the place that is free now."""
     second = -1
-    for k in range(COLUMNS):
+    for k in range(weight.shape[1]):
         if k != lightest and (second < 0 or weight[i, k] < weight[i, second]):
             second = k
     both = weight[i, lightest] + weight[i, second]
@@ -186,7 +188,7 @@ def mixture_energy(
             continue
         base = (i // LANES) * FIELDS * LANES + i % LANES
         first, last = int(blocks[base + BEGIN * LANES]) // HALF * HALF, int(blocks[base + END * LANES])
-        for k in range(COLUMNS):
+        for k in range(weight.shape[1]):
             if weight[i, k] > 0.0:
                 offset = place[i, 0] + k * place[i, 1]
                 part = splat(load(out, 0), weight[i, k])
@@ -227,7 +229,7 @@ def move_weights(  # noqa: C901, PLR0912 (a kernel: its branches are the cases o
         stairs, width, limits, charges, masks, mu: the site.
     """
     price, probe, z, wanted, trial = np.empty(width), np.empty(width), np.empty(width), np.empty(width), np.empty(width)
-    cost = np.empty(COLUMNS)
+    cost = np.empty(weight.shape[1])
     for _ in range(sweeps):
         moved = 0.0
         for visit in range(order.shape[0]):
@@ -237,7 +239,7 @@ def move_weights(  # noqa: C901, PLR0912 (a kernel: its branches are the cases o
             last = int(blocks[base + END * LANES])
             coupling_price(sums, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, first, last, price)
             low, high = -1, -1
-            for k in range(COLUMNS):
+            for k in range(weight.shape[1]):
                 if weight[i, k] < 0.0:
                     continue
                 cost[k] = own[i, k] + _along(price, energy, place[i, 0] + k * place[i, 1], first, last)
@@ -343,7 +345,7 @@ def mixed_schedules(
             if vehicle[i] < 0:
                 continue
             per_in, per_out = blocks[base + PER_IN * LANES + lane], blocks[base + PER_OUT * LANES + lane]
-            for k in range(COLUMNS):
+            for k in range(weight.shape[1]):
                 if weight[i, k] > 0.0:
                     offset = place[i, 0] + k * place[i, 1]
                     for t in range(int(blocks[base + BEGIN * LANES + lane]), int(blocks[base + END * LANES + lane])):

@@ -8,7 +8,6 @@ import numpy as np
 
 from bothways.planning.engine.certificate import repaired
 from bothways.planning.engine.corrective import (
-    COLUMNS,
     add_columns,
     mixed_schedules,
     mixture_energy,
@@ -43,9 +42,9 @@ def polish(search: Search, gap: float, most_passes: int) -> None:
     """
     site, blocks = search.site, search.blocks
     lanes = blocks.count * LANES
-    place, size = places(blocks)
+    place, size, columns = places(blocks)
     energy = np.zeros(size)
-    own, weight = np.zeros((lanes, COLUMNS)), np.empty((lanes, COLUMNS))
+    own, weight = np.zeros((lanes, columns)), np.empty((lanes, columns))
     seed_columns(
         blocks.columns, blocks.window, blocks.first_row, blocks.vehicle, place, search.schedules, energy, own,
         weight,
