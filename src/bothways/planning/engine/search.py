@@ -101,7 +101,6 @@ class Search:
         self._best_upper = math.inf
         self._best: Numbers | None = None
         self.pricing = self.site
-        self._stop = np.zeros(1, dtype=np.int64)
         self._mean_kwh = float(np.abs(self.site.row(LOAD)).mean()) + 0.5 * self.step_h * self.vehicles
 
     def crowd(self) -> float:
@@ -138,6 +137,7 @@ class Search:
                     return
                 wait = 4 if self.bounds.upper < math.inf else 2
             self.rescale(fleet_gap, site_gap, BALANCE)
+        self.certify()  # what is returned is what is priced
 
     def settle(self, upper: float, broken_kwh: float) -> None:
         """Takes over an upper bound; where the schedule passes a hard limit there is none, and prices get stricter."""
@@ -192,7 +192,7 @@ class Search:
                 sweep(
                     parts[own], starting, blocks.columns, blocks.window, blocks.first_row, self.schedules,
                     self.sums, own, self.prices.energy, self.rho, self.lowest, self.site.periods, table, width,
-                    limits, charges, masks, self.prices.charges.copy(), self._stop,
+                    limits, charges, masks, self.prices.charges.copy(),
                 )
             )  # fmt: skip
 

@@ -168,7 +168,6 @@ def sweep(
     charges: Floats,
     masks: Floats,
     mu: Floats,
-    cancelled: Ints,
 ) -> float:
     """Visits the blocks of ``order`` once; returns the sum of the vehicles' gains before each step.
 
@@ -184,7 +183,6 @@ def sweep(
         lowest: lowest price at which no vehicle charges and discharges at once.
         periods, stairs, width, limits, charges, masks: the site.
         mu: this thread's demand charge prices, flat ``(K, width)``; updated.
-        cancelled: ``(1,)``; anything but 0 ends the pass.
     """
     kind = schedules.dtype
     slopes, ends = np.empty(2 * (2 * periods + 6) * LANES, kind), np.empty(2 * (2 * periods + 6) * LANES, kind)
@@ -197,8 +195,6 @@ def sweep(
     )  # fmt: skip
     gains = 0.0
     for visit in range(order.shape[0]):
-        if cancelled[0] != 0:
-            break
         block = order[visit]
         first, last, row = window[block, 0], window[block, 1], first_row[block]
         scale = order.shape[0] / max(visit, 1) if starting else 1.0

@@ -93,8 +93,9 @@ def test_compact_schedule_is_the_dense_one() -> None:
     assert evaluate(problem, power).objective == pytest.approx(compact.objective, rel=1e-12)
 
 
-def test_cancelled_search_says_feasible_with_a_valid_gap() -> None:
-    problem = _problem(200)
+@pytest.mark.parametrize("size", [200, 3000])
+def test_cancelled_search_says_feasible_with_a_valid_gap(size: int) -> None:
+    problem = _problem(size)
     plan, _ = solve_engine(problem, PlanOptions(gap=1e-9), cancel=lambda: True)
     best, _ = solve_engine(problem, PlanOptions(gap=1e-5))
     assert plan.status == "feasible"
