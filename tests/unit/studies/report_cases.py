@@ -11,7 +11,7 @@ from bothways.economics.figures import Figure
 from bothways.mobility.sessions import DataQuality, QualityCount
 from bothways.simulation.rule_based import Trace
 from bothways.simulation.stays import Stays
-from bothways.studies.baseline import run_uncontrolled
+from bothways.studies.baseline import run_uncontrolled, store_surplus
 from bothways.studies.beliefs import Forecast, PriceBelief
 from bothways.studies.compare import outcome_of
 from bothways.studies.inputs import (
@@ -189,15 +189,26 @@ def make_inputs(days=4, evses=6, *, cases=None, signal=True, name="Garage", **ch
     return replace(inputs, **changes)
 
 
+def make_battery(case, trace, step_h):
+    """Power and energy of the stationary battery, which stores surplus; zeros without one."""
+    if case.battery is None:
+        return np.zeros_like(case.base_kw), np.zeros_like(case.base_kw)
+    own = case.battery
+    start = own.hold * own.capacity_kwh
+    return store_surplus(
+        case.base_kw + trace.vehicles_kw, own.capacity_kwh, own.power_kw, own.eta_c, own.eta_d, start, step_h
+    )
+
+
 def make_runs(inputs, case):
     """Uncontrolled by the real rule, the others by :func:`play`; the bounds have a little more time."""
     found = [run_uncontrolled(inputs, case)]
-    zero = np.zeros(inputs.grid.periods)
     for known in (False, True):
         for strategy in ("smart", "bidirectional"):
             trace = play(inputs.stays, inputs.grid, strategy, spare_h=0.0 if known else 0.5)
+            kw, stored = make_battery(case, trace, inputs.grid.step_h)
             flows = site_flows(
-                case.load.values, case.pv.values, trace.vehicles_kw, zero, zero, case.limits.export_limit_kw
+                case.load.values, case.pv.values, trace.vehicles_kw, kw, stored, case.limits.export_limit_kw
             )
             plans = Planning(1, 2e-5, 0, 0, 123.4) if known else Planning(310, 8e-5, 0, 1, None, ("one plan was late",))
             found.append(StrategyRun(strategy, known, trace, flows, plans))

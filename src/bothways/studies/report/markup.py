@@ -127,7 +127,7 @@ def figure(item: Figure, level: int = 3) -> str:
 def _key(entry: LegendItem) -> str:
     return (
         f'<button type="button" data-key="{esc(entry.key)}" aria-pressed="{"true" if entry.shown else "false"}">'
-        f'<i class="s-{esc(entry.dash)}" style="--c:var(--{esc(entry.colour)})"></i>{entry.label}</button>'
+        f'<i class="s-{esc(entry.dash)}" style="--c:var(--{esc(entry.colour)})"></i>{esc(entry.label)}</button>'
     )
 
 

@@ -11,6 +11,7 @@ from bothways.studies.report.markup import Cell, Row, table
 from bothways.studies.report.text import ABSENT, energy, esc, money_decimals, number, power
 from bothways.studies.report.words import per_unit
 from bothways.studies.result import CaseResult, Outcome, StudyResult
+from bothways.tariffs.structure import Amounts, Tariff
 
 
 def dot(outcome: Outcome) -> str:
@@ -183,7 +184,23 @@ def _why_zero(key: str, result: CaseResult) -> str:
         if not any((outcome.run.flows.net < 0).any() for outcome in result.outcomes):
             return "none: nothing was exported"
         return "none: the tariff pays nothing for export"
-    return "none in this tariff"
+    return "none in this period" if _charges(key, result.case.tariff) else "none in this tariff"
+
+
+def _charges(key: str, tariff: Tariff) -> bool:
+    """Whether the tariff has such a charge at all, if not in the period of the study."""
+    match key:
+        case "demand_tou":
+            return any(tier.rate + tier.adj for tiers in tariff.tou_demand.periods for tier in tiers)
+        case "demand_flat":
+            return any(tier.rate + tier.adj for tiers in tariff.flat_demand.periods for tier in tiers)
+        case "fixed":
+            return tariff.fixed != Amounts()
+        case "other":
+            parts = (tariff.levies, tariff.coincident.periods, tariff.coincident_windows, tariff.contracted_import)
+            return any(parts) or tariff.minimum != Amounts()
+        case _:
+            return bool(tariff.energy)
 
 
 def _why_no_wear(result: CaseResult, inputs: StudyInputs) -> str:

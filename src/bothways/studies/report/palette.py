@@ -28,7 +28,7 @@ _THEMES: dict[str, tuple[str, str]] = {  # name: (light, dark)
     "export": ("#8a6d00", "#e6c229"),
     "carbon": ("#00795a", "#35c79b"),
     "less": ("#00795a", "#35c79b"),
-    "more": ("#aa3377", "#ee99c9"),
+    "more": ("#7c1458", "#ee99c9"),
     "low": ("#8cb4cf", "#3f6f8f"),
     "high": ("#2b5876", "#a9d3ee"),
     "band": ("rgba(27,31,36,0.035)", "rgba(232,230,225,0.045)"),

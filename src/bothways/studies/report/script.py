@@ -1,4 +1,4 @@
-"""The page's own script: draws a figure when it comes near the screen, in the reader's theme, and again for print."""
+"""The page's own script: draws figures near the screen first, in the reader's theme, and all again for print."""
 
 from __future__ import annotations
 
@@ -29,6 +29,14 @@ _PROGRAM = """
     });
   }
 
+  function look(plot, layout) {
+    var chosen = document.querySelector('.ranges[data-plot="' + plot.id + '"] button[aria-pressed=true]');
+    if (!chosen) { return; }
+    Object.keys(layout).forEach(function (name) {
+      if (/^xaxis/.test(name)) { layout[name].range = [Number(chosen.dataset.begin), Number(chosen.dataset.end)]; }
+    });
+  }
+
   function spec(plot) {
     var colours = theme();
     var text = document.getElementById(plot.dataset.spec).textContent;
@@ -36,10 +44,11 @@ _PROGRAM = """
       return Object.prototype.hasOwnProperty.call(colours, name) ? colours[name] : whole;
     }));
     hide(plot, parsed.data);
+    look(plot, parsed.layout);
     var layout = parsed.layout, narrow = plot.clientWidth < 560;
     layout.autosize = true;
     layout.height = plot.clientHeight;
-    if (printing) { layout.autosize = false; layout.width = Math.min(plot.clientWidth, 690); }
+    if (printing) { layout.autosize = false; layout.width = plot.dataset.compact ? 320 : 680; }
     if (touch) { layout.dragmode = false; }
     if (narrow) {
       layout.font.size = 11;
@@ -74,7 +83,14 @@ _PROGRAM = """
       });
     }, { rootMargin: "600px 0px" });
     plots.forEach(function (plot) { watch.observe(plot); });
-  } else { plots.forEach(draw); }
+  }
+
+  // the rest is drawn one by one while the reader reads, so that scrolling later never waits
+  function next() {
+    var waiting = plots.filter(function (plot) { return !drawn(plot); });
+    if (waiting.length) { draw(waiting[0]); window.setTimeout(next, 120); }
+  }
+  window.setTimeout(next, 800);
 
   dark.addEventListener("change", redraw);
   window.addEventListener("beforeprint", function () { printing = true; plots.forEach(draw); });
@@ -92,11 +108,8 @@ _PROGRAM = """
     buttons.forEach(function (button) {
       button.addEventListener("click", function () {
         var plot = document.getElementById(group.dataset.plot);
-        var range = [Number(button.dataset.begin), Number(button.dataset.end)];
-        Promise.resolve(drawn(plot) ? null : draw(plot)).then(function () {
-          return Plotly.relayout(plot, { "xaxis.range": range });
-        });
         buttons.forEach(function (other) { other.setAttribute("aria-pressed", String(other === button)); });
+        draw(plot);
       });
     });
   });

@@ -139,6 +139,7 @@ noscript p{border-left:3px solid var(--bidirectional);padding-left:.8rem}
  figure,tr,.answer{break-inside:avoid}
  figcaption,h2,h3,caption{break-after:avoid}
  section{margin-top:2.4rem}
+ .pair{grid-template-columns:1fr 1fr;gap:0 1rem}
  .scroll{overflow:visible}
  table{font-size:8.5pt}
  .long th:first-child{position:static;min-width:10rem}

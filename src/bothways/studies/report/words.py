@@ -227,17 +227,21 @@ def _any_battery(result: StudyResult) -> bool:
     return any(case.case.battery is not None for case in result.cases)
 
 
+def _kw(limit: float) -> str:
+    return about(limit).removesuffix(".0")
+
+
 def limits_in_words(result: CaseResult) -> str:
     """The limits of the grid connection in a sentence."""
     limits, parts = result.case.limits, []
     if math.isfinite(limits.import_limit_kw):
-        parts.append(f"contracted import {about(limits.import_limit_kw)} kW")
+        parts.append(f"contracted import {_kw(limits.import_limit_kw)} kW")
     if math.isfinite(limits.import_hard_limit_kw):
-        parts.append(f"safety limit {about(limits.import_hard_limit_kw)} kW")
+        parts.append(f"safety limit {_kw(limits.import_hard_limit_kw)} kW")
     if not parts:
         parts.append("no limit on import was given")
     parts.append(
-        f"export up to {about(limits.export_limit_kw)} kW"
+        f"export up to {_kw(limits.export_limit_kw)} kW"
         if math.isfinite(limits.export_limit_kw) and limits.export_limit_kw > 0
         else "no export to the grid"
         if limits.export_limit_kw <= 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,7 @@ class LegendItem:
 
     Attributes:
         key: the traces' ``legendgroup``.
-        label: safe for figures and therefore already escaped HTML.
+        label: plain text, escaped by the page.
         colour: name in the palette.
         dash: ``solid``, ``dot``, ``dash`` or ``mark``.
         shown: whether it is drawn at first.
@@ -164,7 +165,7 @@ def legend(figure: go.Figure) -> tuple[LegendItem, ...]:
         marks = trace.mode == "markers"
         ink = name_of(trace.marker.color if marks else trace.line.color)
         dash = "mark" if marks else trace.line.dash or "solid"
-        found.setdefault(key, LegendItem(key, trace.name, ink, dash, trace.visible != "legendonly"))
+        found.setdefault(key, LegendItem(key, html.unescape(trace.name), ink, dash, trace.visible != "legendonly"))
     return tuple(found.values())
 
 

@@ -107,7 +107,7 @@ def _panel(
     figure.add_annotation(
         text=f"<b>{power(outcome.peak_import_kw)} kW</b> {local_moment(grid, at)}",
         x=x[at], y=outcome.peak_import_kw, xref=across, yref=up, showarrow=False,
-        xanchor="right" if late else "left", xshift=-8 if late else 8, yshift=7,
+        xanchor="right" if late else "left", xshift=-8 if late else 8, yshift=11,
         font={"color": colour(strategy), "size": 12}, bgcolor=colour("paper"), opacity=0.92, borderpad=1,
     )  # fmt: skip
     for limit, words in _limits(result):

@@ -159,7 +159,7 @@ def _meter(drawing: _Drawing, result: CaseResult) -> None:
     for outcome in result.outcomes:
         strategy, known = outcome.run.strategy, outcome.run.foresight
         drawing.draw(
-            outcome.run.flows.net, outcome.label if known else NAMES[strategy], strategy, 1, "%{y:,.1f} kW",
+            outcome.run.flows.net, chart(outcome.label) if known else NAMES[strategy], strategy, 1, "%{y:,.1f} kW",
             legendgroup=outcome.run.key, visible="legendonly" if known else True, line=_style(strategy, known=known),
         )  # fmt: skip
     for outcome in result.outcomes:
@@ -174,7 +174,7 @@ def _vehicles(drawing: _Drawing, result: CaseResult, *, named: bool) -> None:
     for outcome in result.outcomes:
         strategy, known = outcome.run.strategy, outcome.run.foresight
         drawing.draw(
-            outcome.run.flows.vehicles, outcome.label if known else NAMES[strategy], strategy, 1, "%{y:,.1f} kW",
+            outcome.run.flows.vehicles, chart(outcome.label) if known else NAMES[strategy], strategy, 1, "%{y:,.1f} kW",
             legendgroup=outcome.run.key, showlegend=named, visible="legendonly" if known else True,
             line=_style(strategy, known=known),
             **({"fill": "tozeroy", "fillcolor": tint(strategy)} if strategy == "uncontrolled" else {}),
