@@ -4,16 +4,11 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from report_cases import make_result
 
 from bothways.studies.report.html import render
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "studies"))
-
-from report_cases import make_result
 
 BROWSER = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
