@@ -133,6 +133,7 @@ class _Loop:
         ceiling = np.where(self.full[who], self.energy_at_full[who], self.ceiling[who])
         known = stays.target_known[who] | self.full[who]
         need = standing_need(self.energy[who], stays.asked_kwh[who], ceiling, known)
+        need = np.where(self.full[who], ceiling, need)  # what a full vehicle took is owed, whatever was asked for
         room = np.maximum(0.0, ceiling - self.energy[who])
         busy = np.ceil(room / (stays.charge_kw[who] * stays.eta_c[who] * self.step_h) - 1e-9).astype(np.int64)
         left = np.where(declared, self.departures.steps_left(who, now), np.maximum(1, busy))
@@ -151,9 +152,9 @@ class _Loop:
             wear_per_kwh=np.full(who.size, self.inputs.settings.wear_per_kwh),
             minimum_kw=stays.minimum_kw[who],
         )
-        return self._with_battery(rows)
+        return self._with_battery(rows, now)
 
-    def _with_battery(self, rows: Connected) -> Connected:
+    def _with_battery(self, rows: Connected, now: int) -> Connected:
         battery = self.case.battery
         if battery is None:
             return rows
@@ -163,7 +164,7 @@ class _Loop:
             "floor_kwh": 0.0,
             "ceiling_kwh": battery.capacity_kwh,
             "need_kwh": battery.hold * battery.capacity_kwh,
-            "steps_left": self.horizon,
+            "steps_left": min(self.horizon, self.inputs.grid.periods - now),  # the study ends with what it began with
             "charge_kw": battery.power_kw,
             "discharge_kw": battery.power_kw,
             "eta_c": battery.eta_c,
