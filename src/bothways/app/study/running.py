@@ -80,7 +80,7 @@ def run_study(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return StudyResult(inputs, cases, _notes(inputs))
+    return StudyResult(inputs, cases, _notes())
 
 
 @dataclass(frozen=True)
@@ -144,11 +144,8 @@ def _try(trial: Trial, job: Job, progress: Progress) -> float:
     return value
 
 
-def _notes(inputs: StudyInputs) -> tuple[str, ...]:
-    days = inputs.grid.periods * inputs.grid.step_h / 24.0
+def _notes() -> tuple[str, ...]:
     return (
-        f"The period of {days:.2f} days is scaled to a year by its length (365.25 days, 12 months) alone.",
-        "Seasons outside the period are not in the yearly figures.",
         "Future-known columns are bounds of the same strategy, not something that can be had.",
         "Stays cover whole steps of the grid: arrivals are rounded up and departures down.",
     )
