@@ -28,6 +28,9 @@ BALANCE = 0.3
 
 MOST_INNER_SWEEPS = 24
 
+GIVE_UP = 120
+"""Passes without progress after which the answer is what it is."""
+
 FRESH_SUMS = 16
 """Passes after which the site's total is summed anew, before rounding adds up."""
 
@@ -55,7 +58,7 @@ def polish(search: Search, gap: float, most_passes: int) -> None:
     sums = np.empty(site.width)
     table = search.tables(site)
     z, wanted, price = np.empty(site.width), np.empty(site.width), np.empty(site.width)
-    inner, best, since = INNER_SWEEPS, math.inf, 0
+    inner, best, since, idle = INNER_SWEEPS, math.inf, 0, 0
     for done in range(most_passes):
         if done % FRESH_SUMS == 0:
             mixture_energy(blocks.columns, blocks.vehicle, site.width, place, energy, weight, load_kwh, sums)
@@ -90,9 +93,11 @@ def polish(search: Search, gap: float, most_passes: int) -> None:
             if search.bounds.gap() <= gap:
                 return
         search.rescale(fleet_gap, site_gap, BALANCE)
-        since += 1
+        since, idle = since + 1, idle + 1
         if fleet_gap + site_gap < 0.7 * best:
-            best, since = fleet_gap + site_gap, 0
+            best, since, idle = fleet_gap + site_gap, 0, 0
+        elif idle >= GIVE_UP:
+            break
         elif since >= PATIENCE:
             inner, since = min(2 * inner, MOST_INNER_SWEEPS), 0
         move_weights(
