@@ -178,6 +178,8 @@ def import_target(problem: PlanProblem, solution: PlanSolution) -> Floats:
         if charge.price_per_kw > 0.0 and charge.steps.any():
             paid = max(charge.peak_so_far_kw, float(solution.import_kw[charge.steps].max()))
             target[charge.steps] = np.minimum(target[charge.steps], paid)
+    if problem.import_limit_penalty_per_kwh > 0.0:
+        target = np.minimum(target, np.maximum(problem.import_limit_kw, solution.import_kw))
     return target
 
 

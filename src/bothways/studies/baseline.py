@@ -9,10 +9,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bothways.simulation.rule_based import charge_on_arrival
-from bothways.studies.inputs import Case, StudyInputs
+from bothways.studies.inputs import Case, StationaryBattery, StudyInputs
 from bothways.studies.runs import Planning, StrategyRun, site_flows
 
 Floats = NDArray[np.float64]
+
+_REPEATS = 50
+_SETTLED_KWH = 1e-6
 
 
 def run_uncontrolled(inputs: StudyInputs, case: Case) -> StrategyRun:
@@ -23,16 +26,26 @@ def run_uncontrolled(inputs: StudyInputs, case: Case) -> StrategyRun:
     periods = inputs.grid.periods
     battery, stored = np.zeros(periods), np.zeros(periods)
     if case.battery is not None:
-        own = case.battery
-        battery, stored = store_surplus(
-            case.base_kw + trace.vehicles_kw, own.capacity_kwh, own.power_kw, own.eta_c, own.eta_d,
-            own.hold * own.capacity_kwh, inputs.grid.step_h,
-        )  # fmt: skip
+        battery, stored = _settled(case.battery, case.base_kw + trace.vehicles_kw, inputs.grid.step_h)
     flows = site_flows(
         case.load.values, case.pv.values, trace.vehicles_kw, battery, stored, case.limits.export_limit_kw
     )
     messages = () if math.isinf(case.limits.import_hard_limit_kw) else ("a safety limit was shared in proportion",)
     return StrategyRun("uncontrolled", False, trace, flows, Planning(messages=messages))  # noqa: FBT003
+
+
+def _settled(own: StationaryBattery, net_kw: Floats, step_h: float) -> tuple[Floats, Floats]:
+    """The surplus battery over a period that it ends as it began, so that no stock is used up for nothing.
+
+    What a period ends with rises with what it begins with, and never by more, so repeating it settles.
+    """
+    start = own.hold * own.capacity_kwh
+    for _ in range(_REPEATS):
+        power, stored = store_surplus(net_kw, own.capacity_kwh, own.power_kw, own.eta_c, own.eta_d, start, step_h)
+        if abs(stored[-1] - start) <= _SETTLED_KWH:
+            break
+        start = float(stored[-1])
+    return power, stored
 
 
 @njit(cache=True, nogil=True)

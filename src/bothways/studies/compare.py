@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bothways.economics.emissions import SiteFlows, average_ledger, marginal_ledger
+from bothways.simulation.rule_based import Trace
+from bothways.simulation.stays import Stays
 from bothways.studies.inputs import Case, StudyInputs
 from bothways.studies.result import CarbonLedger, Outcome, Unserved
 from bothways.studies.runs import StrategyRun
@@ -67,7 +69,7 @@ def outcome_of(inputs: StudyInputs, case: Case, run: StrategyRun, reference: Str
 def _unserved(inputs: StudyInputs, run: StrategyRun, reference: StrategyRun) -> tuple[Unserved, ...]:
     """Stays that left with less than under the reference, most missing first, with the reason."""
     stays = inputs.stays
-    missing = (reference.trace.energy_end_kwh - run.trace.energy_end_kwh) / stays.eta_c
+    missing = missing_kwh(stays, run.trace, reference.trace)
     order = np.argsort(-missing, kind="stable")
     found = []
     for i in order:
@@ -75,6 +77,15 @@ def _unserved(inputs: StudyInputs, run: StrategyRun, reference: StrategyRun) -> 
             break
         found.append(Unserved(stays.session_id[i], float(missing[i]), _reason(inputs, run, int(i))))
     return tuple(found)
+
+
+def missing_kwh(stays: Stays, trace: Trace, reference: Trace) -> Floats:
+    """AC energy that each stay failed to deliver against the reference, shape ``(S,)`` [kWh]; negative is more.
+
+    What a linked stay already lacked when it began was counted where it arose.
+    """
+    carried = np.where(stays.previous >= 0, np.maximum(0.0, reference.energy_start_kwh - trace.energy_start_kwh), 0.0)
+    return np.asarray((reference.energy_end_kwh - trace.energy_end_kwh - carried) / stays.eta_c)
 
 
 def _reason(inputs: StudyInputs, run: StrategyRun, i: int) -> str:
@@ -108,6 +119,7 @@ def _carbon(inputs: StudyInputs, case: Case, run: StrategyRun) -> CarbonLedger:
     kept = float(trace.charged_kwh.sum() - trace.discharged_kwh.sum())
     battery = 0.0
     if case.battery is not None:
-        first = case.battery.hold * case.battery.capacity_kwh
-        battery = float(flows.battery.sum() * grid.step_h) - (float(flows.battery_energy[-1]) - first)
+        flow = flows.battery * grid.step_h
+        moved = np.where(flow > 0.0, flow * case.battery.eta_c, flow / case.battery.eta_d)
+        battery = float((flow - moved).sum())
     return CarbonLedger(marginal, average, kept - stored + battery)

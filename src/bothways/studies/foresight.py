@@ -42,7 +42,7 @@ def run_foresight(inputs: StudyInputs, case: Case, strategy: str, uncontrolled: 
         uncontrolled: the trace of uncontrolled charging over the same stays.
 
     Returns:
-        The run; ``planning.lower_bound`` is a certified bound.
+        The run; ``planning.lower_bound`` is a certified bound, ``None`` where stays kept their uncontrolled charging.
 
     Raises:
         SolverError: the solver found no schedule within its time.
@@ -208,6 +208,7 @@ class _Bound:
             worst_gap=max(gap for _, gap, *_ in answers),
             not_optimal=sum(status != "optimal" for status, *_ in answers),
             failed=0,
-            lower_bound=sum(bound for _, _, bound, _ in answers),
+            # with stays that were left as they were, the sum bounds only the rest
+            lower_bound=None if left else sum(bound for _, _, bound, _ in answers),
             messages=tuple(dict.fromkeys(notes)),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +108,7 @@ class Case:
     export_price: PriceBelief
     demand: tuple[DemandTerm, ...]
 
-    @property
+    @cached_property
     def base_kw(self) -> Floats:
         """True load minus production, shape ``(T,)`` [kW]."""
         return self.load.values - self.pv.values
@@ -131,7 +132,7 @@ class PolicySettings:
     replan_every_h: float = 4.0
     departure_confidence: float = 0.9
     gap: float = 1e-4
-    time_limit_s: float = 10.0
+    time_limit_s: float = 2.0
     wear_per_kwh: float = 0.0
     earliness_per_kwh_h: float = 0.001
 

@@ -130,7 +130,7 @@ class PolicyPart(Part):
     replan_every_h: Annotated[float, Field(gt=0.0, le=24.0)] = 4.0
     departure_confidence: Share = 0.9
     gap: Annotated[float, Field(gt=0.0, lt=0.1)] = 1e-4
-    time_limit_s: Positive = 10.0
+    time_limit_s: Positive = 2.0
     earliness_per_kwh_h: Annotated[float, Field(ge=0.0, le=1.0)] = 0.001
 
 
@@ -245,23 +245,11 @@ class CasePart(Part):
     description: str = ""
     tariff: str
     prices: PricesPart | None = None
-    import_limit_kw: Kilowatts | None = None
-    import_limit_penalty_per_kwh: NotNegative = 0.0
     import_hard_limit_kw: Kilowatts | None = None
     export_limit_kw: Kilowatts = 0.0
     load: LoadPart | None = None
     pv: PvPart | None = None
     battery: BatteryPart | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if (self.import_limit_kw is None) != (self.import_limit_penalty_per_kwh == 0.0):
-            msg = (
-                "import_limit_kw and import_limit_penalty_per_kwh (above 0) belong together: a contractual limit "
-                "works by its price alone; a limit that must hold is import_hard_limit_kw"
-            )
-            raise ValueError(msg)
-        return self
 
 
 class EquipmentPart(Part):

@@ -11,6 +11,7 @@ from bothways.simulation.stays import Stays
 from bothways.studies.baseline import run_uncontrolled
 from bothways.studies.beliefs import PriceBelief
 from bothways.studies.closed_loop import run_closed_loop
+from bothways.studies.compare import missing_kwh
 from bothways.studies.excerpt import Excerpt, first_days
 from bothways.studies.inputs import Case, StudyInputs
 from bothways.studies.period import YearScale
@@ -151,7 +152,7 @@ def yearly_cost(
     wear = inputs.settings.wear_per_kwh * float(run.trace.discharged_kwh.sum())
     if case.battery is not None:
         wear += case.battery.wear_per_kwh * float(np.maximum(-run.flows.battery, 0.0).sum()) * step_h
-    missing = np.maximum(0.0, reference.trace.energy_end_kwh - run.trace.energy_end_kwh) / inputs.stays.eta_c
+    missing = np.maximum(0.0, missing_kwh(inputs.stays, run.trace, reference.trace))
     unserved = float(missing.sum()) * inputs.unserved_price_per_kwh
     return scale.by_days * (energy * step_h + wear + unserved) + scale.by_months * demand / demand_share
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bothways.adapters.files.reading import read_json
 from bothways.adapters.files.series import Series, resample
 from bothways.app.study.columns import load_column, read_column
-from bothways.domain.errors import InputError
+from bothways.domain.errors import InputError, Problems
 from bothways.domain.timegrid import TimeGrid
 from bothways.studies.beliefs import Forecast, PriceBelief, published_until
 from bothways.studies.inputs import Assumption, Case, DemandTerm, Limits, StationaryBattery
@@ -76,18 +76,28 @@ def load_case(part: CasePart, scenario: Scenario, grid: TimeGrid, folder: Path) 
             for term in seen.demand
         ),
     )
+    _check_hard_limit(part, case)
     named = tuple(Assumption(f"{part.name}: {item.name}", item.value, item.source) for item in said)
     return LoadedCase(case, named, (*warnings, *load_warned, *pv_warned))
 
 
+def _check_hard_limit(part: CasePart, case: Case) -> None:
+    """Refuses a safety limit that the building alone breaks and nothing but vehicles could hold."""
+    highest = float(case.base_kw.max())
+    if case.battery is None and highest > case.limits.import_hard_limit_kw:
+        problems = Problems(at=f"case {part.name!r}")
+        problems.add(
+            "import_hard_limit_kw", case.limits.import_hard_limit_kw, f"at least the building's own {highest:.1f} kW",
+            "Raise the limit, or add a stationary battery: vehicles may be away when the building peaks.",
+        )  # fmt: skip
+        problems.raise_if_any()
+
+
 def _limits(part: CasePart, seen: PlanningPrices) -> Limits:
-    """The scenario's limits, and the tariff's contracted capacity where the scenario gives none."""
-    limit, penalty = seen.import_limit_kw, seen.import_limit_penalty_per_kwh
-    if part.import_limit_kw is not None:
-        limit, penalty = part.import_limit_kw, part.import_limit_penalty_per_kwh
+    """The scenario's safety and export limits, and the tariff's contracted capacity, which its bill charges."""
     return Limits(
-        import_limit_kw=limit,
-        import_limit_penalty_per_kwh=penalty,
+        import_limit_kw=seen.import_limit_kw,
+        import_limit_penalty_per_kwh=seen.import_limit_penalty_per_kwh,
         import_hard_limit_kw=math.inf if part.import_hard_limit_kw is None else part.import_hard_limit_kw,
         export_limit_kw=min(part.export_limit_kw, seen.export_limit_kw),
     )
