@@ -57,7 +57,14 @@ def _wanted_kw(problem: PlanProblem, bounds: Reach, energy: Floats, target: Floa
     fleet = problem.fleet
     per_kw = problem.step_h * fleet.charge_efficiency[here]
     missing = target[here] - energy[here]
-    wanted = np.clip(missing / per_kw, fleet.least_charge_kw[here], fleet.charge_kw[here])
+    least, most = fleet.least_charge_kw[here], fleet.charge_kw[here]
+    wanted = np.clip(missing / per_kw, least, most)
+    # Where full power would leave less than the minimum for the last step, all steps share what is missing.
+    steps = np.ceil(missing / np.maximum(most * per_kw, 1e-300) - 1e-12)
+    share = missing / np.maximum(steps, 1.0) / per_kw
+    crumb = missing - (steps - 1.0) * most * per_kw < least * per_kw
+    above_floor = energy[here] >= fleet.energy_min_kwh[here]
+    wanted = np.where(crumb & above_floor & (share >= least) & (steps > 1.0), share, wanted)
     fits = energy[here] + wanted * per_kw <= bounds.ceiling_kwh[here] + _ENOUGH_KWH
     return np.where((missing > _ENOUGH_KWH) & fits, wanted, 0.0)
 

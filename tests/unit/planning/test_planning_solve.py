@@ -254,7 +254,7 @@ def test_stopped_early_is_never_called_optimal(plan_problem, plan_fleet):
     )  # fmt: skip
     prices = rng.uniform(0.1, 0.4, periods).tolist()
     hurried = plan_problem(prices, fleet=fleet, demand=20.0, base=40.0, import_hard_limit_kw=140.0)
-    for limit in (1e-9, 0.05):
+    for limit in (1e-9, 0.005):
         plan = planned(hurried, time_limit_s=limit)
         assert plan.status == "feasible"
         assert plan.gap > 1e-4

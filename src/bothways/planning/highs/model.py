@@ -8,7 +8,7 @@ import numpy as np
 
 from bothways.planning.highs.program import Assembly, Program
 from bothways.planning.layout import Layout
-from bothways.planning.problem import Floats, Ints, PlanProblem
+from bothways.planning.problem import Bools, Floats, Ints, PlanProblem
 from bothways.planning.shortfall import Reach
 
 _SAME_PRICE = 1e-9  # export dearer than import by less than this gains nothing worth a binary [currency/kWh]
@@ -20,15 +20,50 @@ def _no_positions() -> Ints:
 
 @dataclass(frozen=True, eq=False)
 class Choices:
-    """Which decisions are integers.
+    """Which decisions are integers, and which are taken already.
 
     Attributes:
         one_direction: vehicle-steps that either charge or discharge, positions in the layout.
         semi_continuous: whether minimum powers and pauses are modelled.
+        relaxed: vehicle-steps where they are not, nevertheless, ``(S,)``; ``None`` for nowhere.
+        held: vehicle-steps where on or off is decided, ``(S,)``; ``None`` for nowhere.
+        on: what is decided there, ``(S,)``.
     """
 
     one_direction: Ints = field(default_factory=_no_positions)
     semi_continuous: bool = False
+    relaxed: Bools | None = None
+    held: Bools | None = None
+    on: Bools | None = None
+
+    def open_at(self, problem: PlanProblem, layout: Layout) -> tuple[Bools, Floats]:
+        """Vehicle-steps whose on or off is to be decided, and the least power of those that charge, ``(S,)`` each."""
+        fleet, owner = problem.fleet, layout.owner
+        least = fleet.least_charge_kw[owner] if self.semi_continuous else np.zeros(layout.size)
+        if self.relaxed is not None:
+            least = np.where(self.relaxed, 0.0, least)
+        is_open = least > 0.0
+        is_open[self.one_direction] = True
+        if self.held is not None:
+            is_open &= ~self.held
+        return is_open & (fleet.charge_kw[owner] > 0.0), least
+
+    def charge_bounds_kw(self, problem: PlanProblem, layout: Layout) -> tuple[Floats, Floats]:
+        """Bounds of the charging power of each vehicle-step, ``(S,)`` each [kW]."""
+        most = problem.fleet.charge_kw[layout.owner]
+        none = np.zeros(layout.size)
+        if self.held is None or self.on is None:
+            return none, most
+        _, least = self.open_at(problem, layout)
+        return np.where(self.held & self.on, least, none), np.where(self.held & ~self.on, none, most)
+
+    def discharge_bound_kw(self, problem: PlanProblem, layout: Layout) -> Floats:
+        """Greatest discharging power of each vehicle-step, ``(S,)`` [kW]."""
+        fleet = problem.fleet
+        most = np.where(fleet.no_pause, 0.0, fleet.discharge_kw)[layout.owner]
+        if self.held is None or self.on is None:
+            return most
+        return np.where(self.held & self.on, 0.0, most)
 
 
 @dataclass(frozen=True)
@@ -115,13 +150,14 @@ def build(
     assembly = Assembly()
     terminal = np.where(layout.is_last, -problem.terminal_value_per_kwh, 0.0)
     lower = np.minimum(bounds.floor_kwh, fleet.energy_at_arrival_kwh[owner]) if soft else bounds.lower_kwh
-    charge = assembly.columns(layout.size, upper=fleet.charge_kw[owner])
+    least_charge, most_charge = choices.charge_bounds_kw(problem, layout)
+    charge = assembly.columns(layout.size, lower=least_charge, upper=most_charge)
     energy = assembly.columns(layout.size, cost=terminal, lower=lower, upper=bounds.upper_kwh)
-    can_discharge = (fleet.discharge_kw > 0.0) & ~fleet.no_pause
-    discharging = np.flatnonzero(can_discharge[owner])
+    most_discharge = choices.discharge_bound_kw(problem, layout)
+    discharging = np.flatnonzero(((fleet.discharge_kw > 0.0) & ~fleet.no_pause)[owner])
     discharger = owner[discharging]
     discharge = assembly.columns(
-        discharging.size, cost=step_h * fleet.wear_per_kwh[discharger], upper=fleet.discharge_kw[discharger]
+        discharging.size, cost=step_h * fleet.wear_per_kwh[discharger], upper=most_discharge[discharging]
     )
 
     start = np.where(layout.k == 0, fleet.energy_at_arrival_kwh[owner], 0.0)
@@ -212,11 +248,8 @@ def _one_direction(
     assembly: Assembly,
 ) -> tuple[Ints, Ints]:
     fleet, owner = problem.fleet, layout.owner
-    needs = np.zeros(layout.size, dtype=np.bool_)
-    needs[choices.one_direction] = True
-    least = fleet.least_charge_kw[owner] if choices.semi_continuous else np.zeros(layout.size)
-    needs |= least > 0.0
-    on_at = np.flatnonzero(needs & (fleet.charge_kw[owner] > 0.0))
+    is_open, least = choices.open_at(problem, layout)
+    on_at = np.flatnonzero(is_open)
     on = assembly.columns(on_at.size, upper=1.0, integer=True)
     at_most = assembly.rows(on_at.size, upper=0.0)
     assembly.entries(at_most, charge[on_at], 1.0)
@@ -236,8 +269,8 @@ def _no_pause(
     problem: PlanProblem, layout: Layout, choices: Choices, on_at: Ints, on: Ints, assembly: Assembly
 ) -> tuple[Ints, Ints]:
     # on_k − on_{k−1} ≤ started_k, and Σ_k started_k ≤ 1: charging begins at most once in a stay.
-    concerned = problem.fleet.no_pause[layout.owner[on_at]] & choices.semi_continuous
-    which = np.flatnonzero(concerned)
+    _, least = choices.open_at(problem, layout)
+    which = np.flatnonzero(problem.fleet.no_pause[layout.owner[on_at]] & (least[on_at] > 0.0))
     started_at = on_at[which]
     started = assembly.columns(which.size, upper=1.0)
     begins = assembly.rows(which.size, lower=0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -49,12 +49,6 @@ class Program:
     def row_count(self) -> int:
         """Number of rows m."""
         return int(self.row_lower.size)
-
-    def fixed(self, columns: Ints, values: Floats) -> Program:
-        """The same program with some columns held at ``values``."""
-        lower, upper = self.lower.copy(), self.upper.copy()
-        lower[columns] = upper[columns] = values
-        return replace(self, lower=lower, upper=upper)
 
     def bound(self, row_prices: Floats) -> float:
         """Lower bound on the optimum by weak duality, valid for any ``row_prices`` ``(m,)``.

@@ -9,18 +9,15 @@ import numpy as np
 
 from bothways.planning.answer import infeasible, solution
 from bothways.planning.early import early_power_kw
-from bothways.planning.highs.model import Choices, FleetProgram, build
-from bothways.planning.highs.priorities import Ranked, cannot_be_kept, solve_by_rank
-from bothways.planning.highs.program import Program
-from bothways.planning.highs.runner import Runner
+from bothways.planning.highs.model import Choices, FleetProgram
+from bothways.planning.highs.neighbourhood import build_for, look_near, run
+from bothways.planning.highs.priorities import Ranked, cannot_be_kept
 from bothways.planning.highs.search import Search
 from bothways.planning.layout import Layout
-from bothways.planning.problem import Bools, Floats, PlanOptions, PlanProblem, PlanSolution
+from bothways.planning.problem import Floats, PlanOptions, PlanProblem, PlanSolution
 from bothways.planning.shortfall import reach
 
 _NAME = "HiGHS"
-_IDLE_KW = 1e-7  # the solver's tolerance: less than this is no charging
-_NARROW_SHARE = 0.5  # of the time left goes at most into the narrow search
 
 
 def solve_with_highs(problem: PlanProblem, options: PlanOptions) -> PlanSolution:
@@ -45,8 +42,8 @@ def solve_with_highs(problem: PlanProblem, options: PlanOptions) -> PlanSolution
         return infeasible(problem, bounds, cannot_be_kept(problem, over), solver=_NAME)
     search = Search(problem, options, layout, bounds, Choices())
     while search.seconds_left > 0.0:
-        model = _build(search)
-        outcome = _run(search, model, model.program, share=1.0)
+        model = build_for(search, search.choices)
+        outcome = run(search, model)
         if outcome.answer is None:
             return infeasible(problem, bounds, cannot_be_kept(problem, outcome.over_kw), solver=_NAME)
         if outcome.answer.status == "infeasible" and not search.ranked:
@@ -56,37 +53,15 @@ def solve_with_highs(problem: PlanProblem, options: PlanOptions) -> PlanSolution
         x = outcome.answer.x
         if x is None:
             break
-        search.offer(search.read(model, x))
+        search.offer(search.read(model, search.choices, x))
         wider = _wider(search, model, x)
         if search.done() or wider is search.choices:
             break
         search.choices = wider
-        _narrow(search, model, x)
+        look_near(search, model, x)
         if search.done():
             break
     return _conclude(search)
-
-
-def _build(search: Search) -> FleetProgram:
-    return build(search.problem, search.layout, search.bounds, search.choices, soft=search.ranked)
-
-
-def _run(search: Search, model: FleetProgram, program: Program, *, share: float) -> Ranked:
-    """Runs one program, by rank where the hard limit asks for it."""
-    options, seconds = search.options, share * search.seconds_left
-    mixed = bool(program.integer.any())
-    if mixed and search.best is None:
-        search.offer(search.candidate(early_power_kw(search.problem, search.layout, search.bounds)))
-    start = search.integers(model) if mixed else None
-    if model.soft is not None:
-        outcome = solve_by_rank(program, model.soft, start, time_limit_s=seconds, gap=options.gap)
-    else:
-        runner = Runner(program, time_limit_s=seconds, gap=options.gap)
-        if start is not None:
-            runner.start_from(*start)
-        outcome = Ranked(runner.run(), (0.0, 0.0), np.zeros(0), runner.seconds)
-    search.seconds += outcome.seconds
-    return outcome
 
 
 def _wider(search: Search, model: FleetProgram, x: Floats) -> Choices:
@@ -98,37 +73,6 @@ def _wider(search: Search, model: FleetProgram, x: Floats) -> Choices:
     if search.problem.fleet.semi_continuous and not choices.semi_continuous:
         choices = replace(choices, semi_continuous=True)
     return choices
-
-
-def _narrow(search: Search, relaxed: FleetProgram, x: Floats) -> None:
-    """Looks for a schedule near a relaxed solution: on and off stay as they are there, except where that is open."""
-    layout, fleet = search.layout, search.problem.fleet
-    choices = search.choices
-    if choices.one_direction.size:
-        # Held everywhere, so that what comes out is a schedule and not another one to net.
-        search.choices = replace(choices, one_direction=relaxed.discharging)
-    model = _build(search)
-    charge = x[relaxed.charge]
-    stored = charge * fleet.charge_efficiency[layout.owner]
-    discharger = layout.owner[relaxed.discharging]
-    stored[relaxed.discharging] -= x[relaxed.discharge] / fleet.discharge_efficiency[discharger]
-    on = stored > _IDLE_KW
-    unsettled = on & (charge < fleet.least_charge_kw[layout.owner] - _IDLE_KW)
-    unsettled |= _interrupted(search, on)[layout.owner]
-    held = ~unsettled[model.on_at]
-    program = model.program.fixed(model.on[held], on[model.on_at[held]].astype(np.float64))
-    outcome = _run(search, model, program, share=_NARROW_SHARE)
-    if outcome.answer is not None and outcome.answer.x is not None:
-        search.offer(search.read(model, outcome.answer.x))
-    search.choices = choices
-
-
-def _interrupted(search: Search, on: Bools) -> Bools:
-    """Vehicles that must not pause and do, or charge too weakly to count as charging; ``(N,)``."""
-    layout, fleet = search.layout, search.problem.fleet
-    begins = on & ~(np.concatenate(([False], on[:-1])) & (layout.k > 0))
-    starts = np.bincount(layout.owner[begins], minlength=fleet.size)
-    return np.asarray(fleet.no_pause & (starts > 1))
 
 
 def _simple_bound(search: Search, model: FleetProgram, outcome: Ranked) -> float:

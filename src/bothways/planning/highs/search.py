@@ -113,13 +113,13 @@ class Search:
         missing = float(np.maximum(bounds.required_kwh - evaluation.energy_end_kwh, 0.0).sum())
         return Candidate(power_kw, table, evaluation, (below_floor, missing))
 
-    def read(self, model: FleetProgram, x: Floats) -> Candidate:
+    def read(self, model: FleetProgram, choices: Choices, x: Floats) -> Candidate:
         """Turns the columns of a program into a schedule that is exact in float64, and evaluates it."""
         problem, layout, bounds = self.problem, self.layout, self.bounds
         charge = x[model.charge].copy()
         if model.on.size:
-            least = problem.fleet.least_charge_kw[layout.owner[model.on_at]] if self.choices.semi_continuous else 0.0
-            charge[model.on_at] = np.where(x[model.on] > 0.5, np.maximum(charge[model.on_at], least), 0.0)
+            _, least = choices.open_at(problem, layout)
+            charge[model.on_at] = np.where(x[model.on] > 0.5, np.maximum(charge[model.on_at], least[model.on_at]), 0.0)
         discharge = np.zeros(layout.size)
         discharge[model.discharging] = x[model.discharge]
         lower = bounds.lower_kwh
