@@ -123,7 +123,7 @@ class Search:
         self.prices = Prices(prices.energy.copy(), prices.charges.copy(), prices.scale)
         self._pass(starting=True)
         self._recentre()
-        wait = 1
+        wait = 4
         while self.sweeps < most_sweeps and not self._cancelled():
             fleet_gap = self._pass(starting=False)
             price, charge_prices = self._price()
