@@ -33,6 +33,7 @@ def plan(
     """
     import time  # noqa: PLC0415
 
+    from bothways.domain.errors import DomainError, InputError, Problem  # noqa: PLC0415
     from bothways.planning.parsing import problem_from_mapping  # noqa: PLC0415
     from bothways.planning.problem import PlanOptions  # noqa: PLC0415
     from bothways.planning.solve import solver_for  # noqa: PLC0415
@@ -42,7 +43,13 @@ def plan(
     options = PlanOptions(gap=gap, time_limit_s=time_limit, solver=solver, keep_schedule=schedule is not None)
     run = solver_for(asked, options)
     begin = time.perf_counter()
-    answer = run(asked, options)
+    try:
+        answer = run(asked, options)
+    except DomainError as error:
+        remedy = "Use --solver auto, which takes what fits the problem."
+        raise InputError(
+            [Problem("--solver", solver, "a solver that can plan this problem", f"{error}. {remedy}")]
+        ) from error
     seconds = time.perf_counter() - begin
     if schedule is not None and answer.status != "infeasible":
         _write_schedule(schedule, answer)
@@ -173,6 +180,14 @@ def _told(asked: PlanProblem, answer: PlanSolution, seconds: float) -> dict[str,
     }
 
 
+def _energies(asked: PlanProblem, answer: PlanSolution) -> list[tuple[str, str]]:
+    if answer.power_kw.shape[0] != asked.fleet.size:  # a very large fleet without its table
+        return []
+    into = float(answer.power_kw.clip(min=0.0).sum()) * asked.step_h
+    out = float((-answer.power_kw).clip(min=0.0).sum()) * asked.step_h
+    return [("charged, AC", f"{into:,.1f} kWh"), ("discharged, AC", f"{out:,.1f} kWh")]
+
+
 def _show(
     asked: PlanProblem, options: PlanOptions, answer: PlanSolution, seconds: float, schedule: Path | None
 ) -> None:
@@ -183,10 +198,8 @@ def _show(
     if answer.status == "infeasible":
         console.print("No schedule can keep the hard limits:")
         for sentence in answer.infeasible_because:
-            console.print(f"  - {sentence}", markup=False)
+            console.print(f"  - {sentence}", markup=False, soft_wrap=True)
         return
-    positive = answer.power_kw.clip(min=0.0).sum() * asked.step_h
-    negative = -answer.power_kw.clip(max=0.0).sum() * asked.step_h
     short = [i for i, missing in enumerate(answer.shortfall_kwh.tolist()) if missing > 0.0]
     status = f"optimal within {options.gap:g}" if answer.status == "optimal" else "feasible, not proven optimal"
     table = Table(box=None, show_header=False, padding=(0, 2))
@@ -199,8 +212,7 @@ def _show(
         ("gap", f"{answer.gap:.2g}"),
         ("solver, seconds", f"{answer.solver}, {seconds:.3f}"),
         ("vehicles × steps", f"{asked.fleet.size:,} × {asked.periods:,}"),
-        ("charged, AC", f"{positive:,.1f} kWh"),
-        ("discharged, AC", f"{negative:,.1f} kWh"),
+        *_energies(asked, answer),
         ("highest import", f"{answer.peak_import_kw:,.1f} kW"),
         ("curtailed", f"{answer.curtailed_kw.sum() * asked.step_h:,.1f} kWh"),
         ("short of energy", f"{len(short)} vehicles, {answer.shortfall_kwh.sum():,.1f} kWh"),
@@ -208,10 +220,10 @@ def _show(
         table.add_row(name, value)
     console.print(table)
     for i in short[:_MOST_LISTED]:
-        console.print(f"vehicle {i}: {answer.reasons[i]}", markup=False)
+        console.print(f"vehicle {i}: {answer.reasons[i]}", markup=False, soft_wrap=True)
     if len(short) > _MOST_LISTED:
         console.print(f"and {len(short) - _MOST_LISTED} further vehicles (all with --json)")
     for note in answer.notes:
-        console.print(f"note: {note}", markup=False)
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
     if schedule is not None:
-        console.print(f"schedule: {schedule}", markup=False)
+        console.print(f"schedule: {schedule}", markup=False, soft_wrap=True)
