@@ -1,12 +1,14 @@
 """Plans whose answer can be computed by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from bothways.domain.errors import DomainError
 from bothways.planning.evaluation import evaluate
+from bothways.planning.highs.runner import Runner
 from bothways.planning.problem import DemandCharge, PlanOptions
 from bothways.planning.solve import SOLVERS, solve
 
@@ -260,6 +262,20 @@ def test_stopped_early_is_never_called_optimal(plan_problem, plan_fleet):
         assert plan.gap > 1e-4
         assert math.isfinite(plan.gap) or limit < 1e-6
         assert not plan.shortfall_kwh.any()
+
+
+def test_a_schedule_of_a_stopped_solver_is_feasible_with_the_bound_it_had(plan_problem, monkeypatch):
+    finished = Runner.run
+
+    def stopped(runner):
+        answer = finished(runner)
+        return replace(answer, status="stopped", bound=answer.bound - 0.5)
+
+    monkeypatch.setattr(Runner, "run", stopped)
+    plan = planned(plan_problem([0.3, 0.1, 0.2, 0.4]))
+    assert plan.status == "feasible"
+    assert plan.gap > 1e-4
+    assert plan.lower_bound < plan.objective
 
 
 def test_an_unknown_solver_is_named(plan_problem):

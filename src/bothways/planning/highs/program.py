@@ -114,4 +114,5 @@ class Assembly:
 
 
 def _column(values: ArrayLike, count: int) -> Floats:
-    return np.array(np.broadcast_to(np.asarray(values, dtype=np.float64), (count,)))
+    array = np.asarray(values, dtype=np.float64)
+    return np.full(count, array) if array.ndim == 0 else array
