@@ -87,7 +87,7 @@ def polish(search: Search, gap: float, most_passes: int) -> None:
             blocks.columns, blocks.window, blocks.vehicle, price, site.periods, site.width, place, energy, own, weight
         )
         search.bounds.lower = max(search.bounds.lower, search.offset + dual + values)
-        site_gap = max(0.0, site_cost_now - dual - float(price[: site.periods] @ (sums - load_kwh)[: site.periods]))
+        site_gap = abs(site_cost_now - dual - float(price[: site.periods] @ (sums - load_kwh)[: site.periods]))
         if fleet_gap + site_gap <= 1.2 * gap * max(1.0, abs(search.offset + dual + values)):
             _price_schedule(search, place, energy, weight)
             if search.bounds.gap() <= gap:

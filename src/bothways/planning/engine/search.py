@@ -144,7 +144,7 @@ class Search:
         self.bounds.upper = upper if broken_kwh <= self.slack_kwh else math.inf
         if self.bounds.upper < self._best_upper and self.blocks.count <= KEPT_BLOCKS:
             self._best_upper, self._best = upper, self.schedules.copy()
-        if broken_kwh > self.slack_kwh:
+        if self.slack_kwh < broken_kwh < 1e-3 * self._mean_kwh:  # nearly there; far off, a margin would only cost
             self._margin_kwh = min(max(1.5 * self._margin_kwh, 2.0 * broken_kwh), 2e-3 * self._mean_kwh)
             self.pricing = self.site.tightened(self._margin_kwh)
 
@@ -233,7 +233,7 @@ class Search:
         return self._last_cost + self.offset
 
     def _site_gap(self, price: Floats, mu: Floats) -> float:
-        """F(P) + F*(λ) − λᵀP: how far the site is from agreeing with the price."""
+        """|F(P) + F*(λ) − λᵀP|: how far site and price are apart; without the bars negative beyond a hard limit."""
         table, width, limits, charges, masks = self.tables(self.site)
         periods = self.site.periods
         total = self.total()
@@ -241,7 +241,7 @@ class Search:
         self._last_cost = cost
         clipped = price.copy()
         value = conjugate(clipped, periods, table, width, limits, charges, masks, mu.copy())
-        return float(max(0.0, cost + value - clipped[:periods] @ total[:periods]))
+        return abs(float(cost + value - clipped[:periods] @ total[:periods]))
 
     def certify(self) -> None:
         """Recomputes both bounds in float64 from scratch; the running total is replaced by the recomputed one."""

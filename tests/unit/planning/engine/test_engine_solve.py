@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bothways.domain.errors import DomainError
+from bothways.domain.errors import DomainError, SolverError
 from bothways.planning.engine.solve import EngineState, prefers, solve_engine, supports
 from bothways.planning.evaluation import evaluate
 from bothways.planning.problem import DemandCharge, Fleet, PlanOptions, PlanProblem
@@ -149,3 +149,21 @@ def test_long_stays_are_certified_too() -> None:
     fleet = replace(problem.fleet, arrival=np.zeros(40, dtype=np.int64), departure=np.full(40, PERIODS))
     plan, _ = solve_engine(replace(problem, fleet=fleet))
     assert plan.status == "optimal"
+
+
+def test_a_binding_hard_limit_is_kept_and_certified() -> None:
+    problem = replace(_problem(100), demand_charges=())
+    free, _ = solve_engine(problem)
+    limit = 0.9 * free.peak_import_kw
+    plan, _ = solve_engine(replace(problem, import_hard_limit_kw=limit))
+    assert plan.status == "optimal"
+    assert plan.peak_import_kw <= limit + 1e-6
+    assert plan.objective >= free.lower_bound
+
+
+def test_needs_that_a_hard_limit_forbids_are_not_decided_here() -> None:
+    problem = _problem(40)
+    fleet = replace(problem.fleet, energy_required_kwh=np.full(40, 60.0), discharge_kw=np.zeros(40))
+    limit = float(problem.base_load_kw.max()) + 5.0
+    with pytest.raises(SolverError, match="hard limits"):
+        solve_engine(replace(problem, fleet=fleet, import_hard_limit_kw=limit))
