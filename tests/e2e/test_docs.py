@@ -18,12 +18,12 @@ LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
 def commands(page: Path) -> list[str]:
-    """The ``bothways …`` commands of a page, continuation lines joined."""
+    """The commands of a page that are run: ``bothways …`` and the copying and editing that lead to it."""
     found = []
     for block in FENCE.findall(page.read_text(encoding="utf-8")):
         for line in block.replace("\\\n", " ").splitlines():
             words = line.removeprefix("$ ").strip()
-            if words.startswith("bothways "):
+            if words.startswith(("bothways ", "cp -r ", "sed -i ")):
                 found.append(words)
     return found
 
