@@ -101,7 +101,8 @@ class Search:
         self._best_upper = math.inf
         self._best: Numbers | None = None
         self.pricing = self.site
-        self._mean_kwh = float(np.abs(self.site.row(LOAD)).mean()) + 0.5 * self.step_h * self.vehicles
+        mean_load = float(np.abs(self.site.row(LOAD)).mean())
+        self._mean_kwh = mean_load + 0.5 * self.step_h * max(self.vehicles, 1)
 
     def crowd(self) -> float:
         """Vehicles present at once, on average over the horizon."""

@@ -134,9 +134,10 @@ def test_minimum_power_is_refused() -> None:
 def test_empty_fleet_has_a_plan() -> None:
     problem = _problem(3)
     empty = Fleet(**{name: getattr(problem.fleet, name)[:0] for name in problem.fleet.__dataclass_fields__})
-    plan, _ = solve_engine(replace(problem, fleet=empty))
-    assert plan.status == "optimal"
-    assert plan.power_kw.shape == (0, PERIODS)
+    for load in (problem.base_load_kw, np.zeros(PERIODS)):
+        plan, _ = solve_engine(replace(problem, fleet=empty, base_load_kw=load))
+        assert plan.status == "optimal"
+        assert plan.power_kw.shape == (0, PERIODS)
 
 
 def test_small_fleets_are_left_to_the_exact_solver() -> None:
