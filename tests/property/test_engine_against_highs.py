@@ -139,3 +139,9 @@ def check(problem: PlanProblem, label: str) -> str:
 def test_certificate_holds_on_random_instances(kind: int) -> None:
     seen = [check(random_problem(kind + len(KINDS) * k), f"{KINDS[kind]} {k}") for k in range(10)]
     assert seen.count("optimal") + seen.count("feasible") >= 3, (KINDS[kind], seen)
+
+
+@pytest.mark.parametrize("seed", [5210, 10990])
+def test_instances_that_once_failed(seed: int) -> None:
+    """A site without load or free vehicles; a hard limit passed by 4e-7 kW, which bought a cost below the optimum."""
+    check(random_problem(seed), str(seed))

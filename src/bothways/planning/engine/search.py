@@ -116,8 +116,8 @@ class Search:
 
     @property
     def slack_kwh(self) -> float:
-        """Excess over a hard limit that still counts as keeping it: half of what ``evaluation`` allows [kWh]."""
-        return 5e-7 * self.step_h
+        """Excess over a hard limit that is rounding [kWh]; anything more buys money with safety."""
+        return 1e-12 * self._mean_kwh
 
     def run(self, prices: Prices, gap: float, most_sweeps: int) -> None:
         """Searches until the proven gap is at most ``gap`` or ``most_sweeps`` are done."""
