@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bothways.domain.errors import DomainError
+from bothways.domain.errors import DomainError, SolverError
 from bothways.planning.problem import PlanOptions, PlanProblem, PlanSolution
 
 Solver = Callable[[PlanProblem, PlanOptions], PlanSolution]
@@ -26,11 +26,14 @@ def _engine() -> Solver:
 
 
 def _engine_then_highs() -> Solver:
-    """The engine, and HiGHS after it where the engine could not close the gap and the fleet is small enough."""
+    """The engine, and HiGHS after it: for a gap left open if the fleet is small, and where limits rank above needs."""
     engine, highs = _engine(), _highs()
 
     def solve_with_both(problem: PlanProblem, options: PlanOptions) -> PlanSolution:
-        first = engine(problem, options)
+        try:
+            first = engine(problem, options)
+        except SolverError:  # it found no schedule within the hard limits: needs may have to give way to them
+            return highs(problem, options)
         if first.status == "optimal" or problem.fleet.size > HIGHS_AFTER_ENGINE_UP_TO:
             return first
         second = highs(problem, options)
@@ -45,21 +48,17 @@ ENGINE_FROM = 300
 HIGHS_AFTER_ENGINE_UP_TO = 2_000
 """Vehicles up to which ``auto`` lets HiGHS finish what the engine left with too large a gap."""
 
-SOLVERS: dict[str, Callable[[], Solver]] = {
-    "highs": _highs,
-    "engine": _engine,
-    "engine, then highs": _engine_then_highs,
-}
+SOLVERS: dict[str, Callable[[], Solver]] = {"highs": _highs, "engine": _engine}
 """Solvers by the name that ``PlanOptions.solver`` gives; each is loaded when it is first asked for."""
 
 
 def choose(problem: PlanProblem) -> str:
-    """The solver that ``auto`` stands for on this problem."""
+    """The solver that ``auto`` begins with on this problem."""
     if problem.fleet.size < ENGINE_FROM:
         return "highs"
     from bothways.planning.engine.solve import supports  # noqa: PLC0415
 
-    return "engine, then highs" if supports(problem) is None else "highs"
+    return "engine" if supports(problem) is None else "highs"
 
 
 def solver_for(problem: PlanProblem, options: PlanOptions) -> Solver:
@@ -68,7 +67,9 @@ def solver_for(problem: PlanProblem, options: PlanOptions) -> Solver:
     Raises:
         DomainError: the solver's name is unknown.
     """
-    name = choose(problem) if options.solver == "auto" else options.solver
+    if options.solver == "auto":
+        return _engine_then_highs() if choose(problem) == "engine" else _highs()
+    name = options.solver
     if name not in SOLVERS:
         msg = f"unknown solver {name!r}; there are {', '.join(['auto', *SOLVERS])}"
         raise DomainError(msg)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from bothways.domain.errors import DomainError, Problems
 from bothways.domain.timegrid import zone
@@ -44,22 +44,35 @@ class StudyPart(Part):
     step_minutes: Literal[5, 15, 30, 60] = 15
     seed: int = Field(default=1, ge=0)
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.end < self.start:
-            msg = f"end ({self.end}) must not lie before start ({self.start})"
+    @field_validator("start", "end")
+    @classmethod
+    def _year(cls, day: date) -> date:
+        if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+            msg = f"a day in the years {_FIRST_YEAR} to {_LAST_YEAR}"
             raise ValueError(msg)
-        if not _FIRST_YEAR <= self.start.year <= self.end.year <= _LAST_YEAR:
-            msg = f"start and end must lie in the years {_FIRST_YEAR} to {_LAST_YEAR}"
+        return day
+
+    @field_validator("end")
+    @classmethod
+    def _after_start(cls, end: date, info: ValidationInfo) -> date:
+        start = info.data.get("start")
+        if start is not None and end < start:
+            msg = f"a day not before the start, {start}"
             raise ValueError(msg)
-        if (self.end - self.start).days > 366 * 3:
-            msg = "the period must not be longer than three years"
+        if start is not None and (end - start).days > 366 * 3:
+            msg = f"a day at most three years after the start, {start}"
             raise ValueError(msg)
+        return end
+
+    @field_validator("tz")
+    @classmethod
+    def _zone(cls, name: str) -> str:
         try:
-            zone(self.tz)
+            zone(name)
         except DomainError as error:
-            raise ValueError(str(error)) from error
-        return self
+            msg = "an IANA time zone such as 'America/Los_Angeles'"
+            raise ValueError(msg) from error
+        return name
 
 
 class SessionsPart(Part):
@@ -364,7 +377,7 @@ def _explain(problems: Problems, item: Any) -> None:
             problems.add(where, "nothing", "a value is required here", f"Add {item['loc'][-1]!r}.")
         case _:
             found = item.get("input")
-            shown = "a table" if isinstance(found, dict) else found
+            shown = "this table" if isinstance(found, dict) else str(found) if isinstance(found, date) else found
             problems.add(where or "scenario", shown, message, "Correct the value; see docs/reference/scenario.md.")
 
 

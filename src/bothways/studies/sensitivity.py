@@ -20,6 +20,7 @@ from bothways.studies.runs import StrategyRun
 
 Range = tuple[float, float]
 Restays = Callable[[float], Stays]
+OnStep = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,14 @@ class Trial:
         name: the assumption with its unit; empty for the base.
         side: ``base``, ``low`` or ``high``.
         text: the value as shown.
-        evaluate: plays it; returns the yearly saving of two-way against one-way [currency/year].
+        evaluate: plays it, calling back at every step; returns the yearly saving of two-way against one-way
+            [currency/year].
     """
 
     name: str
     side: str
     text: str
-    evaluate: Callable[[], float]
+    evaluate: Callable[[OnStep], float]
 
     @property
     def label(self) -> str:
@@ -69,8 +71,8 @@ def trials(inputs: StudyInputs, case: Case, ranges: Ranges) -> list[Trial]:
     """All runs that the ranges ask for, the base first."""
     days = ranges.days
 
-    def work(changed: StudyInputs, changed_case: Case) -> Callable[[], float]:
-        return lambda: _saving(first_days(changed, changed_case, days))
+    def work(changed: StudyInputs, changed_case: Case) -> Callable[[OnStep], float]:
+        return lambda on_step: _saving(first_days(changed, changed_case, days), on_step)
 
     found = [Trial("", "base", "", work(inputs, case))]
 
@@ -122,11 +124,11 @@ def _pair(low: tuple[str, float], high: tuple[str, float]) -> tuple[str, str, fl
     return low[0], high[0], low[1], high[1]
 
 
-def _saving(excerpt: Excerpt) -> float:
+def _saving(excerpt: Excerpt, on_step: OnStep) -> float:
     inputs, case = excerpt.inputs, excerpt.case
     reference = run_uncontrolled(inputs, case)
     smart, both = (
-        yearly_cost(inputs, case, run_closed_loop(inputs, case, strategy), reference, excerpt.demand_share)
+        yearly_cost(inputs, case, run_closed_loop(inputs, case, strategy, on_step), reference, excerpt.demand_share)
         for strategy in ("smart", "bidirectional")
     )
     return smart - both

@@ -49,7 +49,7 @@ def fleet_problem(vehicles, *, dear_export=False):
 
 def test_size_and_oddity_decide():
     assert choose(fleet_problem(ENGINE_FROM - 1)) == "highs"
-    assert "engine" in choose(fleet_problem(ENGINE_FROM))
+    assert choose(fleet_problem(ENGINE_FROM)) == "engine"
     assert choose(fleet_problem(ENGINE_FROM, dear_export=True)) == "highs"
     with pytest.raises(DomainError):
         solve(fleet_problem(2), PlanOptions(solver="magic"))
@@ -73,3 +73,11 @@ def test_what_the_engine_cannot_close_is_finished_by_highs():
     answer = solve(replace(problem), PlanOptions(gap=1e-12))
     assert answer.status == "optimal"
     assert answer.solver.startswith("HiGHS")
+
+
+def test_limits_that_needs_cannot_keep_go_to_highs_instead_of_failing():
+    problem = replace(fleet_problem(ENGINE_FROM), import_hard_limit_kw=0.4 * ENGINE_FROM + 10.0)
+    answer = solve(problem, PlanOptions(time_limit_s=120.0))
+    assert answer.solver.startswith("HiGHS")
+    assert answer.shortfall_kwh.sum() > 1.0
+    assert answer.import_kw.max() <= problem.import_hard_limit_kw + 1e-6

@@ -29,7 +29,7 @@ def test_the_example_is_valid():
 
 def test_all_problems_come_at_once_with_key_value_and_remedy():
     bad = changed(
-        study={"end": "2019-09-01", "tz": "America/Los_Angles"},
+        study={"end": "2019-09-01", "tz": "America/Los_Angles", "step_minutes": 7},
         vehicles={"usable_capacity_kwh": -60, "soc_floor": 1.4, "charge_efficency": 0.9},
         chargers={"charge_kw": 6656.0},
         unserved={"price_per_kwh": float("nan")},
@@ -38,7 +38,9 @@ def test_all_problems_come_at_once_with_key_value_and_remedy():
         scenario_from_mapping(bad, at="scenario.toml")
     places = {problem.where for problem in caught.value.problems}
     for key in (
-        "study",
+        "study.end",
+        "study.tz",
+        "study.step_minutes",
         "vehicles.usable_capacity_kwh",
         "vehicles.soc_floor",
         "vehicles.charge_efficency",

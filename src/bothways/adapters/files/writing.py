@@ -129,6 +129,7 @@ def check_result_folder(target: Path | str, ignore: str = "") -> None:
     """
     folder = Path(target)
     if not folder.exists() and not folder.is_symlink():
+        _check_can_be_made(folder)
         return
     if not folder.is_dir():
         found = "a file" if folder.exists() else "a broken link"
@@ -140,6 +141,23 @@ def check_result_folder(target: Path | str, ignore: str = "") -> None:
         remedy = "Choose another folder, or move these files away: a result folder is replaced whole."
         found = f"files that bothways did not write: {shown(names)}"
         raise InputError([Problem(shown(folder), found, "a new folder, an empty one, or earlier results", remedy)])
+
+
+def _check_can_be_made(folder: Path) -> None:
+    """Raises :class:`InputError` where a folder that does not exist yet could not be created."""
+    home = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not home.is_dir():
+        found, remedy = f"{shown(home)} is a file", "Choose another name."
+    elif not os.access(home, os.W_OK | os.X_OK) or _is_virtual(home):
+        found, remedy = f"{shown(home)} cannot be written", "Choose a folder of your own."
+    else:
+        return
+    raise InputError([Problem(shown(folder), found, "a place where results can be written", remedy)])
+
+
+def _is_virtual(folder: Path) -> bool:
+    """Whether a folder is a window into the system, where nobody can create files whatever their rights."""
+    return folder.parts[:2] in {("/", "proc"), ("/", "sys")}
 
 
 def _manifest_of(folder: Path) -> set[str]:

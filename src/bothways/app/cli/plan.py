@@ -69,6 +69,8 @@ def _check_options(solver: str, schedule: Path | None) -> None:
 
     problems = Problems()
     known = ("auto", *SOLVERS)
+    if schedule is not None and schedule.suffix != ".npz":
+        problems.add("--schedule", str(schedule), "a name that ends in .npz", "Name it, for example, schedule.npz.")
     if solver not in known:
         problems.add("--solver", solver, ", ".join(known), "Name one of these, or leave the option out.")
     if schedule is not None and schedule.is_dir():

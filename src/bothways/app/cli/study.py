@@ -32,11 +32,15 @@ def study(
     loaded = load_study(scenario, seed)
     show_warnings(loaded.warnings)
     ranges = None if quick else loaded.ranges
-    if json:
-        result = run_study(loaded.inputs, loaded.investment, ranges, Progress())
-    else:
-        with ConsoleProgress() as progress:
-            result = run_study(loaded.inputs, loaded.investment, ranges, progress)
+    try:
+        if json:
+            result = run_study(loaded.inputs, loaded.investment, ranges, Progress())
+        else:
+            with ConsoleProgress() as progress:
+                result = run_study(loaded.inputs, loaded.investment, ranges, progress)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; nothing was written", err=True)
+        raise typer.Exit(130) from None
     command = f"bothways study {scenario}" + (f" --seed {seed}" if seed is not None else "")
     summary = publish(result, folder, rerun=command)
     show(result, summary, folder, as_json=json)

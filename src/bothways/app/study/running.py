@@ -25,6 +25,9 @@ from bothways.studies.worth import InvestmentTerms, investments_of
 
 STRATEGIES = ("smart", "bidirectional")
 
+_STOP = threading.Event()
+"""Set when a study is interrupted."""
+
 _ONE_BOUND_AT_A_TIME = threading.Semaphore(1)
 """A whole period in one problem is the largest thing a study holds in memory; two at once would double the peak."""
 
@@ -43,6 +46,10 @@ class Job:
 
     label: str
     steps: int
+
+
+class Stopped(Exception):  # noqa: N818  (not an error: the user asked for it)
+    """A run ended because the study was interrupted."""
 
 
 class Progress:
@@ -73,11 +80,13 @@ def run_study(
         BothwaysError: a bound with the future known could not be found.
     """
     _load_kernels()
+    _STOP.clear()
     with ThreadPoolExecutor(max_workers=workers or os.cpu_count() or 1) as pool:
         try:
             pending = [_submit(pool, inputs, case, ranges, progress) for case in inputs.cases]
             cases = tuple(job.result(inputs, investment) for job in pending)
         except BaseException:
+            _STOP.set()  # runs in progress end at their next step, so that an interrupted study ends within seconds
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return StudyResult(inputs, cases, _notes())
@@ -118,9 +127,18 @@ def _submit(
     return _Pending(case, uncontrolled, (*looped, *bounds), tuple(tried), ranges)
 
 
+def _stoppable(tick: Callable[[int], None]) -> Callable[[int], None]:
+    def step(done: int) -> None:
+        if _STOP.is_set():
+            raise Stopped
+        tick(done)
+
+    return step
+
+
 def _loop(inputs: StudyInputs, case: Case, strategy: str, progress: Progress) -> StrategyRun:
     job = Job(f"{case.name}: {strategy}", inputs.grid.periods)
-    tick = progress.begin(job)
+    tick = _stoppable(progress.begin(job))
     run = run_closed_loop(inputs, case, strategy, tick)
     progress.end(job)
     return run
@@ -129,17 +147,16 @@ def _loop(inputs: StudyInputs, case: Case, strategy: str, progress: Progress) ->
 def _bound(
     inputs: StudyInputs, case: Case, strategy: str, uncontrolled: StrategyRun, progress: Progress
 ) -> StrategyRun:
-    job = Job(f"{case.name}: {strategy}, future known", 1)
+    job = Job(f"{case.name}: {strategy}, foresight", 1)
     with _ONE_BOUND_AT_A_TIME:
-        progress.begin(job)
+        _stoppable(progress.begin(job))(0)
         run = run_foresight(inputs, case, strategy, uncontrolled.trace)
         progress.end(job)
     return run
 
 
 def _try(trial: Trial, job: Job, progress: Progress) -> float:
-    progress.begin(job)
-    value = trial.evaluate()
+    value = trial.evaluate(_stoppable(progress.begin(job)))
     progress.end(job)
     return value
 
