@@ -32,6 +32,12 @@ SOC_EDGES = tuple(round(0.1 * i, 1) for i in range(11))
 CELSIUS_EDGES = (-60.0, 0.0, 10.0, 20.0, 30.0, 40.0, 100.0)
 """Edges of the dwell table's columns [°C]."""
 
+PLAUSIBLE_HEALTH = (0.2, 1.3)
+"""Capacity over new capacity that is believed; beyond, the capacity stated or a unit is wrong, not the battery."""
+
+MOST_FILLS_PER_DAY = 2.0
+"""Energy each way over new capacity that is believed of a day at a charger."""
+
 _CONFIDENCE = 1.96  # two-sided 95 % of a normal distribution
 
 
@@ -79,6 +85,24 @@ class Visit:
     def hours(self) -> float:
         """Length of the visit [h]."""
         return (self.departure - self.arrival).total_seconds() / 3600.0
+
+
+def most_energy_kwh(new_capacity_kwh: float, hours: float) -> float:
+    """Most energy one way that is believed of a visit: twice the new capacity in each day begun.
+
+    A visit of weeks that feeds back daily moves more than the battery holds, so the limit grows with its days.
+
+    Args:
+        new_capacity_kwh: usable capacity when new [kWh].
+        hours: length of the visit [h].
+
+    Returns:
+        The limit for ``charged_kwh`` and for ``discharged_kwh`` [kWh].
+
+    >>> most_energy_kwh(60.0, 12.0), most_energy_kwh(60.0, 30.0)
+    (120.0, 240.0)
+    """
+    return MOST_FILLS_PER_DAY * new_capacity_kwh * max(1, math.ceil(hours / 24.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from bothways.app.cli import runtime
 from bothways.app.cli.main import app
 from bothways.domain.errors import InputError
 
@@ -56,6 +57,89 @@ def test_bad_input_is_named(visits: Path, change: tuple[str, str], options: list
     answer = CliRunner().invoke(app, ["soh", str(visits), "--capacity-kwh", "60", *options])
     assert isinstance(answer.exception, InputError)
     assert words in str(answer.exception)
+
+
+def refused(call: list[str]) -> InputError:
+    answer = CliRunner().invoke(app, call)
+    assert isinstance(answer.exception, InputError), answer.output
+    assert answer.stdout == ""
+    assert runtime.explain(answer.exception) == 2
+    return answer.exception
+
+
+def test_visits_that_cannot_fit_are_refused_each_with_its_line(visits: Path) -> None:
+    call = ["soh", str(visits), "--battery", "a", "--capacity-kwh"]
+    told = refused([*call, "5"]).problems
+    assert [problem.where.split("visits.csv")[1] for problem in told] == [
+        " line 2, column charged_kwh",
+        " line 3, column charged_kwh",
+    ]
+    assert all("2 × --capacity-kwh (5 kWh)" in problem.allowed and "not Wh" in problem.remedy for problem in told)
+    visits.write_text(visits.read_text().replace("32.0,0,", "32000,0,").replace("3.0,9.0,", "3.0,9000,"))
+    told = refused([*call, "60"]).problems
+    assert [(problem.found, problem.where.rsplit(" ", 1)[1]) for problem in told] == [
+        ("'32000'", "charged_kwh"),
+        ("'9000'", "discharged_kwh"),
+    ]
+
+
+def test_a_long_visit_may_move_more_than_the_battery_holds(tmp_path: Path) -> None:
+    path = tmp_path / "weeks.csv"
+    path.write_text(HEAD + "a,2025-03-01T18:00Z,2025-03-11T18:00Z,400,330,0.5,0.5,12\n")
+    answer = CliRunner().invoke(app, ["soh", str(path), "--capacity-kwh", "60"])
+    assert answer.exit_code == 0, answer.output
+
+
+def test_a_repeated_visit_is_refused_with_both_lines(visits: Path) -> None:
+    row = ROWS.splitlines()[0]
+    again = row.replace("2025-03-01T18:00Z", "2025-03-01T19:00+01:00")  # the same instant in other words
+    visits.write_text(visits.read_text() + again + "\n")
+    told = refused(["soh", str(visits), "--capacity-kwh", "60", "--battery", "a"]).problems
+    assert len(told) == 1
+    assert "line 6, column arrival" in told[0].where
+    assert "line 2" in told[0].found
+
+
+@pytest.mark.parametrize("capacity", ["17", "25", "40", "300", "60000"])
+def test_a_capacity_far_from_the_one_stated_is_refused_and_never_signed(
+    visits: Path, tmp_path: Path, capacity: str
+) -> None:
+    target, key = tmp_path / "c.json", tmp_path / "key.pem"
+    call = ["soh", str(visits), "--battery", "a", "--capacity-kwh", capacity]
+    error = refused([*call, "--certificate", str(target), "--key", str(key), "--new-key", "--issuer", "Depot"])
+    assert "--capacity-kwh" in str(error)
+    assert not target.exists()
+    assert not key.exists()
+
+
+def test_all_faults_of_the_options_are_told_together(visits: Path) -> None:
+    call = ["soh", str(visits), "--capacity-kwh", "inf", "--window-days", "inf", "--resistance", "nan"]
+    told = refused([*call, "--charge-efficiency", "90", "--soc-error", "-1", "--new-key"]).problems
+    assert {problem.where for problem in told} == {
+        "--capacity-kwh",
+        "--window-days",
+        "--resistance",
+        "--charge-efficiency",
+        "--soc-error",
+        "--certificate",
+    }
+
+
+def test_a_state_of_charge_in_percent_is_named_as_such(visits: Path) -> None:
+    visits.write_text(visits.read_text().replace("0.90", "90"))
+    told = refused(["soh", str(visits), "--capacity-kwh", "60", "--battery", "a"]).problems
+    assert "divide percent by 100" in told[0].remedy
+
+
+def test_one_visit_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "one.csv"
+    path.write_text(HEAD + "a,2025-03-01T18:00Z,2025-03-02T06:00Z,32.0,-0.0,0.30,0.80,12\n")
+    call = ["soh", str(path), "--capacity-kwh", "60"]
+    words = CliRunner().invoke(app, call).stdout
+    assert "1 visit from" in words
+    assert words.count("1 visit\n") == 1
+    assert ", 0 kWh fed back (0.0 full cycles)" in words
+    assert "-0.0" not in CliRunner().invoke(app, [*call, "--json"]).stdout
 
 
 def test_an_empty_table(visits: Path) -> None:

@@ -19,10 +19,10 @@ def age(
         typer.Argument(help="Table with a column of instants and one of state of charge (0…1).", show_default=False),
     ],
     model: Annotated[str, typer.Option("--model", help="A cell, or all.")] = "all",
-    years: Annotated[
-        float, typer.Option("--years", min=0.01, max=60.0, help="The profile repeats up to this age.")
-    ] = 10.0,
-    capacity_kwh: Annotated[float, typer.Option("--capacity-kwh", min=0.001, help="Usable capacity when new.")] = 60.0,
+    years: Annotated[float, typer.Option("--years", help="The profile repeats up to this age (0.01…60 years).")] = 10.0,
+    capacity_kwh: Annotated[
+        float, typer.Option("--capacity-kwh", help="Usable capacity when new [kWh], above 0.")
+    ] = 60.0,
     temperature_c: Annotated[
         float | None, typer.Option("--temperature", help="Temperature of the cells [°C], instead of a column.")
     ] = None,
@@ -31,11 +31,12 @@ def age(
     timestamp_column: Annotated[str, typer.Option(help="Column with the instants.")] = "timestamp",
     tz: Annotated[str | None, typer.Option("--tz", help="IANA zone of instants without offset.")] = None,
     replacement: Annotated[
-        float | None, typer.Option("--replacement", min=0.0, help="Price of a new battery per kWh, for wear in money.")
+        float | None, typer.Option("--replacement", help="Price of a new battery per kWh, for wear in money.")
     ] = None,
     residual: Annotated[
-        float, typer.Option("--residual", min=0.0, help="What it brings per kWh at the end of first life (80 %).")
-    ] = 0.0,
+        float | None,
+        typer.Option("--residual", help="What it brings per kWh at the end of first life (80 %); 0 if left out."),
+    ] = None,
     figure: Annotated[
         Path | None,
         typer.Option("--figure", help="Write the figure of capacity over years (HTML).", show_default=False),
@@ -52,8 +53,9 @@ def age(
     from bothways.battery import ageing  # noqa: PLC0415
     from bothways.battery.wear import BatteryValue  # noqa: PLC0415
 
-    models = _models(model)
-    value = None if replacement is None else BatteryValue(replacement, residual)
+    numbers = {"--years": years, "--capacity-kwh": capacity_kwh, "--temperature": temperature_c}
+    models = _check_options(model, numbers, replacement, residual)
+    value = None if replacement is None else BatteryValue(replacement, residual or 0.0)
     soc, celsius = _read(profile, soc_column, temperature_column, timestamp_column, tz, temperature_c)
     grid = soc.grid
     results = [
@@ -97,16 +99,35 @@ def age(
         _show(told, figure)
 
 
-def _models(name: str) -> list[Any]:
+def _check_options(
+    model: str, numbers: dict[str, float | None], replacement: float | None, residual: float | None
+) -> list[Any]:
+    """The cells asked for; all faults of the options come back together."""
+    from bothways.app.cli.ranges import CAPACITY_KWH, check_ranges  # noqa: PLC0415
+    from bothways.battery.ageing import COLDEST_C, HOTTEST_C  # noqa: PLC0415
     from bothways.battery.models import MODELS  # noqa: PLC0415
-    from bothways.domain.errors import InputError, Problem  # noqa: PLC0415
+    from bothways.domain.errors import Problems  # noqa: PLC0415
 
-    if name == "all":
-        return list(MODELS.values())
-    if name not in MODELS:
-        problem = Problem("--model", repr(name), f"all, {', '.join(MODELS)}", "Name one of these cells.")
-        raise InputError([problem])
-    return [MODELS[name]]
+    problems = Problems()
+    if model != "all" and model not in MODELS:
+        problems.add("--model", model, f"all, {', '.join(MODELS)}", "Name one of these cells.")
+    price = (0.0, 1e6, "per kWh of new capacity")
+    ranges = {
+        "--years": (0.01, 60.0, "years"),
+        "--capacity-kwh": CAPACITY_KWH,
+        "--temperature": (COLDEST_C, HOTTEST_C, "°C, of the cells"),
+        "--replacement": price,
+        "--residual": price,
+    }
+    check_ranges(problems, {**numbers, "--replacement": replacement, "--residual": residual}, ranges)
+    if residual is not None and replacement is None:
+        remedy = "Give --replacement too, or leave out --residual."
+        problems.add("--replacement", "nothing", "the price of a new battery, where --residual is given", remedy)
+    elif residual is not None and replacement is not None and residual > replacement:
+        allowed = f"at most --replacement, {replacement:g} per kWh"
+        problems.add("--residual", f"{residual:g}", allowed, "A used battery brings no more than a new one costs.")
+    problems.raise_if_any()
+    return list(MODELS.values()) if model == "all" else [MODELS[model]]
 
 
 def _read(
@@ -122,8 +143,6 @@ def _read(
     soc = read_series(path, soc_column, plausible=(0.0, 1.0), quantity="state of charge as a fraction", **common)
     allowed = f"a temperature of {COLDEST_C:g}…{HOTTEST_C:g} °C"
     if temperature_c is not None:
-        if not COLDEST_C <= temperature_c <= HOTTEST_C:
-            raise InputError([Problem("--temperature", f"{temperature_c:g}", allowed, "Give the cells' temperature.")])
         return soc, temperature_c
     if temperature_column not in read_table(path).columns:
         remedy = f"Add a column {temperature_column}, or give one temperature with --temperature (for example 20)."

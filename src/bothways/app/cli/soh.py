@@ -10,6 +10,8 @@ import typer
 if TYPE_CHECKING:
     from bothways.battery.health import HealthRecord, Visit
 
+_CHECK_UNITS = "Check that --capacity-kwh is in kWh (not Wh) and that of this battery, and the units of the columns."
+
 _OPTIONAL = ("discharged_kwh", "soc_at_arrival", "soc_at_departure", "temperature_c")
 
 
@@ -17,17 +19,15 @@ def soh(
     visits: Annotated[
         Path, typer.Argument(help="Table of visits to chargers: arrival, departure, charged_kwh, …", show_default=False)
     ],
-    capacity_kwh: Annotated[float, typer.Option("--capacity-kwh", min=0.001, help="Usable capacity when new.")],
+    capacity_kwh: Annotated[float, typer.Option("--capacity-kwh", help="Usable capacity when new [kWh], above 0.")],
     battery: Annotated[
         str | None, typer.Option("--battery", help="The vehicle_id to take; needed where the table has several.")
     ] = None,
-    charge_efficiency: Annotated[float, typer.Option(min=0.01, max=1.0, help="Stored per AC energy.")] = 0.9,
-    discharge_efficiency: Annotated[float, typer.Option(min=0.01, max=1.0, help="AC per stored energy.")] = 0.9,
-    soc_error: Annotated[
-        float, typer.Option(min=0.0001, max=0.5, help="Standard error of one state of charge.")
-    ] = 0.01,
-    window_days: Annotated[float, typer.Option(min=1.0, help="Older visits do not tell the capacity [days].")] = 180.0,
-    resistance: Annotated[float | None, typer.Option(min=0.01, help="Resistance over new, where measured.")] = None,
+    charge_efficiency: Annotated[float, typer.Option(help="Stored per AC energy (0.01…1).")] = 0.9,
+    discharge_efficiency: Annotated[float, typer.Option(help="AC per stored energy (0.01…1).")] = 0.9,
+    soc_error: Annotated[float, typer.Option(help="Standard error of one state of charge (0.0001…0.5).")] = 0.01,
+    window_days: Annotated[float, typer.Option(help="Older visits do not tell the capacity [days].")] = 180.0,
+    resistance: Annotated[float | None, typer.Option(help="Resistance over new, where measured.")] = None,
     tz: Annotated[str | None, typer.Option("--tz", help="IANA zone of instants without offset.")] = None,
     certificate: Annotated[
         Path | None, typer.Option("--certificate", help="Write a signed certificate (JSON).", show_default=False)
@@ -49,8 +49,16 @@ def soh(
     from bothways.battery.certificate import payload_of  # noqa: PLC0415
     from bothways.battery.health import Metering, build_record  # noqa: PLC0415
 
-    _check_options(certificate, key, issuer, new_key=new_key)
-    name, found = _read_visits(visits, battery, tz)
+    numbers = {
+        "--capacity-kwh": capacity_kwh,
+        "--charge-efficiency": charge_efficiency,
+        "--discharge-efficiency": discharge_efficiency,
+        "--soc-error": soc_error,
+        "--window-days": window_days,
+        "--resistance": resistance,
+    }
+    _check_options(numbers, certificate, key, issuer, new_key=new_key)
+    name, found = _read_visits(visits, battery, tz, capacity_kwh)
     metering = Metering(
         charge_efficiency=charge_efficiency,
         discharge_efficiency=discharge_efficiency,
@@ -58,6 +66,7 @@ def soh(
         window=timedelta(days=window_days),
     )
     record = build_record(name, capacity_kwh, found, metering=metering, resistance_factor=resistance)
+    _check_health(record)
     payload = payload_of(record, issuer=issuer or "unsigned", issued=datetime.now(UTC).replace(microsecond=0))
     lines: list[str] = []
     if certificate is not None and key is not None:
@@ -111,10 +120,22 @@ def verify(
         raise typer.Exit(1)
 
 
-def _check_options(certificate: Path | None, key: Path | None, issuer: str, *, new_key: bool) -> None:
+def _check_options(
+    numbers: dict[str, float | None], certificate: Path | None, key: Path | None, issuer: str, *, new_key: bool
+) -> None:
+    from bothways.app.cli.ranges import CAPACITY_KWH, check_ranges  # noqa: PLC0415
     from bothways.domain.errors import Problems  # noqa: PLC0415
 
     problems = Problems()
+    ranges = {
+        "--capacity-kwh": CAPACITY_KWH,
+        "--charge-efficiency": (0.01, 1.0, ""),
+        "--discharge-efficiency": (0.01, 1.0, ""),
+        "--soc-error": (0.0001, 0.5, ""),
+        "--window-days": (1.0, 36500.0, "days"),
+        "--resistance": (0.01, 100.0, "over new"),
+    }
+    check_ranges(problems, numbers, ranges)
     if certificate is not None and key is None:
         problems.add("--key", "nothing", "the private key that signs", "Name it, with --new-key to make one.")
     if certificate is not None and not issuer.strip():
@@ -122,6 +143,20 @@ def _check_options(certificate: Path | None, key: Path | None, issuer: str, *, n
     if certificate is None and (key is not None or new_key):
         problems.add("--certificate", "nothing", "where to write the certificate", "Name a file, or leave out the key.")
     problems.raise_if_any()
+
+
+def _check_health(record: HealthRecord) -> None:
+    """Refuses a record whose capacity does not belong to the battery stated, before anybody signs it."""
+    from bothways.battery.health import PLAUSIBLE_HEALTH  # noqa: PLC0415
+    from bothways.domain.errors import InputError, Problem  # noqa: PLC0415
+
+    low, high = PLAUSIBLE_HEALTH
+    if record.health is None or record.estimate is None or low <= record.health[0] <= high:
+        return
+    new = record.new_capacity_kwh
+    found = f"{new:g} kWh when new, and {record.estimate.capacity_kwh:.3g} kWh from the visits ({record.health[0]:.3%})"
+    allowed = f"visits that tell {low:.0%} to {high:.0%} of the new capacity: {low * new:g} to {high * new:g} kWh"
+    raise InputError([Problem("--capacity-kwh", found, allowed, _CHECK_UNITS)])
 
 
 def _sign(payload: dict[str, object], target: Path, key: Path, *, new_key: bool) -> list[str]:
@@ -139,7 +174,7 @@ def _sign(payload: dict[str, object], target: Path, key: Path, *, new_key: bool)
     return [*lines, f"certificate: {target}, signed with key {fingerprint(public_key)}"]
 
 
-def _read_visits(path: Path, battery: str | None, tz: str | None) -> tuple[str, list[Visit]]:
+def _read_visits(path: Path, battery: str | None, tz: str | None, capacity_kwh: float) -> tuple[str, list[Visit]]:
     """Reads the visits of one battery; all faults of the table come back together."""
     from datetime import UTC, datetime  # noqa: PLC0415
 
@@ -166,6 +201,8 @@ def _read_visits(path: Path, battery: str | None, tz: str | None) -> tuple[str, 
     backward = (end.epoch_s <= begin.epoch_s) & (begin.fault == 0) & (end.fault == 0)
     rows.add(backward, "departure", frame["departure"], "a departure after the arrival", "Correct the instants.")
     numbers = _read_numbers(frame, rows)
+    _check_energy(frame, rows, numbers, (end.epoch_s - begin.epoch_s) / 3600.0, capacity_kwh)
+    _check_repeated(rows, begin, end)
     rows.raise_if_any()
     return name, [
         Visit(
@@ -175,6 +212,37 @@ def _read_visits(path: Path, battery: str | None, tz: str | None) -> tuple[str, 
         )
         for row in range(frame.height)
     ]
+
+
+def _check_energy(frame: Any, rows: Any, numbers: dict[str, list[Any]], hours: Any, capacity_kwh: float) -> None:
+    """Refuses visits whose energy could not fit the battery."""
+    import numpy as np  # noqa: PLC0415
+
+    from bothways.battery.health import MOST_FILLS_PER_DAY, most_energy_kwh  # noqa: PLC0415
+
+    most = np.array([most_energy_kwh(capacity_kwh, float(length)) for length in hours])
+    allowed = f"at most {MOST_FILLS_PER_DAY:g} × --capacity-kwh ({capacity_kwh:g} kWh) in each day begun of a visit"
+    for column in ("charged_kwh", "discharged_kwh"):
+        if column in numbers:
+            energy = np.array([np.nan if value is None else value for value in numbers[column]])
+            rows.add(energy > most, column, frame[column], allowed, _CHECK_UNITS)  # NaN compares as False
+
+
+def _check_repeated(rows: Any, begin: Any, end: Any) -> None:
+    """Refuses visits of the same span as an earlier one: they would count twice."""
+    import numpy as np  # noqa: PLC0415
+
+    readable = (begin.fault == 0) & (end.fault == 0)
+    spans = list(zip(begin.epoch_s.tolist(), end.epoch_s.tolist(), strict=True))
+    first: dict[tuple[int, int], int] = {}
+    again = np.zeros(len(spans), dtype=np.bool_)
+    for row in np.flatnonzero(readable).tolist():
+        again[row] = first.setdefault(spans[row], row) != row
+
+    def told(row: int) -> str:
+        return f"the same arrival and departure as {rows.place(first[spans[row]])}"
+
+    rows.add(again, "arrival", told, "each visit of a battery once", "Remove the repeated row.")
 
 
 def _read_numbers(frame: Any, rows: Any) -> dict[str, list[Any]]:
@@ -193,8 +261,10 @@ def _read_numbers(frame: Any, rows: Any) -> dict[str, list[Any]]:
         rows.add_faults(Numbers(numbers.values, fault), frame[column], column, "a number with a decimal point")
         low, *_, high = ranges.get(column, (0.0, 1.0))
         odd = (numbers.values < low) | (numbers.values > high)  # NaN compares as False
-        rows.add(odd, column, frame[column], f"a number from {low:g} to {high:g}", "Correct the value or its unit.")
-        read[column] = [None if np.isnan(value) else float(value) for value in numbers.values]
+        fraction = column.startswith("soc")
+        remedy = "Give a fraction from 0 to 1; divide percent by 100." if fraction else "Correct the value or its unit."
+        rows.add(odd, column, frame[column], f"a number from {low:g} to {high:g}", remedy)
+        read[column] = [None if np.isnan(value) else float(value) + 0.0 for value in numbers.values]  # no -0.0
     return read
 
 
@@ -224,8 +294,9 @@ def _choose(frame: Any, battery: str | None, problems: Any) -> tuple[str, Any]:
 def _record_lines(record: HealthRecord) -> list[str]:
     lines = [f"battery {record.battery_id}, {record.new_capacity_kwh:g} kWh when new"]
     lines.append(
-        f"{record.visits} visits from {record.first:%Y-%m-%d} to {record.last:%Y-%m-%d}: {record.charged_kwh:.0f} kWh "
-        f"charged, {record.discharged_kwh:.0f} kWh fed back ({record.discharge_cycles:.1f} full cycles)"
+        f"{_counted(record.visits)} from {record.first:%Y-%m-%d} to {record.last:%Y-%m-%d}: "
+        f"{record.charged_kwh:.0f} kWh charged, {record.discharged_kwh:.0f} kWh fed back "
+        f"({record.discharge_cycles:.1f} full cycles)"
     )
     health, estimate = record.health, record.estimate
     if health is None or estimate is None:
@@ -235,7 +306,7 @@ def _record_lines(record: HealthRecord) -> list[str]:
     else:
         lines.append(
             f"capacity {estimate.capacity_kwh:.1f} kWh (95 %: {estimate.low_kwh:.1f} to {estimate.high_kwh:.1f}) from "
-            f"{estimate.visits} visits" + (f", {estimate.left_out} left out as odd" if estimate.left_out else "")
+            f"{_counted(estimate.visits)}" + (f", {estimate.left_out} left out as odd" if estimate.left_out else "")
         )
         lines.append(f"state of health {health[0]:.1%} (95 %: {health[1]:.1%} to {health[2]:.1%}): {record.stage}")
     if record.resistance_factor is not None:
@@ -247,3 +318,7 @@ def _record_lines(record: HealthRecord) -> list[str]:
             f"of {placed:.0f} h at chargers {full / placed:.0%} above 80 % of charge, {hot / placed:.0%} above 30 °C"
         )
     return lines
+
+
+def _counted(visits: int) -> str:
+    return "1 visit" if visits == 1 else f"{visits} visits"
