@@ -1,6 +1,7 @@
 """Builds a :class:`~bothways.tariffs.structure.Tariff` from OpenEI URDB JSON, as published.
 
-Missing fields are accepted; fields that are not understood are kept in ``Tariff.extra`` and named in a warning.
+Missing fields are accepted; fields that are not understood are kept in ``Tariff.extra`` and named in a warning, or
+refused where their name is nearly that of a charge which the file lacks: that charge would be missing on the bill.
 Names of fields are read whatever their case (``lookbackPercent`` and ``lookbackpercent`` both occur).
 Source of the format: OpenEI, Utility Rate Database API, version 8, response fields.
 """
@@ -17,6 +18,7 @@ from types import MappingProxyType
 from bothways.domain.errors import Problems
 from bothways.tariffs.extension import EXTENSION, Extension, read_extension
 from bothways.tariffs.fields import LARGEST, Fields, shown
+from bothways.tariffs.plausibility import doubtful_prices
 from bothways.tariffs.rates import KW_PER_HP, read_demand_periods, read_energy_periods
 from bothways.tariffs.structure import (
     EVERY_HOUR_0,
@@ -90,7 +92,7 @@ def tariff_from_urdb(mapping: object, *, name_of_source: str = "") -> ImportedTa
 
     Raises:
         InputError: with every problem found: wrong shapes, holes in schedules, periods that do not exist, NaN,
-            negative tiers, unknown words, unknown keys of the extension.
+            negative tiers, unknown words, unknown keys of the extension, misspelt names of charges.
 
     >>> flat = tariff_from_urdb({"name": "Flat", "energyratestructure": [[{"rate": 0.2}]], "fixedmonthlycharge": 5})
     >>> flat.tariff.energy[0][0].rate, flat.tariff.fixed.per_month
@@ -102,7 +104,7 @@ def tariff_from_urdb(mapping: object, *, name_of_source: str = "") -> ImportedTa
     extension = read_extension(fields, rate.get(EXTENSION))
     tariff = _tariff(fields, rate, extension)
     fields.problems.raise_if_any()
-    return ImportedTariff(tariff, tuple(fields.warnings))
+    return ImportedTariff(tariff, (*fields.warnings, *doubtful_prices(tariff)))
 
 
 def _rate_of(fields: Fields, mapping: object) -> dict[str, object]:
@@ -366,8 +368,11 @@ def _extra(fields: Fields, rate: Mapping[str, object]) -> Mapping[str, object]:
     ):
         if extra.get(name) not in (None, 0):  # no set: a junk value may not be hashable
             fields.warnings.append(f"{name} is kept and not used: {what}")
+    absent = sorted(name for name in CHARGED if rate.get(name) is None)
     for name in sorted(extra.keys() - DESCRIPTIVE):
-        near = difflib.get_close_matches(name, sorted(CHARGED - rate.keys()), n=1, cutoff=0.85)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        fields.warnings.append(f"unknown field {shown(name)} is kept and not used{hint}")
+        near = difflib.get_close_matches(name, absent, n=1, cutoff=0.85)
+        if near:  # only a warning would leave the charge out of the bill
+            fields.fault(shown(name)[1:-1], "an unknown field", "fields of OpenEI URDB", f"Did you mean {near[0]!r}?")
+        else:
+            fields.warnings.append(f"unknown field {shown(name)} is kept and not used")
     return MappingProxyType(extra)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bothways.adapters.files.series import read_series
 from bothways.app.cli import main
+from bothways.domain.errors import InputError
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 FLAT = {"name": "Flat", "energyratestructure": [[{"rate": 0.1, "sell": 0.04}]], "fixedmonthlycharge": 5}
@@ -182,3 +184,78 @@ def test_t1_through_the_command(run, tmp_path):
     code, out, _ = run(["bill", "--tariff", tariff, "--load", str(path), "--tz", "UTC", "--json"])
     assert code == 0
     assert json.loads(out)["total"] == 21525.74
+
+
+def test_a_misspelt_charge_ends_the_bill(files, run):
+    code, out, err = run([*files({"name": "x", "energyratestruture": [[{"rate": 0.1}]]}), "--tz", "UTC"])
+    assert (code, out) == (2, "")
+    assert "Did you mean 'energyratestructure'?" in err
+
+
+def test_doubtful_prices_are_said_on_stderr_and_billed_all_the_same(files, run, tmp_path):
+    tariff = {**FLAT, "energyratestructure": [[{"rate": 120}]], "flatdemandstructure": [[{"rate": -9}]]}
+    code, out, err = run([*files(tariff), "--tz", "UTC", "--json"])
+    assert (code, json.loads(out)["months"][0]["demand_flat"]) == (0, -18.0)
+    assert "warning: energyratestructure[0][0] has a price of 120 USD per kWh" in err
+    assert "warning: flatdemandstructure[0][0] has a demand rate of -9 USD per kW" in err
+    prices = tmp_path / "prices.csv"
+    rows = [f"{(datetime(2018, 1, 1) + timedelta(hours=n)).isoformat()},45" for n in range(744)]
+    prices.write_text("\n".join(["timestamp,price", *rows]), encoding="utf-8")
+    arguments = files({"name": "dynamic", "bothways": {"price_series": {"factor": 1}, "currency": "EUR"}})
+    code, _, err = run([*arguments, "--tz", "UTC", "--json", "--prices", str(prices)])
+    assert code == 0
+    assert f"warning: {prices}: 744 of 744 prices of the series are beyond 5 EUR per kWh" in err
+
+
+def test_missing_columns_name_the_option(files, run, tmp_path):
+    arguments = [*files({"name": "x", "bothways": {"price_series": {}}}, columns=("power",)), "--tz", "UTC"]
+    prices = tmp_path / "prices.csv"
+    prices.write_text("timestamp,eur_per_mwh\n2018-01-01,40\n2018-01-02,50\n", encoding="utf-8")
+    code, _, err = run([*arguments, "--prices", str(prices), "--generation-column", "pv_kw"])
+    said = " ".join(err.split())
+    assert code == 2
+    assert "must be called load_kw" in said
+    assert "--price-column" in said
+    assert "--generation-column" in said
+
+
+def test_the_column_of_times_has_no_option(files, run, tmp_path):
+    arguments = files()
+    (tmp_path / "load.csv").write_text("when,load_kw\n2018-01-01T00:00Z,1\n2018-01-01T01:00Z,1\n", encoding="utf-8")
+    code, _, err = run([*arguments, "--tz", "UTC"])
+    assert code == 2
+    assert "Call the column of times timestamp." in " ".join(err.split())
+
+
+def test_local_times_without_a_zone_lead_to_the_option(files, run, tmp_path):
+    arguments = files()
+    hours = ["2019-11-03T00:00", "2019-11-03T01:00", "2019-11-03T01:00", "2019-11-03T02:00", "2019-11-03T03:00"]
+    (tmp_path / "load.csv").write_text("\n".join(["timestamp,load_kw", *(f"{h},1" for h in hours)]), encoding="utf-8")
+    code, _, err = run(arguments)
+    said = " ".join(err.split())
+    assert code == 2
+    assert "Remove the duplicate row. If the times have no offset and follow daylight saving" in said
+    assert "--tz America/Los_Angeles" in said
+    assert run([*arguments, "--tz", "America/Los_Angeles"])[0] == 0
+
+
+def test_times_that_do_not_exist_lead_to_the_option(files, run, tmp_path):
+    arguments = files()
+    rows = [f"2019-03-10T0{hour}:00,1" for hour in range(5)]
+    (tmp_path / "load.csv").write_text("\n".join(["timestamp,load_kw", *rows]), encoding="utf-8")
+    code, _, err = run([*arguments, "--tz", "America/Los_Angeles"])
+    assert code == 2
+    assert "--tz Etc/GMT+8" in " ".join(err.split())
+
+
+def test_filling_of_gaps_is_only_suggested_where_it_can_be_chosen(files, run, tmp_path):
+    arguments = files()
+    load = tmp_path / "load.csv"
+    rows = [f"2018-01-01T0{hour}:00Z,1" for hour in (0, 1, 2, 6, 7)]
+    load.write_text("\n".join(["timestamp,load_kw", *rows]), encoding="utf-8")
+    code, _, err = run([*arguments, "--tz", "UTC"])
+    assert code == 2
+    assert "Add the missing rows." in " ".join(err.split())
+    assert "filled" not in err
+    with pytest.raises(InputError, match="or allow longer gaps to be filled"):
+        read_series(load, "load_kw", fill="hold", fill_up_to=1)

@@ -3,6 +3,7 @@
 import json
 import math
 from datetime import UTC, date, datetime, time
+from pathlib import Path
 
 import pytest
 
@@ -65,12 +66,52 @@ def test_every_tier_field_is_read():
     assert read.unit.per_kw
 
 
-def test_unknown_fields_are_kept_and_named_with_a_hint():
-    imported = tariff_from_urdb({**FLAT, "flatdemandmonth": [0] * 12, "label": "abc", "colour": "blue"})
+def test_unknown_fields_are_kept_and_named():
+    imported = tariff_from_urdb({**FLAT, "label": "abc", "colour": "blue"})
     assert imported.tariff.extra["colour"] == "blue"
     assert imported.tariff.extra["label"] == "abc"
-    assert len(imported.warnings) == 2
-    assert any("'flatdemandmonth'" in text and "did you mean 'flatdemandmonths'" in text for text in imported.warnings)
+    assert imported.warnings == ("unknown field 'colour' is kept and not used",)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("energyratestruture", "energyratestructure"),
+        ("flatdemandmonth", "flatdemandmonths"),
+        ("fixedmontlycharge", "fixedmonthlycharge"),
+        ("bothway", "bothways"),
+    ],
+)
+def test_a_misspelt_charge_is_refused_as_it_would_be_missing_on_the_bill(wrong, meant):
+    found = problems_of({"name": "slip", "energyweekdayschedule": ZEROS, wrong: [[{"rate": 0.2}]]})
+    assert list(found) == [wrong]
+    assert found[wrong].remedy == f"Did you mean {meant!r}?"
+
+
+def test_a_misspelt_charge_is_refused_where_the_right_one_is_null():
+    assert list(problems_of({"energyratestructure": None, "energyratestruture": [[{"rate": 0.2}]]})) == [
+        "energyratestruture"
+    ]
+
+
+def test_a_near_name_beside_the_right_field_is_only_named():
+    imported = tariff_from_urdb({**FLAT, "energyratestructures": []})
+    assert imported.warnings == ("unknown field 'energyratestructures' is kept and not used",)
+
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples").rglob("data/*.json"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_tariffs_of_the_examples_are_plausible(path):
+    imported = tariff_from_urdb(json.loads(path.read_text(encoding="utf-8")))
+    assert not [text for text in imported.warnings if "hardly ever" in text or "check the sign" in text]
+
+
+@pytest.mark.parametrize("name", ["urdb_pge_e19_secondary_2019.json", "urdb_psco_rd.json", "urdb_sce_gs2_tou_b.json"])
+def test_published_tariffs_are_plausible(bench_data, name):
+    imported = tariff_from_urdb(json.loads((bench_data / name).read_text(encoding="utf-8")))
+    assert not [text for text in imported.warnings if "hardly ever" in text or "check the sign" in text]
 
 
 def test_charges_that_cannot_be_billed_are_named():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -57,6 +58,8 @@ def read_series(
     unit_factor: float = 1.0,
     fill: Literal["none", "hold"] = "none",
     fill_up_to: int = 0,
+    column_remedies: Mapping[str, str] = MappingProxyType({}),
+    order_hint: str = "",
 ) -> Series:
     """Reads a column of a CSV (``.gz`` too) or Parquet file as a series of equal steps.
 
@@ -75,6 +78,8 @@ def read_series(
         fill: ``hold`` repeats the last value over gaps and empty cells of at most ``fill_up_to`` steps, and says so
             in the warnings; ``none`` makes them problems.
         fill_up_to: longest run that is filled [steps].
+        column_remedies: what to do where a column is missing, by its name: the option that names another one.
+        order_hint: sentence added to the remedy where rows repeat, run backward or are missing.
 
     Returns:
         The series in the file's own step.
@@ -84,7 +89,7 @@ def read_series(
     """
     table = read_numbered_table(path)
     _check_zone(tz, table.source)
-    _check_columns(table, (timestamp, column))
+    _check_columns(table, (timestamp, column), column_remedies)
     rows = RowProblems(table.source, table.place)
     stamps, raw = table.frame[timestamp], table.frame[column]
     instants = parse_instants(stamps, tz)
@@ -95,7 +100,8 @@ def read_series(
     if np.any(instants.fault):
         rows.raise_if_any()
     epoch = in_order(instants)
-    step_s = _check_steps(rows, instants, epoch, stamps, timestamp, hold)
+    order = _OrderRemedies(fillable=fill == "hold", hint=order_hint)
+    step_s = _check_steps(rows, instants, epoch, stamps, timestamp, hold, order)
     rows.raise_if_any()
     at = (epoch - epoch[0]) // step_s
     values = np.full(int(at[-1]) + 1, np.nan)
@@ -116,13 +122,15 @@ def _check_zone(tz: str | None, source: str) -> None:
         raise InputError([problem]) from error
 
 
-def _check_columns(table: NumberedTable, wanted: Sequence[str]) -> None:
+def _check_columns(table: NumberedTable, wanted: Sequence[str], remedies: Mapping[str, str]) -> None:
     problems = Problems(at=table.source)
     names = table.frame.columns
     for name in wanted:
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
-            remedy = f"Did you mean {near[0]!r}?" if near else "Rename the column, or say which one it is."
+            guess = f"Did you mean {near[0]!r}?" if near else ""
+            told = f"{guess} {remedies.get(name, '')}".strip()
+            remedy = told or "Rename the column, or say which one it is."
             listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
             problems.add("header", f"no column {name!r} among: {listed}", f"a column {name!r}", remedy)
     if table.frame.height < 2:
@@ -144,7 +152,9 @@ def _check_values(
     if not odd.any():
         return
     remedy = "Correct the value or its unit."
-    if np.all((values[odd] / 1000.0 >= low) & (values[odd] / 1000.0 <= high)):
+    if plausible == (0.0, 1.0):
+        remedy = "Give a fraction from 0 to 1; divide percent by 100."
+    elif np.all((values[odd] / 1000.0 >= low) & (values[odd] / 1000.0 <= high)):
         remedy = (
             "The values may be 1000 times too large (W where kW is meant, per MWh where per kWh is): check the unit."
         )
@@ -167,9 +177,26 @@ def in_order(instants: Instants) -> Ints:
     return epoch
 
 
+@dataclass(frozen=True)
+class _OrderRemedies:
+    """What can be done about rows that are out of step: depends on what the caller lets its user choose."""
+
+    fillable: bool
+    hint: str
+
+    def __call__(self, remedy: str) -> str:
+        return f"{remedy} {self.hint}".strip()
+
+    @property
+    def gap(self) -> str:
+        filled = ", or allow longer gaps to be filled by holding the value before" if self.fillable else ""
+        return self(f"Add the missing rows{filled}.")
+
+
 def _check_steps(
-    rows: RowProblems, instants: Instants, epoch: Ints, stamps: pl.Series, timestamp: str, hold: int
-) -> int:
+    rows: RowProblems, instants: Instants, epoch: Ints, stamps: pl.Series, timestamp: str, hold: int,
+    remedies: _OrderRemedies,
+) -> int:  # fmt: skip
     """Finds the step [s] and notes every difference that is another one."""
     difference = np.diff(epoch)
     forward = difference[difference > 0]
@@ -188,14 +215,13 @@ def _check_steps(
     def told(row: int) -> str:
         return f"{stamps[row]} after {stamps[row - 1]}"
 
-    rows.add(after == 0, timestamp, told, ordered, "Remove the duplicate row.")
-    rows.add(after < 0, timestamp, told, ordered, "Sort the rows by time.")
+    rows.add(after == 0, timestamp, told, ordered, remedies("Remove the duplicate row."))
+    rows.add(after < 0, timestamp, told, ordered, remedies("Sort the rows by time."))
     off = (after > 0) & (after % step != 0)
     rows.add(off, timestamp, told, ordered, "Give all rows the same step, without seconds of drift.")
     missing = after // step - 1
     gap = (after > step) & ~off & (missing > hold)
-    remedy = "Add the missing rows, or allow short gaps to be filled by holding the value before."
-    rows.add(gap, timestamp, lambda row: f"{told(row)}: {missing[row]} row(s) missing", ordered, remedy)
+    rows.add(gap, timestamp, lambda row: f"{told(row)}: {missing[row]} row(s) missing", ordered, remedies.gap)
     return step
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -29,6 +30,7 @@ _TITLES = {
     "energy": "energy", "demand_tou": "demand (time of use)", "demand_flat": "demand (flat)", "fixed": "fixed",
     "export_credit": "export credit", "other": "other",
 }  # fmt: skip
+_NAME_THE_ZONE = "If the times have no offset and follow daylight saving, name their zone: --tz America/Los_Angeles."
 _OFFSET = re.compile(r"(Z|z|[+-]\d{2}(?::?\d{2})?)\s*$")
 _PRIOR = re.compile(r"\s*(?:(\d{4}-\d{2})\s*=)?\s*(\d+(?:\.\d+)?)\s*")
 
@@ -75,6 +77,7 @@ def _read_all(
     from bothways.adapters.files.series import read_series  # noqa: PLC0415
     from bothways.domain.errors import InputError, Problem  # noqa: PLC0415
     from bothways.domain.timegrid import month_label  # noqa: PLC0415
+    from bothways.tariffs.plausibility import doubtful_series  # noqa: PLC0415
 
     problems: list[Problem] = []
     imported = _tried(problems, lambda: _read_tariff(tariff))
@@ -83,16 +86,29 @@ def _read_all(
     local = _tried(problems, lambda: _zone(load, tz, known)) or "UTC"  # with a faulty zone other problems still show
     most = max_kw or _largest(known)
 
-    def column(name: str, low: float) -> Series:
-        return read_series(load, name, tz=local, plausible=(low, most), quantity=f"{name.removesuffix('_kw')} [kW]")
+    floating = tz is None and (known is None or known.timezone is None)
+    hint = _NAME_THE_ZONE if floating else ""
 
-    series = _tried(problems, lambda: column("load_kw", -most))
-    generation = None if generation_column is None else _tried(problems, lambda: column(generation_column, 0.0))
+    def column(path: Path, name: str, limits: tuple[float, float], quantity: str, remedy: str) -> Series:
+        named = {name: remedy, "timestamp": "Call the column of times timestamp."}
+        with _options_named():
+            return read_series(
+                path, name, tz=local, plausible=limits, quantity=quantity, column_remedies=named, order_hint=hint
+            )
+
+    fixed = "The column of the load must be called load_kw (in kW): rename it."
+    series = _tried(problems, lambda: column(load, "load_kw", (-most, most), "load [kW]", fixed))
+    generation = None
+    if (pv := generation_column) is not None:
+        what = f"{pv.removesuffix('_kw')} [kW]"
+        generation = _tried(
+            problems, lambda: column(load, pv, (0.0, most), what, "Name the column with --generation-column.")
+        )
     path, name = prices
     price = None
     if path is not None:
-        quantity, wide = "price per kWh or MWh", (-1e6, 1e6)
-        price = _tried(problems, lambda: read_series(path, name, tz=local, plausible=wide, quantity=quantity))
+        quantity, option = "price per kWh or MWh", "Name the column with --price-column."
+        price = _tried(problems, lambda: column(path, name, (-1e6, 1e6), quantity, option))
     if peaks and series is not None:
         first = month_label(int(series.grid.local.month_index[0]))
         _tried(problems, lambda: _check_prior_peaks(peaks, first))
@@ -101,6 +117,8 @@ def _read_all(
     if problems or imported is None or series is None:
         raise InputError(list(dict.fromkeys(problems)))
     warnings = [*imported.warnings, *series.warnings, *(price.warnings if price is not None else ())]
+    if price is not None:
+        warnings.extend(f"{path}: {text}" for text in doubtful_series(imported.tariff, price.values))
     warnings.extend(_zone_warnings(load, tz, local, imported.tariff))
     return _Inputs(imported.tariff, series, peaks, price, generation, warnings)
 
@@ -135,6 +153,25 @@ def _tried(problems: list[Any], read: Callable[[], _T]) -> _T | None:
     except InputError as error:
         problems.extend(error.problems)
         return None
+
+
+@contextmanager
+def _options_named() -> Iterator[None]:
+    """Words remedies about time zones with the option of this command."""
+    from bothways.domain.errors import InputError  # noqa: PLC0415
+    from bothways.mobility.cells import ALLOWED, Fault  # noqa: PLC0415
+
+    remedies = {
+        ALLOWED[Fault.NO_OFFSET][1]: "Add the offset (or Z), or name their zone: --tz America/Los_Angeles.",
+        ALLOWED[Fault.NO_SUCH_LOCAL_TIME][1]: (
+            "If the times have no daylight saving, name a fixed zone: --tz Etc/GMT+8 (8 h behind UTC)."
+        ),
+    }
+    try:
+        yield
+    except InputError as error:
+        told = [replace(problem, remedy=remedies.get(problem.remedy, problem.remedy)) for problem in error.problems]
+        raise InputError(told) from error
 
 
 def _read_tariff(path: Path) -> ImportedTariff:
