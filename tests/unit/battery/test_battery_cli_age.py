@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from bothways.app.cli import runtime
 from bothways.app.cli.main import app
 from bothways.battery.models import MODELS
 from bothways.domain.errors import InputError
@@ -75,3 +76,33 @@ def test_a_gap_in_time_is_refused_with_its_row(tmp_path: Path) -> None:
     answer = CliRunner().invoke(app, ["age", str(profile)])
     assert isinstance(answer.exception, InputError)
     assert "line 6, column timestamp" in str(answer.exception)
+
+
+@pytest.mark.parametrize(
+    ("options", "places"),
+    [
+        (["--residual", "200", "--replacement", "100"], ["--residual"]),
+        (["--residual", "20"], ["--replacement"]),
+        (["--replacement", "inf"], ["--replacement"]),
+        (["--capacity-kwh", "-60", "--years", "100"], ["--years", "--capacity-kwh"]),
+        (
+            ["--capacity-kwh", "nan", "--model", "lead", "--temperature", "nan", "--residual", "-1"],
+            ["--model", "--capacity-kwh", "--temperature", "--residual", "--replacement"],
+        ),
+    ],
+)
+def test_all_faults_of_the_options_are_told_together(tmp_path: Path, options: list[str], places: list[str]) -> None:
+    profile = write(tmp_path / "p.csv", [(0.5, 20.0)] * 3)
+    answer = CliRunner().invoke(app, ["age", str(profile), *options])
+    assert isinstance(answer.exception, InputError), answer.output
+    assert [problem.where for problem in answer.exception.problems] == places
+    assert runtime.explain(answer.exception) == 2
+
+
+def test_a_state_of_charge_in_percent_is_named_as_such(tmp_path: Path) -> None:
+    profile = write(tmp_path / "p.csv", [(80.0, 20.0), (50.0, 20.0), (60.0, 20.0)])
+    answer = CliRunner().invoke(app, ["age", str(profile)])
+    assert isinstance(answer.exception, InputError)
+    assert {problem.remedy for problem in answer.exception.problems} == {
+        "Give a fraction from 0 to 1; divide percent by 100."
+    }
