@@ -69,12 +69,12 @@ def _check_options(solver: str, schedule: Path | None) -> None:
 
     problems = Problems()
     known = ("auto", *SOLVERS)
-    if schedule is not None and schedule.suffix != ".npz":
-        problems.add("--schedule", str(schedule), "a name that ends in .npz", "Name it, for example, schedule.npz.")
     if solver not in known:
         problems.add("--solver", solver, ", ".join(known), "Name one of these, or leave the option out.")
-    if schedule is not None and schedule.is_dir():
-        problems.add("--schedule", str(schedule), "a file", "Name a file to write, for example schedule.npz.")
+    if schedule is not None and (schedule.is_dir() or schedule.suffix != ".npz"):
+        problems.add(
+            "--schedule", str(schedule), "a file whose name ends in .npz", "Name it, for example, schedule.npz."
+        )
     problems.raise_if_any()
 
 
