@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BOTHWAYS = str(Path(sys.executable).with_name("bothways"))
 STRATEGIES = ("uncontrolled", "smart", "bidirectional", "smart_foresight", "bidirectional_foresight")
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("examples")]  # each example is studied once
+pytestmark = pytest.mark.slow
 
 
 def study(name, folder):

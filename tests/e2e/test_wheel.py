@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("wheel")  # one environment serves all of them
-
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = 65534
 

@@ -18,6 +18,7 @@ from bothways.domain.timegrid import TimeGrid
 from bothways.studies.beliefs import Forecast, PriceBelief, published_until
 from bothways.studies.inputs import Assumption, Case, DemandTerm, Limits, StationaryBattery
 from bothways.studies.scenario import BatteryPart, CasePart, LoadPart, PricesPart, PvPart, Scenario
+from bothways.tariffs.plausibility import doubtful_series
 from bothways.tariffs.prices import PlanningPrices, planning_prices
 from bothways.tariffs.urdb import tariff_from_urdb
 
@@ -49,7 +50,8 @@ def load_case(part: CasePart, scenario: Scenario, grid: TimeGrid, folder: Path) 
     series = None
     if part.prices is not None:
         column = load_column(part.prices, grid, folder, (-_MAX_PRICE, _MAX_PRICE), "price [currency/kWh]")
-        series, warnings = column.values, [*warnings, *column.warnings]
+        series = column.values
+        warnings += [*column.warnings, *doubtful_series(imported.tariff, column.values)]
     seen = planning_prices(imported.tariff, grid, price_series=series)
     warnings += seen.notes
     load, load_said, load_warned = _load(part.load, grid, folder)

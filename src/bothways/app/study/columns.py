@@ -23,7 +23,7 @@ def read_column(part: SeriesPart, folder: Path, tz: str, plausible: tuple[float,
         plausible=plausible,
         quantity=quantity,
         unit_factor=part.factor,
-        fill="hold" if part.hold_gaps else "none",
+        fill="hold",
         fill_up_to=part.hold_gaps,
     )
 

@@ -119,7 +119,8 @@ class _Loading:
         )
         chargers = scenario.chargers.count or vehicles.stays.evse_count
         terms = investment_terms(scenario.investment, chargers) if scenario.investment else None
-        return Loaded(inputs, terms, self._ranges(vehicles), tuple(self.warnings + list(vehicles.warnings)))
+        warnings = dict.fromkeys([*self.warnings, *vehicles.warnings])  # two cases may share a file and its remarks
+        return Loaded(inputs, terms, self._ranges(vehicles), tuple(warnings))
 
     def _emissions(self) -> Emissions:
         part = self.scenario.emissions
