@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bothways.domain.timegrid import TimeGrid
+from bothways.tariffs.bill import BillMonth
+from bothways.tariffs.structure import Tariff
 
 DAYS_PER_YEAR = 365.25
 MONTHS_PER_YEAR = 12.0
@@ -37,3 +39,26 @@ class YearScale:
         days = grid.periods * grid.step_h / 24.0
         months = int(np.unique(grid.local.month_index).shape[0])
         return cls(DAYS_PER_YEAR / days, MONTHS_PER_YEAR / months)
+
+
+_MONTHLY_LINES = ("coincident peak", "excess of", "minimum charge")
+
+
+def monthly_amount(tariff: Tariff, month: BillMonth) -> float:
+    """The part of a month's bill that is charged once a month, however many of its days were studied [currency].
+
+    Demand unless the tariff bills it by the day, fixed charges unless they are per day, and of the other lines
+    coincident peaks, excess and minimum charges, and contracted capacity with a price per month.
+    """
+    amount = 0.0
+    if not tariff.tou_demand.daily:
+        amount += float(month.demand_tou)
+    if not tariff.flat_demand.daily:
+        amount += float(month.demand_flat)
+    if tariff.fixed.per_month or tariff.fixed.per_year or not tariff.fixed.per_day:
+        amount += float(month.fixed)
+    prefixes = list(_MONTHLY_LINES)
+    for direction, capacity in (("import", tariff.contracted_import), ("export", tariff.contracted_export)):
+        if capacity is not None and capacity.per_kw_month:
+            prefixes.append(f"contracted {direction} capacity")
+    return amount + sum(float(line.amount) for line in month.lines if line.name.startswith(tuple(prefixes)))

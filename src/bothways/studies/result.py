@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bothways.economics.emissions import AverageLedger, MarginalLedger
 from bothways.economics.figures import Figure
 from bothways.studies.inputs import Case, StudyInputs
-from bothways.studies.period import YearScale
+from bothways.studies.period import YearScale, monthly_amount
 from bothways.studies.runs import StrategyRun
 from bothways.tariffs.bill import Bill
 
@@ -183,10 +183,10 @@ class CaseResult:
     scale: YearScale
 
     def yearly_cost(self, key: str) -> float:
-        """Cost of a strategy per year: energy-like lines scaled by days, demand and fixed ones by months."""
+        """Cost of a strategy per year: what is charged once a month scaled by months, the rest by days."""
         outcome = self.outcome(key)
         bill = outcome.bill
-        monthly = sum(float(m.demand_tou) + float(m.demand_flat) + float(m.fixed) for m in bill.months)
+        monthly = sum(monthly_amount(self.case.tariff, month) for month in bill.months)
         by_days = float(bill.total) - monthly + outcome.wear_cost + outcome.unserved_cost
         return by_days * self.scale.by_days + monthly * self.scale.by_months
 
