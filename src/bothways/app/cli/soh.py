@@ -240,7 +240,7 @@ def _check_repeated(rows: Any, begin: Any, end: Any) -> None:
         again[row] = first.setdefault(spans[row], row) != row
 
     def told(row: int) -> str:
-        return f"the same arrival and departure as {rows.place(first[spans[row]])}"
+        return f"the same arrival and departure as{rows.place(first[spans[row]]).removeprefix(rows.source)}"
 
     rows.add(again, "arrival", told, "each visit of a battery once", "Remove the repeated row.")
 
