@@ -43,7 +43,8 @@ def _engine_then_highs() -> Solver:
 
 
 ENGINE_FROM = 300
-"""Vehicles from which ``auto`` takes the engine: below, HiGHS answers exactly within a fraction of a second."""
+"""Vehicles from which ``auto`` takes the engine. It is the faster one from about thirty, but below 300 HiGHS answers
+exactly within a fraction of a second, and the engine's kernels take many seconds to compile on their first use."""
 
 HIGHS_AFTER_ENGINE_UP_TO = 2_000
 """Vehicles up to which ``auto`` lets HiGHS finish what the engine left with too large a gap."""

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from bothways.domain.timegrid import TimeGrid
+from bothways.economics.statement import DAYS_PER_YEAR, Basis, Period
 from bothways.tariffs.bill import BillMonth
 from bothways.tariffs.structure import Tariff
 
-DAYS_PER_YEAR = 365.25
-MONTHS_PER_YEAR = 12.0
-DAYS_PER_MONTH = DAYS_PER_YEAR / MONTHS_PER_YEAR
+DAYS_PER_MONTH = float(DAYS_PER_YEAR) / 12.0
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,9 @@ class YearScale:
         >>> (scale.by_days, scale.by_months)
         (12.175, 12.0)
         """
-        days = grid.periods * grid.step_h / 24.0
         months = int(np.unique(grid.local.month_index).shape[0])
-        return cls(DAYS_PER_YEAR / days, MONTHS_PER_YEAR / months)
+        studied = Period(days=grid.periods * grid.step_h / 24.0, billing_months=months)
+        return cls(float(studied.factor(Basis.DAYS)), float(studied.factor(Basis.MONTHS)))
 
 
 _MONTHLY_LINES = ("coincident peak", "excess of", "minimum charge")

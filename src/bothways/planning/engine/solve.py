@@ -23,9 +23,6 @@ from bothways.planning.shortfall import explain, reach
 DENSE_UP_TO = 200_000
 """Fleets above this get their schedule in compact form unless asked otherwise."""
 
-FROM_VEHICLES = 30
-"""Vehicles from which the engine is the better choice where it supports the problem."""
-
 CORRECTIVE_UP_TO = 750.0
 """Vehicles present at once, on average, up to which the corrective form takes over when the fast form has stalled."""
 
@@ -88,11 +85,6 @@ def supports(problem: PlanProblem) -> str | None:
         if reason is not None:
             return reason
     return None
-
-
-def prefers(problem: PlanProblem) -> bool:
-    """Whether the engine is the faster of two exact ways: below some thirty vehicles HiGHS needs no longer than it."""
-    return problem.fleet.size >= FROM_VEHICLES
 
 
 def _unknown_feature(problem: PlanProblem) -> str | None:

@@ -42,11 +42,6 @@ def wall_ms(grid: TimeGrid) -> Floats:
     return np.asarray((grid.epoch_s + grid.utc_offset_s) * 1000.0, dtype=np.float64)
 
 
-def set_back(grid: TimeGrid) -> Ints:
-    """Steps at which the wall clock jumps back (the repeated hour of autumn begins there)."""
-    return np.flatnonzero(np.diff(grid.epoch_s + grid.utc_offset_s) <= 0) + 1
-
-
 def clock_changes(grid: TimeGrid) -> bool:
     """Whether the period contains a change between standard and summer time."""
     return bool(np.any(np.diff(grid.utc_offset_s)))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bothways.domain.errors import DomainError, SolverError
-from bothways.planning.engine.solve import EngineState, prefers, solve_engine, supports
+from bothways.planning.engine.solve import EngineState, solve_engine, supports
 from bothways.planning.evaluation import evaluate
 from bothways.planning.problem import DemandCharge, Fleet, PlanOptions, PlanProblem
 
@@ -138,11 +138,6 @@ def test_empty_fleet_has_a_plan() -> None:
         plan, _ = solve_engine(replace(problem, fleet=empty, base_load_kw=load))
         assert plan.status == "optimal"
         assert plan.power_kw.shape == (0, PERIODS)
-
-
-def test_small_fleets_are_left_to_the_exact_solver() -> None:
-    assert not prefers(_problem(10))
-    assert prefers(_problem(100))
 
 
 def test_long_stays_are_certified_too() -> None:
