@@ -13,11 +13,11 @@ from bothways.domain.timegrid import TimeGrid
 from bothways.mobility.sessions import DataQuality
 from bothways.simulation.stays import Stays
 from bothways.studies.beliefs import Forecast, PriceBelief
+from bothways.tariffs.prices import DemandTerm
 from bothways.tariffs.structure import Tariff
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -27,23 +27,6 @@ class Assumption:
     name: str
     value: str
     source: str
-
-
-@dataclass(frozen=True)
-class DemandTerm:
-    """A price on the highest import of one billing period within some steps.
-
-    Attributes:
-        price_per_kw: [currency/kW].
-        steps: which steps of the study count, shape ``(T,)``.
-        label: for messages: month and kind.
-        above_kw: peaks up to this cost nothing (a ratchet's floor, a contracted capacity, a tier's lower end) [kW].
-    """
-
-    price_per_kw: float
-    steps: Bools
-    label: str
-    above_kw: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from bothways.studies.compare import outcome_of
 from bothways.studies.inputs import (
     Assumption,
     Case,
-    DemandTerm,
     Emissions,
     Limits,
     PolicySettings,
@@ -27,6 +26,7 @@ from bothways.studies.inputs import (
 from bothways.studies.period import YearScale
 from bothways.studies.result import CaseResult, InvestmentResult, Sensitivity, SensitivityRow, StudyResult
 from bothways.studies.runs import Planning, StrategyRun, site_flows
+from bothways.tariffs.prices import DemandTerm
 from bothways.tariffs.structure import Amounts, DemandCharges, DemandTier, EnergyTier, Schedule, Tariff
 
 LATE_H = (16, 21)
@@ -142,7 +142,7 @@ def make_case(grid, name, *, office_kw=0.0, solar_kw=0.0, demand=True, battery=F
         battery=StationaryBattery(40.0, 20.0, 0.95, 0.95, 0.02) if battery else None,
         import_price=PriceBelief(np.where(late, 0.38, 0.11), None, step_s),
         export_price=PriceBelief(np.full(grid.periods, 0.05), None, step_s),
-        demand=(DemandTerm(9.5, every, "May"),) if demand else (),
+        demand=(DemandTerm(9.5, every, "2024-05", "flat"),) if demand else (),
     )
 
 

@@ -9,7 +9,8 @@ from bothways.domain.timegrid import TimeGrid
 from bothways.mobility.sessions import DataQuality
 from bothways.simulation.stays import Stays
 from bothways.studies.beliefs import Forecast, PriceBelief
-from bothways.studies.inputs import Case, DemandTerm, Emissions, Limits, PolicySettings, StudyInputs
+from bothways.studies.inputs import Case, Emissions, Limits, PolicySettings, StudyInputs
+from bothways.tariffs.prices import DemandTerm
 from bothways.tariffs.structure import EnergyTier, Tariff
 
 STEP_S = 900
@@ -77,7 +78,7 @@ def small_case(grid, *, office_kw=40.0, limits=None, battery=None, demand=10.0):
         battery=battery,
         import_price=PriceBelief(price, None, STEP_S),
         export_price=PriceBelief(np.zeros(grid.periods), None, STEP_S),
-        demand=(DemandTerm(demand, np.ones(grid.periods, dtype=np.bool_), "June"),) if demand else (),
+        demand=(DemandTerm(demand, np.ones(grid.periods, dtype=np.bool_), "2024-06", "flat"),) if demand else (),
     )
 
 

@@ -16,7 +16,7 @@ from bothways.app.study.columns import load_column, read_column
 from bothways.domain.errors import InputError, Problems
 from bothways.domain.timegrid import TimeGrid
 from bothways.studies.beliefs import Forecast, PriceBelief, published_until
-from bothways.studies.inputs import Assumption, Case, DemandTerm, Limits, StationaryBattery
+from bothways.studies.inputs import Assumption, Case, Limits, StationaryBattery
 from bothways.studies.scenario import BatteryPart, CasePart, LoadPart, PricesPart, PvPart, Scenario
 from bothways.tariffs.plausibility import doubtful_series
 from bothways.tariffs.prices import PlanningPrices, planning_prices
@@ -73,10 +73,7 @@ def load_case(part: CasePart, scenario: Scenario, grid: TimeGrid, folder: Path) 
         battery=_battery(part.battery),
         import_price=PriceBelief(seen.import_per_kwh, known, grid.step_s),
         export_price=PriceBelief(seen.export_per_kwh, known, grid.step_s),
-        demand=tuple(
-            DemandTerm(term.price_per_kw, term.steps, f"{term.month} {term.kind}", term.above_kw)
-            for term in seen.demand
-        ),
+        demand=seen.demand,
     )
     _check_hard_limit(part, case)
     named = tuple(Assumption(f"{part.name}: {item.name}", item.value, item.source) for item in said)
