@@ -6,7 +6,9 @@
     ├── InputError                a file or mapping given by a user is wrong; carries every problem at once
     ├── DomainError               a value breaks a rule of the field (a negative capacity, NaN in a price)
     ├── InfeasibleError           no schedule exists; carries the reasons
-    └── SolverError               a solver stopped without an answer that can be used
+    ├── SolverError               a solver stopped without an answer that can be used
+    ├── StoreError                the store cannot take or give now; nothing was acknowledged
+    └── GatewayError              a station is out of reach, did not answer, or refused
 """
 
 from __future__ import annotations
@@ -64,6 +66,14 @@ class InfeasibleError(BothwaysError):
 
 class SolverError(BothwaysError):
     """A solver ended without a usable answer."""
+
+
+class StoreError(BothwaysError):
+    """The store cannot take or give anything now. What was being stored is not acknowledged."""
+
+
+class GatewayError(BothwaysError):
+    """A station is out of reach, did not answer in time, or answered with an error."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,220 @@
+"""The ports: what the live use cases need from the outside. Adapters fulfil them, contract tests hold them to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from bothways.domain.timegrid import TimeGrid
+from bothways.operations.events import EvseKey, Sample, StationEvent
+from bothways.operations.orders import CommandResult, Composite, PowerOrder, SafeProfile
+from bothways.operations.stations import DriverNeed, EvseRecord, GridPermission, StationRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof that an event is durable.
+
+    Attributes:
+        new: False where the same event was stored before; nothing was counted twice.
+        transaction_id: the transaction's id, given by the store where the protocol asks the server for one.
+        missing: sequence numbers of the transaction that have not arrived yet.
+    """
+
+    new: bool
+    transaction_id: str = ""
+    missing: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionRow:
+    """A transaction as stored.
+
+    Attributes:
+        energy_import_kwh: energy into the vehicle so far [kWh]; register differences where registers exist.
+        energy_export_kwh: energy out of the vehicle so far [kWh].
+        missing: sequence numbers that never arrived.
+    """
+
+    station_id: str
+    transaction_id: str
+    evse_id: int
+    id_token: str
+    started_at: datetime | None
+    ended_at: datetime | None
+    energy_import_kwh: float
+    energy_export_kwh: float
+    missing: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SiteReading:
+    """One reading of the site's meter.
+
+    Attributes:
+        at: instant of measurement.
+        power_kw: import minus export at the grid connection [kW].
+        phase_kw: the same by phase, empty where unknown.
+        pv_kw: production [kW], at least 0; ``None`` where not metered.
+    """
+
+    at: datetime
+    power_kw: float
+    phase_kw: tuple[float, ...] = ()
+    pv_kw: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Published or forecast prices over a grid; arrays as tuples of length ``grid.periods`` [currency/kWh]."""
+
+    grid: TimeGrid
+    import_price: tuple[float, ...]
+    export_price: tuple[float, ...]
+    co2_kg_per_kwh: tuple[float, ...] = ()
+    source: str = ""
+
+
+class Clock(Protocol):
+    """Time, real or accelerated."""
+
+    def now(self) -> datetime:
+        """The instant, aware, UTC."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits for so many seconds of this clock."""
+        ...
+
+
+class Intake(Protocol):
+    """Where a gateway brings what stations say. Every method returns only when the fact is durable."""
+
+    async def receive(self, event: StationEvent) -> Receipt:
+        """Stores the event, then tells the live site of it."""
+        ...
+
+    async def authorize(self, station_id: str, id_token: str) -> str:
+        """Whether this token may charge here: ``Accepted``, ``Blocked``, ``Expired``, ``Invalid``."""
+        ...
+
+
+class StationRegistry(Protocol):
+    """Stations, their credentials and their registration."""
+
+    async def station(self, station_id: str) -> StationRecord | None:
+        """What is known of a station, or ``None`` for an unknown one."""
+        ...
+
+    async def stations(self, site_id: str | None = None) -> Sequence[StationRecord]:
+        """All stations, of one site or of all."""
+        ...
+
+    async def verify(self, station_id: str, secret: bytes) -> bool:
+        """Whether the secret is the station's, in constant time."""
+        ...
+
+    async def accept(self, station_id: str, at: datetime, model: str) -> None:
+        """Records that the station was accepted; survives reconnects and restarts."""
+        ...
+
+
+class Store(Protocol):
+    """Durable memory of the live system."""
+
+    async def append(self, event: StationEvent) -> Receipt:
+        """Stores one event and returns after the commit. The same event again changes nothing."""
+        ...
+
+    async def transactions(
+        self,
+        *,
+        station_id: str | None = None,
+        open_only: bool = False,
+        since: datetime | None = None,
+        limit: int = 1000,
+    ) -> Sequence[TransactionRow]:
+        """Transactions, the latest first."""
+        ...
+
+    async def samples(self, evse: EvseKey, measurand: str, start: datetime, end: datetime) -> Sequence[Sample]:
+        """Values of one measurand with ``start <= at < end``, in time's order."""
+        ...
+
+    async def need(self, need: DriverNeed) -> None:
+        """Keeps a driver's need."""
+        ...
+
+    async def needs(self, holders: Sequence[str]) -> Mapping[str, DriverNeed]:
+        """The latest need of each holder that stated one."""
+        ...
+
+    async def permission(self, site_id: str) -> GridPermission:
+        """The site's grid connection on paper; everything is missing where nothing was recorded."""
+        ...
+
+    async def add_station(self, record: StationRecord, secret_hash: str) -> None:
+        """Adds a station, or raises ``InputError`` where the id exists or existed before."""
+        ...
+
+    async def note(self, kind: str, subject: str, at: datetime, detail: Mapping[str, object]) -> None:
+        """Appends to the audit log."""
+        ...
+
+
+class ChargerGateway(Protocol):
+    """Chargers, whatever they speak."""
+
+    def connected(self) -> frozenset[str]:
+        """Stations with a live connection."""
+        ...
+
+    async def set_power(self, order: PowerOrder, evse: EvseRecord) -> CommandResult:
+        """Puts a setpoint on the wire, rounded toward zero; refuses what the station cannot be told safely."""
+        ...
+
+    async def set_safe_profile(self, profile: SafeProfile) -> CommandResult:
+        """Leaves a profile at the station that holds when the server is silent."""
+        ...
+
+    async def composite(self, evse: EvseKey) -> Composite | None:
+        """Asks the station what it holds to now; ``None`` where it cannot say."""
+        ...
+
+    async def start(self, evse: EvseKey, id_token: str) -> CommandResult:
+        """Asks the station to start a transaction."""
+        ...
+
+    async def stop(self, station_id: str, transaction_id: str) -> CommandResult:
+        """Asks the station to end a transaction."""
+        ...
+
+    async def call(self, station_id: str, action: str, payload: Mapping[str, object]) -> Mapping[str, object]:
+        """Sends any request of the station's protocol version; for administration.
+
+        Raises:
+            GatewayError: where the station is offline, did not answer, or answered with an error.
+        """
+        ...
+
+
+class MeterSource(Protocol):
+    """The site's meter."""
+
+    def readings(self) -> AsyncIterator[SiteReading]:
+        """Readings as they come, each with its own instant; a consumer judges their age."""
+        ...
+
+
+class SignalSource(Protocol):
+    """Prices and CO₂."""
+
+    async def prices(self, grid: TimeGrid) -> Prices:
+        """Prices over the grid.
+
+        Raises:
+            InputError: where the source does not cover it or its units are not plausible.
+        """
+        ...
