@@ -3,12 +3,53 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
-from bothways.planning.evaluation import Evaluation, evaluate
+from bothways.planning.evaluation import TOLERANCE, Coupled, Evaluation, evaluate
 from bothways.planning.problem import Floats, PlanOptions, PlanProblem, PlanSolution
-from bothways.planning.shortfall import Reach, explain
+from bothways.planning.shortfall import Reach, explain, number
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """Prices of the limits beside the meter; ``None`` where no solver has told any.
+
+    Attributes:
+        group: price that each group limit adds to its members' energy, ``(G, T)`` [currency/kWh].
+        reserve: shadow price of the energy reserve, ``(T,)`` [currency/kWh per step].
+    """
+
+    group: Floats | None = None
+    reserve: Floats | None = None
+
+    def group_of(self, problem: PlanProblem) -> Floats:
+        """The groups' prices, 0 where none are known."""
+        none = np.zeros((len(problem.group_limits), problem.periods))
+        return none if self.group is None else self.group
+
+    def reserve_of(self, problem: PlanProblem) -> Floats:
+        """The reserve's prices, 0 where none are known."""
+        none = np.zeros(0 if problem.energy_reserve is None else problem.periods)
+        return none if self.reserve is None else self.reserve
+
+
+def coupling_notes(problem: PlanProblem, coupled: Coupled) -> tuple[str, ...]:
+    """What a reader must not overlook: missing reserve and soft group limits that are passed."""
+    notes = []
+    worst = float(coupled.deficit_kwh.max(initial=0.0))
+    if worst > TOLERANCE:
+        step, count = int(coupled.deficit_kwh.argmax()), int(np.count_nonzero(coupled.deficit_kwh > TOLERANCE))
+        notes.append(
+            f"the energy reserve is missed in {count} step(s), most in step {step}: "
+            f"{number(float(coupled.reserve_kwh[step]))} kWh kept back, {number(worst)} kWh missing"
+        )
+    for limit, row in zip(problem.group_limits, coupled.group_kw, strict=True):
+        beyond = limit.beyond_kw(row)
+        if not limit.hard and float(beyond.max(initial=0.0)) > TOLERANCE:
+            notes.append(f"{limit.name} is passed by up to {number(float(beyond.max()))} kW, at its price")
+    return tuple(notes)
 
 
 def relative_gap(objective: float, bound: float) -> float:
@@ -27,6 +68,7 @@ def solution(
     solver: str,
     proven: bool = True,
     notes: tuple[str, ...] = (),
+    shadow: Shadow | None = None,
 ) -> PlanSolution:
     """Answers with a schedule, its recomputed cost and what is known about a better one.
 
@@ -40,11 +82,13 @@ def solution(
         solver: which solver answered, in words.
         proven: False where the shortfall itself is not known to be the least, so that nothing is called optimal.
         notes: remarks for the reader of the plan.
+        shadow: prices of group limits and reserve.
     """
     objective = evaluation.objective
     lower = min(bound, objective)
     gap = relative_gap(objective, lower)
-    shortfall, reasons = explain(problem, bounds, evaluation.energy_end_kwh)
+    shadow = shadow or Shadow()
+    shortfall, reasons = explain(problem, bounds, evaluation.energy_end_kwh, evaluation.coupled.group_kw)
     energy = evaluation.energy_kwh
     if energy is None:
         energy = evaluate(problem, power_kw, evaluation.flows.curtailed_kw).energy_kwh
@@ -63,7 +107,12 @@ def solution(
         shortfall_kwh=shortfall,
         floor_deficit_kwh=bounds.floor_deficit_kwh,
         reasons=reasons,
-        notes=notes,
+        notes=(*notes, *coupling_notes(problem, evaluation.coupled)),
+        group_power_kw=evaluation.coupled.group_kw,
+        group_price=shadow.group_of(problem),
+        reserve_kwh=evaluation.coupled.reserve_kwh,
+        reserve_deficit_kwh=evaluation.coupled.deficit_kwh,
+        reserve_price=shadow.reserve_of(problem),
     )
 
 
@@ -89,4 +138,9 @@ def infeasible(problem: PlanProblem, bounds: Reach, because: tuple[str, ...], *,
         floor_deficit_kwh=bounds.floor_deficit_kwh,
         reasons=("",) * fleet.size,
         infeasible_because=because,
+        group_power_kw=idle.coupled.group_kw,
+        group_price=Shadow().group_of(problem),
+        reserve_kwh=idle.coupled.reserve_kwh,
+        reserve_deficit_kwh=idle.coupled.deficit_kwh,
+        reserve_price=Shadow().reserve_of(problem),
     )

@@ -12,7 +12,7 @@ _ENOUGH_KWH = 1e-9
 
 
 def early_power_kw(problem: PlanProblem, layout: Layout, bounds: Reach) -> Floats:
-    """Charges every vehicle from its arrival at full power until it has what it needs, within the hard import limit.
+    """Charges every vehicle from its arrival at full power until it has what it needs, within the hard limits.
 
     Vehicles that must not pause and have begun come first, then those below their floor, then those with the least
     time to spare. Minimum powers are kept; a vehicle that must not pause and had to is not started again. Where the
@@ -45,6 +45,8 @@ def early_power_kw(problem: PlanProblem, layout: Layout, bounds: Reach) -> Float
         order = _urgency(problem, target, energy, begun, here, step)
         taken = np.zeros(here.size)
         taken[order] = _shares(wanted[order], room)
+        if problem.group_limits:
+            taken[order] = _within_groups(problem, here[order], taken[order], step)
         taken[taken < fleet.least_charge_kw[here]] = 0.0
         power[layout.first[here] + step - fleet.arrival[here]] = taken
         energy[here] += taken * problem.step_h * fleet.charge_efficiency[here]
@@ -91,3 +93,19 @@ def _shares(wanted_kw: Floats, available_kw: float) -> Floats:
     """First come, first served: each gets what it wants of what those before it left."""
     before = np.cumsum(wanted_kw) - wanted_kw
     return np.clip(available_kw - before, 0.0, wanted_kw)
+
+
+def _within_groups(problem: PlanProblem, vehicles: Ints, wanted_kw: Floats, step: int) -> Floats:
+    """First come, first served under the hard group limits: each gets what the tightest of its limits leaves."""
+    hard = [limit for limit in problem.group_limits if limit.hard]
+    room = np.array([limit.upper_kw[step] - limit.base_kw[step] for limit in hard])
+    weight = np.array([limit.weight[vehicles] for limit in hard]).reshape(len(hard), vehicles.size)
+    taken = wanted_kw.copy()
+    for at in range(vehicles.size):
+        member = weight[:, at] > 0.0
+        if member.any():
+            taken[at] = max(0.0, min(taken[at], float((room[member] / weight[member, at]).min())))
+        if taken[at] < problem.fleet.least_charge_kw[vehicles[at]]:
+            taken[at] = 0.0
+        room -= weight[:, at] * taken[at]
+    return taken

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from bothways.planning.problem import Floats, PlanProblem
+from bothways.planning.stock import reserve_of_rows
 
 TOLERANCE = 1e-6
 """Excess over a limit that still counts as keeping it [kW or kWh]: ten times the solvers' own tolerance."""
@@ -29,6 +30,7 @@ class Violations:
         pauses: interruptions of charging of vehicles that must not pause, summed over the fleet.
         export_kw: export above the export limit [kW].
         import_hard_kw: import above the hard import limit [kW].
+        group_kw: power beyond a hard group limit [kW].
     """
 
     charge_kw: float = 0.0
@@ -40,6 +42,7 @@ class Violations:
     pauses: int = 0
     export_kw: float = 0.0
     import_hard_kw: float = 0.0
+    group_kw: float = 0.0
 
     @property
     def worst(self) -> float:
@@ -89,6 +92,8 @@ class Cost:
         demand: Σ price_per_kw·max(0, peak − peak_so_far).
         excess: penalty for import above the contractual limit.
         terminal: −terminal_value·energy at the end of each stay.
+        groups: penalties for power beyond group limits.
+        reserve: penalty for missing energy reserve.
     """
 
     energy: float
@@ -96,11 +101,67 @@ class Cost:
     demand: float
     excess: float
     terminal: float
+    groups: float = 0.0
+    reserve: float = 0.0
 
     @property
     def total(self) -> float:
         """The objective [currency]."""
-        return self.energy + self.wear + self.demand + self.excess + self.terminal
+        return self.energy + self.wear + self.demand + self.excess + self.terminal + self.groups + self.reserve
+
+
+@dataclass(frozen=True)
+class Coupled:
+    """What the limits beside the meter see.
+
+    Attributes:
+        group_kw: power at each group limit, base included, ``(G, T)`` [kW].
+        reserve_kwh: energy kept back at the end of each step, ``(T,)`` [kWh, AC side]; empty without a reserve.
+        deficit_kwh: what is missing of the reserve, ``(T,)`` [kWh]; empty without one.
+    """
+
+    group_kw: Floats
+    reserve_kwh: Floats
+    deficit_kwh: Floats
+
+    @classmethod
+    def start(cls, problem: PlanProblem) -> Coupled:
+        """What they see without vehicles."""
+        bases = np.zeros((len(problem.group_limits), problem.periods))
+        for row, limit in zip(bases, problem.group_limits, strict=True):
+            row[:] = limit.base_kw
+        required = np.zeros(0) if problem.energy_reserve is None else problem.energy_reserve.required_kwh
+        return cls(bases, np.zeros(required.size), required.copy())
+
+    def with_rows(self, problem: PlanProblem, rows: slice, power: Floats, stored: Floats) -> Coupled:
+        """The same with some more vehicles."""
+        groups, reserve = problem.group_limits, problem.energy_reserve
+        seen = self.group_kw
+        if groups:
+            seen = seen + np.stack([limit.weight[rows] for limit in groups]) @ power
+        if reserve is None:
+            return Coupled(seen, self.reserve_kwh, self.deficit_kwh)
+        kept = self.reserve_kwh + reserve_of_rows(problem, reserve, rows, stored)
+        return Coupled(seen, kept, np.maximum(reserve.required_kwh - kept, 0.0))
+
+    def costs(self, problem: PlanProblem) -> tuple[float, float]:
+        """Penalties for soft group limits and for missing reserve [currency]."""
+        groups = math.fsum(
+            limit.penalty_per_kwh * problem.step_h * float(limit.beyond_kw(row).sum())
+            for limit, row in zip(problem.group_limits, self.group_kw, strict=True)
+            if not limit.hard
+        )
+        reserve = problem.energy_reserve
+        return groups, 0.0 if reserve is None else reserve.penalty_per_kwh * float(self.deficit_kwh.sum())
+
+    def broken_kw(self, problem: PlanProblem) -> float:
+        """Greatest power beyond a hard group limit [kW]."""
+        hard = [
+            float(limit.beyond_kw(row).max())
+            for limit, row in zip(problem.group_limits, self.group_kw, strict=True)
+            if limit.hard
+        ]
+        return max(hard, default=0.0)
 
 
 @dataclass(frozen=True)
@@ -116,6 +177,7 @@ class Evaluation:
         shortfall_kwh: energy missing at the end of each stay ``(N,)`` [kWh].
         cost: the objective in parts.
         violations: broken hard limits.
+        coupled: what group limits and the energy reserve see.
     """
 
     flows: Flows
@@ -125,6 +187,7 @@ class Evaluation:
     shortfall_kwh: Floats
     cost: Cost
     violations: Violations
+    coupled: Coupled
 
     @property
     def objective(self) -> float:
@@ -196,7 +259,7 @@ def evaluate(
     energy_end = np.empty(fleet.size)
     total = np.zeros(periods)
     wear = 0.0
-    worst = Violations()
+    worst, coupled = Violations(), Coupled.start(problem)
     for begin in range(0, fleet.size, _BLOCK):
         rows = slice(begin, min(begin + _BLOCK, fleet.size))
         power = np.asarray(power_kw[rows], dtype=np.float64)
@@ -208,10 +271,12 @@ def evaluate(
         if energy is not None:
             energy[rows] = stored
         worst = _worse(worst, _vehicle_violations(problem, power, stored, rows))
+        coupled = coupled.with_rows(problem, rows, power, stored)
     flows = site_flows(problem, total, curtailed_kw)
     site = Violations(
         export_kw=_above(flows.export_kw, problem.export_limit_kw),
         import_hard_kw=_above(flows.import_kw, problem.import_hard_limit_kw),
+        group_kw=coupled.broken_kw(problem),
     )
     return Evaluation(
         flows=flows,
@@ -219,13 +284,15 @@ def evaluate(
         energy_kwh=energy,
         energy_end_kwh=energy_end,
         shortfall_kwh=np.maximum(fleet.energy_required_kwh - energy_end, 0.0),
-        cost=_cost(problem, flows, wear, energy_end),
+        cost=_cost(problem, flows, wear, energy_end, coupled),
         violations=_worse(worst, site),
+        coupled=coupled,
     )
 
 
-def _cost(problem: PlanProblem, flows: Flows, wear: float, energy_end_kwh: Floats) -> Cost:
+def _cost(problem: PlanProblem, flows: Flows, wear: float, energy_end_kwh: Floats, coupled: Coupled) -> Cost:
     step_h = problem.step_h
+    groups, reserve = coupled.costs(problem)
     bought = float(problem.import_price @ flows.import_kw) - float(problem.export_price @ flows.export_kw)
     demand = sum(
         charge.price_per_kw * max(0.0, peak - charge.peak_so_far_kw)
@@ -237,6 +304,8 @@ def _cost(problem: PlanProblem, flows: Flows, wear: float, energy_end_kwh: Float
         demand=float(demand),
         excess=step_h * problem.import_limit_penalty_per_kwh * float(flows.excess_kw.sum()),
         terminal=-problem.terminal_value_per_kwh * float(energy_end_kwh.sum()),
+        groups=groups,
+        reserve=reserve,
     )
 
 

@@ -12,6 +12,13 @@ from dataclasses import fields
 import numpy as np
 
 from bothways.domain.errors import InputError, Problems
+from bothways.planning.limits import EnergyReserve, GroupLimit
+from bothways.planning.parsing_limits import (
+    energy_reserve,
+    energy_reserve_to_mapping,
+    group_limits,
+    group_limits_to_list,
+)
 from bothways.planning.plausibility import check_magnitudes
 from bothways.planning.problem import Bools, DemandCharge, Fleet, Floats, PlanProblem
 from bothways.planning.values import Allowed, Reader, as_number
@@ -19,7 +26,7 @@ from bothways.planning.values import Allowed, Reader, as_number
 KEYS = (
     "step_h", "periods", "import_price", "export_price", "base_load_kw", "demand_charge_per_kw", "peak_so_far_kw",
     "demand_charges", "import_limit_kw", "import_limit_penalty_per_kwh", "import_hard_limit_kw", "export_limit_kw",
-    "terminal_value_per_kwh", "unusual_magnitudes", "vehicles",
+    "terminal_value_per_kwh", "group_limits", "energy_reserve", "unusual_magnitudes", "vehicles",
 )  # fmt: skip
 """Keys of a problem, in the order of the documentation."""
 
@@ -91,6 +98,7 @@ def problem_from_mapping(mapping: object, *, at: str = "") -> PlanProblem:
     columns = _columns(reader, problems, periods)
     if _flag(reader, "unusual_magnitudes") is False:
         check_magnitudes(reader, columns, series["base_load_kw"])
+    groups, reserve = _coupled(reader, problems, periods, columns)
     problems.raise_if_any()
 
     whole = {key: _spread(column, periods or 0) for key, column in series.items()}
@@ -104,7 +112,11 @@ def problem_from_mapping(mapping: object, *, at: str = "") -> PlanProblem:
         demand_charges=demand_charges,
         import_limit_penalty_per_kwh=penalty,
         terminal_value_per_kwh=terminal,
-        **limits,
+        import_limit_kw=limits["import_limit_kw"],
+        import_hard_limit_kw=limits["import_hard_limit_kw"],
+        export_limit_kw=limits["export_limit_kw"],
+        group_limits=groups,
+        energy_reserve=reserve,
     )
 
 
@@ -138,6 +150,10 @@ def problem_to_mapping(problem: PlanProblem) -> dict[str, object]:
         mapping[key] = None if math.isinf(value) else value
     mapping["import_limit_penalty_per_kwh"] = problem.import_limit_penalty_per_kwh
     mapping["terminal_value_per_kwh"] = problem.terminal_value_per_kwh
+    if problem.group_limits:
+        mapping["group_limits"] = group_limits_to_list(problem.group_limits)
+    if problem.energy_reserve is not None:
+        mapping["energy_reserve"] = energy_reserve_to_mapping(problem.energy_reserve)
     columns = {item.name: getattr(problem.fleet, item.name) for item in fields(Fleet)}
     mapping["vehicles"] = {name: column.tolist() for name, column in columns.items()}
     doubts = Problems()
@@ -145,6 +161,15 @@ def problem_to_mapping(problem: PlanProblem) -> dict[str, object]:
     if len(doubts):
         mapping["unusual_magnitudes"] = True
     return mapping
+
+
+def _coupled(
+    reader: Reader, problems: Problems, periods: int | None, columns: dict[str, Floats]
+) -> tuple[tuple[GroupLimit, ...], EnergyReserve | None]:
+    if periods is None or "arrival" not in columns:  # without them no length can be checked
+        return (), None
+    size = columns["arrival"].size
+    return group_limits(reader, problems, periods, size), energy_reserve(reader, problems, periods, size)
 
 
 def _demand_charges(reader: Reader, problems: Problems, periods: int | None) -> tuple[DemandCharge, ...]:

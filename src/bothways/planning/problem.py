@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bothways.domain.errors import DomainError
+from bothways.planning.limits import EnergyReserve, GroupLimit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -119,7 +120,8 @@ class PlanProblem:
     """One site over ``periods`` steps of ``step_h`` hours. See ``docs/reference/plan-format.md``.
 
     The objective is Σ_t Δ(import_price·import − export_price·export) + wear + Σ demand charges
-    + penalty·Σ_t Δ·max(0, import − import_limit) − terminal_value·Σ_i energy at the end of the stay.
+    + penalty·Σ_t Δ·max(0, import − import_limit) − terminal_value·Σ_i energy at the end of the stay
+    + Σ group penalties·Δ·power beyond the limit + reserve penalty·Σ_t missing reserve.
 
     Attributes:
         step_h: length of a step Δ [h].
@@ -134,6 +136,8 @@ class PlanProblem:
         import_hard_limit_kw: safety limit [kW], above everything; ``inf`` for none.
         export_limit_kw: limit on export [kW], hard; surplus above it is curtailed. ``inf`` for none.
         terminal_value_per_kwh: value of stored energy when a stay ends [currency/kWh].
+        group_limits: limits on feeders, phases and the like, all of which hold at once with the site's.
+        energy_reserve: energy that the connected vehicles keep back together; ``None`` for none.
     """
 
     step_h: float
@@ -148,6 +152,8 @@ class PlanProblem:
     import_hard_limit_kw: float = math.inf
     export_limit_kw: float = math.inf
     terminal_value_per_kwh: float = 0.0
+    group_limits: tuple[GroupLimit, ...] = ()
+    energy_reserve: EnergyReserve | None = None
 
     def __post_init__(self) -> None:
         _require(math.isfinite(self.step_h) and self.step_h > 0.0, f"step_h must be above 0, not {self.step_h}")
@@ -164,6 +170,13 @@ class PlanProblem:
             _require(charge.steps.shape == (self.periods,), "a demand charge must say for every step whether it counts")
         within = bool((self.fleet.arrival >= 0).all()) and bool((self.fleet.departure <= self.periods).all())
         _require(within, f"fleet: arrivals and departures must lie in 0…{self.periods}")
+        for limit in self.group_limits:
+            fits = limit.weight.shape == (self.fleet.size,) and limit.base_kw.shape == (self.periods,)
+            _require(fits, f"group limit {limit.name!r} must hold one weight per vehicle and one value per step")
+        if self.energy_reserve is not None:
+            reserve = self.energy_reserve
+            fits = reserve.weight.shape[0] == self.fleet.size and reserve.required_kwh.shape == (self.periods,)
+            _require(fits, "the energy reserve must hold weights for every vehicle and one value per step")
 
     @property
     def curtailable_kw(self) -> Floats:
@@ -196,6 +209,14 @@ class PlanOptions:
             _require(value > 0.0, f"{name} must be above 0, not {value}")
 
 
+def _no_rows() -> Floats:
+    return np.zeros((0, 0))
+
+
+def _nothing() -> Floats:
+    return np.zeros(0)
+
+
 @dataclass(frozen=True)
 class PlanSolution:
     """A schedule with what is known about how good it is.
@@ -217,6 +238,13 @@ class PlanSolution:
         reasons: for each vehicle a sentence on why it falls short, empty where it does not; length N.
         infeasible_because: sentences, for ``infeasible`` only.
         notes: remarks a reader of the plan needs (a feature that was relaxed, a limit in excess).
+        group_power_kw: power that each group limit sees, base included, ``(G, T)`` [kW].
+        group_price: price that each group limit adds to the energy its members take, ``(G, T)`` [currency/kWh]: what a
+            kWh more of the upper limit would save; negative where the lower limit binds.
+        reserve_kwh: energy kept back at the end of each step, ``(T,)`` [kWh, AC side]; empty without a reserve.
+        reserve_deficit_kwh: what is missing of the reserve asked for, ``(T,)`` [kWh]; empty without a reserve.
+        reserve_price: shadow price of the reserve, ``(T,)`` [currency/kWh per step]: what a kWh more would cost; empty
+            without a reserve.
     """
 
     status: str
@@ -235,3 +263,8 @@ class PlanSolution:
     reasons: tuple[str, ...]
     infeasible_because: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default_factory=tuple)
+    group_power_kw: Floats = field(default_factory=_no_rows)
+    group_price: Floats = field(default_factory=_no_rows)
+    reserve_kwh: Floats = field(default_factory=_nothing)
+    reserve_deficit_kwh: Floats = field(default_factory=_nothing)
+    reserve_price: Floats = field(default_factory=_nothing)

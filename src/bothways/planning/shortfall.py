@@ -14,6 +14,7 @@ NEGLIGIBLE_KWH = 1e-6
 """Energy below which a shortfall is rounding, not a shortfall [kWh]."""
 
 _ROUNDING_KWH = 1e-9
+_AT_LIMIT_KW = 1e-4
 
 
 @dataclass(frozen=True)
@@ -132,13 +133,16 @@ def _merged(intervals: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return merged
 
 
-def explain(problem: PlanProblem, bounds: Reach, energy_end_kwh: Floats) -> tuple[Floats, tuple[str, ...]]:
+def explain(
+    problem: PlanProblem, bounds: Reach, energy_end_kwh: Floats, group_kw: Floats | None = None
+) -> tuple[Floats, tuple[str, ...]]:
     """Says for each vehicle what is missing at the end of its stay, and why.
 
     Args:
         problem: what was asked.
         bounds: what each vehicle can reach on its own.
         energy_end_kwh: stored energy at the end of each stay in the plan ``(N,)`` [kWh].
+        group_kw: power at each group limit in the plan ``(G, T)`` [kW], so that those that bind can be named.
 
     Returns:
         Shortfall ``(N,)`` [kWh] and one sentence per vehicle, empty where nothing is missing.
@@ -147,11 +151,13 @@ def explain(problem: PlanProblem, bounds: Reach, energy_end_kwh: Floats) -> tupl
     shortfall[shortfall <= NEGLIGIBLE_KWH] = 0.0
     reasons = [""] * problem.fleet.size
     for i in np.flatnonzero(shortfall > 0.0).tolist():
-        reasons[i] = _reason(problem, bounds, i, float(energy_end_kwh[i]), float(shortfall[i]))
+        reasons[i] = _reason(problem, bounds, i, float(energy_end_kwh[i]), float(shortfall[i]), group_kw)
     return shortfall, tuple(reasons)
 
 
-def _reason(problem: PlanProblem, bounds: Reach, i: int, end_kwh: float, short_kwh: float) -> str:
+def _reason(
+    problem: PlanProblem, bounds: Reach, i: int, end_kwh: float, short_kwh: float, group_kw: Floats | None
+) -> str:
     fleet = problem.fleet
     start = float(fleet.energy_at_arrival_kwh[i])
     wanted = float(fleet.energy_required_kwh[i])
@@ -159,10 +165,7 @@ def _reason(problem: PlanProblem, bounds: Reach, i: int, end_kwh: float, short_k
     needs = f"needs {number(wanted - start)} kWh in {hours} h"
     short = f"{number(short_kwh)} kWh short"
     if float(bounds.required_kwh[i]) - end_kwh > NEGLIGIBLE_KWH:
-        limit = number(problem.import_hard_limit_kw)
-        return (
-            f"{needs}: within the site's hard import limit of {limit} kW it leaves with {number(end_kwh)} kWh; {short}"
-        )
+        return f"{needs}: within {_hard_limits(problem, i, group_kw)} it leaves with {number(end_kwh)} kWh; {short}"
     reachable = float(bounds.full_power_kwh[i])
     if min(wanted, reachable) - end_kwh > NEGLIGIBLE_KWH:
         least = number(float(fleet.least_charge_kw[i]))
@@ -171,6 +174,22 @@ def _reason(problem: PlanProblem, bounds: Reach, i: int, end_kwh: float, short_k
         return f"{needs}: only {number(reachable - start)} kWh fit below its ceiling; {short}"
     power = number(float(fleet.charge_kw[i]))
     return f"{needs}: at {power} kW at most {number(end_kwh - start)} kWh can be stored; {short}"
+
+
+def _hard_limits(problem: PlanProblem, i: int, group_kw: Floats | None) -> str:
+    """The hard limits that a vehicle is under, in words; of groups only those at their limit while it is there."""
+    fleet = problem.fleet
+    stay = slice(int(fleet.arrival[i]), int(fleet.departure[i]))
+    site, under, binding = [], [], []
+    if not math.isinf(problem.import_hard_limit_kw):
+        site.append(f"the site's hard import limit of {number(problem.import_hard_limit_kw)} kW")
+    for g, limit in enumerate(problem.group_limits):
+        if not limit.hard or limit.weight[i] <= 0.0:
+            continue
+        under.append(f"{limit.name} ({number(float(limit.upper_kw[stay].min(initial=math.inf)))} kW)")
+        if group_kw is not None and np.any(group_kw[g, stay] >= limit.upper_kw[stay] - _AT_LIMIT_KW):
+            binding.append(under[-1])
+    return " and ".join(site + (binding or under)) or "the hard limits of others"
 
 
 def number(value: float) -> str:

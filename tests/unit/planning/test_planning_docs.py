@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from bothways.app.cli.plan import plan
 from bothways.planning.parsing import COLUMNS, KEYS, problem_from_mapping, problem_to_mapping
+from bothways.planning.parsing_limits import GROUP_KEYS, RESERVE_KEYS
 
 ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = (ROOT / "docs" / "reference" / "plan-format.md").read_text(encoding="utf-8")
@@ -28,6 +29,8 @@ def test_every_key_is_documented_and_every_documented_key_exists():
     told = json.loads(_run(str(EXAMPLE), "--json"))
     assert re.findall(r"^\| `(\w+)` \|", answer, re.MULTILINE) == list(told)
     assert len(documented) == len(set(documented))
+    assert tuple(re.findall(r"^\| `group_limits\.(\w+)` \|", problem, re.MULTILINE)) == GROUP_KEYS
+    assert tuple(re.findall(r"^\| `energy_reserve\.(\w+)` \|", problem, re.MULTILINE)) == RESERVE_KEYS
 
 
 def test_the_commands_of_the_how_to_run(tmp_path, monkeypatch):

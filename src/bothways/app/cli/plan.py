@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _MOST_LISTED = 10
 
+_LISTED_BY = {"demand_charges": "price_per_kw", "group_limits": "name"}
+
 
 def plan(
     problem: Annotated[Path, typer.Argument(help="The problem (JSON or .npz).", show_default=False)],
@@ -89,8 +91,8 @@ def _read(path: Path) -> object:
 def arrays_as_mapping(content: bytes, source: str) -> dict[str, object]:
     """Unpacks the arrays of an .npz file into the nested mapping that a JSON problem would be.
 
-    ``vehicles.arrival`` becomes ``{"vehicles": {"arrival": …}}``; the columns of ``demand_charges.…`` become a list of
-    charges.
+    ``vehicles.arrival`` becomes ``{"vehicles": {"arrival": …}}``, likewise ``energy_reserve.…``; the columns of
+    ``demand_charges.…`` and ``group_limits.…`` become lists of charges and limits.
 
     Raises:
         InputError: no .npz file, damaged, or with content other than arrays of numbers.
@@ -122,28 +124,27 @@ def arrays_as_mapping(content: bytes, source: str) -> dict[str, object]:
 
 def _nested(arrays: dict[str, Any]) -> dict[str, object]:
     mapping: dict[str, object] = {}
-    groups: dict[str, dict[str, Any]] = {"vehicles": {}, "demand_charges": {}}
+    groups: dict[str, dict[str, Any]] = {key: {} for key in ("vehicles", "energy_reserve", *_LISTED_BY)}
     for name, array in arrays.items():
         group, dot, key = name.partition(".")
         if dot and group in groups:
             groups[group][key] = array
         else:
             mapping[name] = array
-    if groups["vehicles"]:
-        mapping["vehicles"] = groups["vehicles"]
-    if groups["demand_charges"]:
-        mapping["demand_charges"] = _charges(groups["demand_charges"])
+    for group, columns in groups.items():
+        if columns:
+            mapping[group] = _listed(columns, _LISTED_BY[group]) if group in _LISTED_BY else columns
     return mapping
 
 
-def _charges(columns: dict[str, Any]) -> list[dict[str, Any]]:
-    """One object per demand charge; a column of another length stays whole, so that reading it says what is wrong."""
-    price = columns.get("price_per_kw")
-    if price is None or price.ndim == 0:
+def _listed(columns: dict[str, Any], by: str) -> list[dict[str, Any]]:
+    """One object per value of column ``by``; a column of another length stays whole, so that reading it says so."""
+    leading = columns.get(by)
+    if leading is None or leading.ndim == 0:
         return [columns]
     return [
-        {key: array[at] if array.shape[:1] == price.shape[:1] else array for key, array in columns.items()}
-        for at in range(price.shape[0])
+        {key: array[at] if array.shape[:1] == leading.shape[:1] else array for key, array in columns.items()}
+        for at in range(leading.shape[0])
     ]
 
 
@@ -179,6 +180,13 @@ def _told(asked: PlanProblem, answer: PlanSolution, seconds: float) -> dict[str,
         "reasons": list(answer.reasons),
         "infeasible_because": list(answer.infeasible_because),
         "notes": list(answer.notes),
+        "groups": [
+            {"name": limit.name, "power_kw": power.tolist(), "price": price.tolist()}
+            for limit, power, price in zip(asked.group_limits, answer.group_power_kw, answer.group_price, strict=True)
+        ],
+        "reserve_kwh": answer.reserve_kwh.tolist(),
+        "reserve_deficit_kwh": answer.reserve_deficit_kwh.tolist(),
+        "reserve_price": answer.reserve_price.tolist(),
     }
 
 
@@ -188,6 +196,21 @@ def _energies(asked: PlanProblem, answer: PlanSolution) -> list[tuple[str, str]]
     into = float(answer.power_kw.clip(min=0.0).sum()) * asked.step_h
     out = float((-answer.power_kw).clip(min=0.0).sum()) * asked.step_h
     return [("charged, AC", f"{into:,.1f} kWh"), ("discharged, AC", f"{out:,.1f} kWh")]
+
+
+def _coupled(asked: PlanProblem, answer: PlanSolution) -> list[tuple[str, str]]:
+    """What group limits carry and cost, and what the reserve holds and costs."""
+    lines = []
+    for limit, power, price in zip(asked.group_limits, answer.group_power_kw, answer.group_price, strict=True):
+        dearest = float(price[abs(price).argmax()])
+        lines.append((limit.name, f"{power.min():,.1f} … {power.max():,.1f} kW, price up to {dearest:.4g} per kWh"))
+    if asked.energy_reserve is not None:
+        missing, price = answer.reserve_deficit_kwh, answer.reserve_price
+        held = f"at least {answer.reserve_kwh.min():,.1f} kWh, {missing.max():,.1f} kWh missing at most"
+        lines.append(("energy reserve", held))
+        priced = f"up to {price.max():.4g} per kWh (step {price.argmax()}), {price.sum():.4g} over all steps"
+        lines.append(("reserve price", priced))
+    return lines
 
 
 def _show(
@@ -218,6 +241,7 @@ def _show(
         ("highest import", f"{answer.peak_import_kw:,.1f} kW"),
         ("curtailed", f"{answer.curtailed_kw.sum() * asked.step_h:,.1f} kWh"),
         ("short of energy", f"{len(short)} vehicles, {answer.shortfall_kwh.sum():,.1f} kWh"),
+        *_coupled(asked, answer),
     ):
         table.add_row(name, value)
     console.print(table)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bothways.planning.highs.coupling import CoupledRows, PowerColumns, add_coupling
 from bothways.planning.highs.program import Assembly, Program
 from bothways.planning.layout import Layout
 from bothways.planning.problem import Bools, Floats, Ints, PlanProblem
@@ -71,7 +72,7 @@ class Soft:
     """Columns and rows of limits that may be broken while the least violation is sought.
 
     Attributes:
-        over: import above the hard limit, ``(T,)`` columns [kW].
+        over: power beyond hard limits, columns [kW]: import first, ``(T,)``, then group limits as in ``CoupledRows``.
         floor: energy below the floor's path, columns, one per vehicle-step concerned [kWh].
         short: energy missing at the end of a stay, columns, one per vehicle with a requirement [kWh].
         over_row: the row that sums ``over``.
@@ -108,6 +109,7 @@ class FleetProgram:
         started_at: positions in the layout of ``starts_at``.
         importing: columns that say whether a step imports, with ``importing_at`` for their steps.
         importing_at: steps of ``importing``.
+        coupled: where group limits and the energy reserve are.
         soft: what may be broken, or ``None``.
     """
 
@@ -125,6 +127,7 @@ class FleetProgram:
     started_at: Ints
     importing: Ints
     importing_at: Ints
+    coupled: CoupledRows
     soft: Soft | None
 
 
@@ -138,8 +141,8 @@ def build(
         layout: its vehicle-steps.
         bounds: what each vehicle can reach.
         choices: which decisions are integers; none by default.
-        soft: whether the hard import limit, the floors on the way up and the requirements may be broken at a cost of
-            0, in columns of their own (for finding the least violation).
+        soft: whether the hard limits on import and groups, the floors on the way up and the requirements may be broken
+            at a cost of 0, in columns of their own (for finding the least violation).
 
     Returns:
         The program. Stored energy: e_k − e_{k−1} = Δ(ηc·charge − discharge/ηd). Site: import + excess − export −
@@ -173,12 +176,14 @@ def build(
     assembly.entries(balance[layout.step[discharging]], discharge, 1.0)
     curtailing, curtail, importing_at, importing = _site(problem, layout, discharging, assembly, balance)
 
+    powers = PowerColumns(charge, discharging, discharge, energy, lower)
+    coupled = add_coupling(problem, layout, powers, assembly, soft=soft)
     on_at, on = _one_direction(problem, layout, choices, discharging, discharge, charge, assembly)
     started_at, starts_at = _no_pause(problem, layout, choices, on_at, on, assembly)
-    slack = _soft(problem, layout, bounds, lower, assembly, balance, energy) if soft else None
+    slack = _soft(problem, layout, bounds, powers, assembly, balance, coupled) if soft else None
     return FleetProgram(
         assembly.program(), balance, charge, energy, discharging, discharge, curtailing, curtail,
-        on, on_at, starts_at, started_at, importing, importing_at, slack,
+        on, on_at, starts_at, started_at, importing, importing_at, coupled, slack,
     )  # fmt: skip
 
 
@@ -288,11 +293,12 @@ def _soft(
     problem: PlanProblem,
     layout: Layout,
     bounds: Reach,
-    lower: Floats,
+    columns: PowerColumns,
     assembly: Assembly,
     balance: Ints,
-    energy: Ints,
+    coupled: CoupledRows,
 ) -> Soft:
+    lower, energy = columns.lower, columns.energy
     most_over = np.maximum(problem.base_load_kw, 0.0) + layout.per_step(
         problem.fleet.charge_kw[layout.owner], problem.periods
     )
@@ -309,6 +315,7 @@ def _soft(
     above_required = assembly.rows(has.size, lower=bounds.required_kwh[layout.staying[has]])
     assembly.entries(above_required, energy[layout.last[has]], 1.0)
     assembly.entries(above_required, short, 1.0)
+    over = np.concatenate((over, coupled.over))
     sums = assembly.rows(3)
     assembly.entries(np.full(over.size, sums[0]), over, 1.0)
     assembly.entries(np.full(floor.size, sums[1]), floor, problem.step_h)

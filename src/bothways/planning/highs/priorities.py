@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bothways.planning.highs.coupling import CoupledRows
 from bothways.planning.highs.model import Soft
 from bothways.planning.highs.program import Program
 from bothways.planning.highs.runner import Answer, Runner
@@ -28,7 +29,7 @@ class Ranked:
     Attributes:
         answer: the last run, for money; ``None`` where the hard import limit cannot be kept.
         least: lower bounds on time below the floor [kWh·h] and missing energy [kWh], as far as the runs proved them.
-        over_kw: import above the hard limit that nothing can avoid, ``(T,)`` [kW].
+        over_kw: power beyond hard limits that nothing can avoid, in the order of ``Soft.over`` [kW].
         seconds: solver time.
     """
 
@@ -41,7 +42,7 @@ class Ranked:
 def solve_by_rank(
     program: Program, soft: Soft, start: tuple[np.ndarray, Floats] | None, *, time_limit_s: float, gap: float
 ) -> Ranked:
-    """Minimises import over the hard limit, then time below the floor, then missing energy, then money.
+    """Minimises power beyond the hard limits, then time below the floor, then missing energy, then money.
 
     Args:
         program: a program built with ``soft=True``.
@@ -82,23 +83,40 @@ def solve_by_rank(
     return Ranked(runner.run(), (least[1], least[2]), nothing, runner.seconds)
 
 
-def cannot_be_kept(problem: PlanProblem, over_kw: Floats) -> tuple[str, ...]:
-    """Sentences on the steps whose base load is above the hard import limit whatever the vehicles do.
+def cannot_be_kept(problem: PlanProblem, over_kw: Floats, coupled: CoupledRows | None = None) -> tuple[str, ...]:
+    """Sentences on the steps that are beyond a hard limit whatever the vehicles do.
 
     Args:
         problem: what was asked.
-        over_kw: import above the limit that remains, ``(T,)`` [kW].
+        over_kw: power beyond the limits that remains [kW]: import, ``(T,)``, and then group limits as in ``coupled``.
+        coupled: which group limit and step each further number belongs to.
     """
     limit = problem.import_hard_limit_kw
-    steps = np.flatnonzero(over_kw > _SLACK)
     sentences = []
-    for step in steps[:_MOST_REASONS].tolist():
+    for step in np.flatnonzero(over_kw[: problem.periods] > _SLACK).tolist():
         base, left = float(problem.base_load_kw[step]), float(over_kw[step])
         covered = max(0.0, base - limit - left)
         sentences.append(
             f"step {step}: the base load of {number(base)} kW is above the hard import limit of {number(limit)} kW, "
             f"and the vehicles can discharge {number(covered)} kW against it; {number(left)} kW remain"
         )
-    if steps.size > _MOST_REASONS:
-        sentences.append(f"and {steps.size - _MOST_REASONS} further steps")
-    return tuple(sentences)
+    if coupled is not None:
+        rest = over_kw[problem.periods :]
+        sentences += [
+            _beyond_group(problem, int(coupled.over_group[at]), int(coupled.over_step[at]), float(rest[at]))
+            for at in np.flatnonzero(rest > _SLACK).tolist()
+        ]
+    more = len(sentences) - _MOST_REASONS
+    return (*sentences[:_MOST_REASONS], *([f"and {more} further steps"] if more > 0 else []))
+
+
+def _beyond_group(problem: PlanProblem, group: int, step: int, left: float) -> str:
+    limit = problem.group_limits[group]
+    base, upper, lower = float(limit.base_kw[step]), float(limit.upper_kw[step]), float(limit.lower_kw[step])
+    side = f"at most {number(upper)} kW" if base > upper or not np.isfinite(lower) else f"at least {number(lower)} kW"
+    if np.isfinite(upper) and np.isfinite(lower) and lower <= base <= upper:
+        side = f"{number(lower)} … {number(upper)} kW"
+    return (
+        f"step {step}: {limit.name} must carry {side}, carries {number(base)} kW without the vehicles, and whatever "
+        f"they do {number(left)} kW remain beyond the limit"
+    )

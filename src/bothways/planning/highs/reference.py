@@ -45,11 +45,12 @@ def solve_with_highs(problem: PlanProblem, options: PlanOptions) -> PlanSolution
         model = build_for(search, search.choices)
         outcome = run(search, model)
         if outcome.answer is None:
-            return infeasible(problem, bounds, cannot_be_kept(problem, outcome.over_kw), solver=_NAME)
+            return infeasible(problem, bounds, cannot_be_kept(problem, outcome.over_kw, model.coupled), solver=_NAME)
         if outcome.answer.status == "infeasible" and not search.ranked:
             search.ranked, search.best, search.bound = True, None, -math.inf
             continue
         search.learn(max(outcome.answer.bound, _simple_bound(search, model, outcome)), outcome.least)
+        search.note_prices(model, outcome.answer.row_prices)
         x = outcome.answer.x
         if x is None:
             break
@@ -108,7 +109,7 @@ def _conclude(search: Search) -> PlanSolution:
         notes.append("the time limit was reached before the shortfall was known to be the least")
     return solution(
         problem, bounds, search.best.table_kw, search.best.evaluation, search.bound, search.options,
-        solver=name, proven=search.least_rank, notes=tuple(notes),
+        solver=name, proven=search.least_rank, notes=tuple(notes), shadow=search.shadow,
     )  # fmt: skip
 
 
@@ -126,5 +127,15 @@ def _notes(search: Search) -> list[str]:
             "were held to one direction"
         )
     if search.ranked:
-        notes.append("the hard import limit binds: floors and required energy come before cost")
+        notes.append(f"{_binding(search.problem)}: floors and required energy come before cost")
+    integers = search.choices.one_direction.size > 0 or search.choices.semi_continuous
+    if integers and (search.problem.group_limits or search.problem.energy_reserve is not None):
+        notes.append("prices of group limits and reserve are those of the plan without whole numbers")
     return notes
+
+
+def _binding(problem: PlanProblem) -> str:
+    names = [limit.name for limit in problem.group_limits if limit.hard]
+    if not math.isinf(problem.import_hard_limit_kw):
+        names.insert(0, "the hard import limit")
+    return f"{names[0]} binds" if len(names) == 1 else f"hard limits bind (of {', '.join(names)})"

@@ -21,11 +21,13 @@ class Answer:
         x: values of the columns, or ``None`` where there are none.
         bound: lower bound on the cost: by weak duality from the row prices of a linear program, from the tree of a
             mixed-integer one.
+        row_prices: what one more unit on each row's bound costs, of a linear program solved to its end.
     """
 
     status: str
     x: Floats | None
     bound: float
+    row_prices: Floats | None = None
 
 
 class Runner:
@@ -99,4 +101,5 @@ class Runner:
             status="optimal" if status == known.kOptimal else "stopped",
             x=np.array(found.col_value) if feasible else None,
             bound=float(known_bound),
+            row_prices=None if self._mixed or status != known.kOptimal else np.array(found.row_dual),
         )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from bothways.planning.answer import relative_gap
+from bothways.planning.answer import Shadow, relative_gap
 from bothways.planning.evaluation import Evaluation, evaluate
 from bothways.planning.highs.model import Choices, FleetProgram
 from bothways.planning.layout import Layout
@@ -51,6 +51,7 @@ class Search:
         best: cheapest schedule of the least rank that breaks no limit.
         bound: no schedule of the least rank costs less.
         least: no schedule has a smaller rank.
+        shadow: prices of group limits and reserve, as far as a linear program has told them.
     """
 
     problem: PlanProblem
@@ -63,6 +64,7 @@ class Search:
     best: Candidate | None = None
     bound: float = -math.inf
     least: tuple[float, float] = (0.0, 0.0)
+    shadow: Shadow = field(default_factory=Shadow)
 
     @property
     def seconds_left(self) -> float:
@@ -102,6 +104,12 @@ class Search:
             self.least, self.bound = least, bound
         else:
             self.bound = max(self.bound, bound)
+
+    def note_prices(self, model: FleetProgram, row_prices: Floats | None) -> None:
+        """Reads the prices of group limits and reserve from those of a program's rows, if there are any."""
+        if row_prices is not None:
+            coupled = model.coupled
+            self.shadow = Shadow(coupled.group_prices(self.problem, row_prices), coupled.reserve_prices(row_prices))
 
     def candidate(self, power_kw: Floats, curtailed_kw: Floats | None = None) -> Candidate:
         """Evaluates a schedule given per vehicle-step."""
