@@ -1,0 +1,1 @@
+"""The live system put together: configuration, wiring, start and stop."""

@@ -1,0 +1,227 @@
+"""Configuration of ``bothways serve``: one typed file, with overrides from the environment."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from bothways.domain.errors import Problems
+from bothways.domain.validation import validated
+
+PAGE = "docs/reference/configuration.md"
+PREFIX = "BOTHWAYS__"
+
+Power = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Part(BaseModel):
+    """A table of the file: unknown keys are refused, values are not coerced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerPart(Part):
+    """Where stations and people connect."""
+
+    host: str = "127.0.0.1"
+    port: Port = 9000
+    behind_proxy: bool = False
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    client_ca: str | None = None
+    web_host: str = "127.0.0.1"
+    web_port: Port = 8080
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _tls(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            msg = "give both tls_certificate and tls_key, or neither"
+            raise ValueError(msg)
+        if self.client_ca is not None and self.tls_certificate is None:
+            msg = "client_ca (security profile 3) needs tls_certificate and tls_key"
+            raise ValueError(msg)
+        plain = self.tls_certificate is None and not self.behind_proxy
+        if plain and self.host not in {"127.0.0.1", "::1", "localhost"}:
+            msg = (
+                "without TLS the server listens on this machine only (host 127.0.0.1): give tls_certificate and tls_key, "
+                "or behind_proxy = true where a proxy ends TLS"
+            )
+            raise ValueError(msg)
+        return self
+
+
+class StorePart(Part):
+    """Where everything is kept."""
+
+    url: str = "sqlite:///bothways.db"
+    keep_samples_days: Annotated[int, Field(ge=1)] = 400
+
+    @field_validator("url")
+    @classmethod
+    def _scheme(cls, url: str) -> str:
+        if not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+            msg = "a store's url starts with sqlite:/// or postgresql://"
+            raise ValueError(msg)
+        return url
+
+
+class MeterPart(Part):
+    """The site's meter. ``none`` is allowed, and makes the loop cautious."""
+
+    kind: Literal["none", "modbus", "mqtt", "file"] = "none"
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class PricesPart(Part):
+    """Prices where no tariff file gives them."""
+
+    import_per_kwh: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    export_per_kwh: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    file: str | None = None
+    address: str | None = None
+    unit: Literal["currency/kWh", "currency/MWh", "cents/kWh"] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        given = [self.import_per_kwh is not None, self.file is not None, self.address is not None]
+        if sum(given) > 1:
+            msg = "give one of import_per_kwh, file and address"
+            raise ValueError(msg)
+        if (self.file or self.address) and self.unit is None:
+            msg = "prices from a file or an address need their unit: currency/kWh, currency/MWh or cents/kWh"
+            raise ValueError(msg)
+        return self
+
+
+class VehiclePart(Part):
+    """What is taken for true of vehicles that say nothing."""
+
+    capacity_kwh: Positive = 60.0
+    capacity_error: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3
+    soc_at_arrival: Fraction = 0.5
+    charge_efficiency: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
+    discharge_efficiency: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
+
+
+class SitePart(Part):
+    """One site: a grid connection and what lies behind it."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,48}$")]
+    tz: str
+    import_hard_limit_kw: Power = math.inf
+    import_limit_kw: Power = math.inf
+    import_limit_penalty_per_kwh: Power = 0.0
+    export_limit_kw: Power = 0.0
+    phase_limit_kw: Power = math.inf
+    assumed_load_kw: Power | None = None
+    safe_charge_kw: Power = 1.4
+    wear_per_kwh: Power = 0.0
+    ramp_kw_per_min: Positive | None = None
+    emergency_contact: str = ""
+    tariff: str | None = None
+    prices: PricesPart = PricesPart()
+    meter: MeterPart = MeterPart()
+    vehicle: VehiclePart = VehiclePart()
+
+    @field_validator("tz")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        if name not in available_timezones():
+            msg = "an IANA time zone such as Europe/Amsterdam"
+            raise ValueError(msg)
+        return name
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        prices = self.prices
+        if not (self.tariff or prices.file or prices.address or prices.import_per_kwh is not None):
+            msg = "prices are needed: a tariff file, or [site.prices] with import_per_kwh, file or address"
+            raise ValueError(msg)
+        return self
+
+
+class Config(Part):
+    """The whole file."""
+
+    server: ServerPart = ServerPart()
+    store: StorePart = StorePart()
+    site: list[SitePart] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        names = [site.id for site in self.site]
+        if len(set(names)) != len(names):
+            msg = f"site ids must differ, found {names}"
+            raise ValueError(msg)
+        return self
+
+
+def config_from_mapping(
+    mapping: Mapping[str, Any], environment: Mapping[str, str] | None = None, *, at: str = "configuration"
+) -> Config:
+    """Validates a configuration whole; the environment's overrides come last.
+
+    ``BOTHWAYS__SERVER__PORT=9100`` overrides ``port`` in ``[server]``; ``BOTHWAYS__SITE__0__TZ`` the first site's
+    zone. A variable that names an unknown key is refused like an unknown key in the file.
+
+    Raises:
+        InputError: with every problem found.
+    """
+    merged = _copy(mapping)
+    problems = Problems(at="environment")
+    for name, text in sorted((environment or {}).items()):
+        if name.startswith(PREFIX):
+            _override(merged, [part.lower() for part in name.removeprefix(PREFIX).split("__")], text, name, problems)
+    problems.raise_if_any()
+    return validated(Config, merged, at=at, page=PAGE)
+
+
+def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
+    """Reads a configuration file; relative files within it are sought beside it.
+
+    Raises:
+        InputError: not readable, not TOML, or with any problem in it.
+    """
+    from bothways.adapters.files.reading import read_toml  # noqa: PLC0415
+
+    return config_from_mapping(read_toml(path), os.environ if environment is None else environment, at=path.name)
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copy(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_copy(inner) for inner in value]
+    return value
+
+
+def _override(target: Any, keys: list[str], text: str, name: str, problems: Problems) -> None:
+    for position, key in enumerate(keys):
+        last = position == len(keys) - 1
+        if isinstance(target, list):
+            if not key.isdigit() or int(key) >= len(target):
+                problems.add(name, key, f"a number from 0 to {len(target) - 1}", "Lists are counted from 0.")
+                return
+            if not last:
+                target = target[int(key)]
+                continue
+            target[int(key)] = text
+        elif isinstance(target, dict):
+            if not last:
+                target = target.setdefault(key, {})
+                continue
+            target[key] = text
+        else:
+            problems.add(name, text, "a key of a table", f"{keys[position - 1]!r} holds a value, not a table.")
+            return

@@ -1,0 +1,77 @@
+"""Validates a mapping against a pydantic model and tells every fault as a problem: where, found, allowed, remedy."""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from bothways.domain.errors import Problems
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(model: type[Model], mapping: Mapping[str, Any], *, at: str, page: str) -> Model:
+    """Builds ``model`` from a mapping.
+
+    Args:
+        model: what the mapping must be; models that forbid extra keys get unknown ones named with the nearest known.
+        mapping: the parsed file.
+        at: name of the file, for messages.
+        page: page of the documentation that describes it.
+
+    Raises:
+        InputError: with every problem found.
+    """
+    problems = Problems(at=at)
+    try:
+        return model.model_validate(dict(mapping))
+    except ValidationError as error:
+        known = sorted(known_keys(model))
+        for item in error.errors(include_url=False):
+            _explain(problems, item, known, page)
+        problems.raise_if_any()
+        raise
+
+
+def known_keys(model: type[BaseModel]) -> set[str]:
+    """Every key that a model knows, at any depth."""
+    keys: set[str] = set()
+    pending: list[type[BaseModel]] = [model]
+    seen: set[type[BaseModel]] = set()
+    while pending:
+        current = pending.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        for name, info in current.model_fields.items():
+            keys.add(info.alias or name)
+            pending.extend(_models_in(info.annotation))
+    return keys
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for inner in typing.get_args(annotation) for found in _models_in(inner)]
+
+
+def _explain(problems: Problems, item: Any, known: list[str], page: str) -> None:
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
+    message = item["msg"].removeprefix("Value error, ")
+    match item["type"]:
+        case "extra_forbidden":
+            key = str(item["loc"][-1])
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Remove it, or see {page}."
+            problems.add(where, key, "a key that this format knows", hint)
+        case "missing":
+            problems.add(where, "nothing", "a value is required here", f"Add {item['loc'][-1]!r}.")
+        case _:
+            found = item.get("input")
+            shown = "this table" if isinstance(found, dict) else str(found) if isinstance(found, date) else found
+            problems.add(where or "the file", shown, message, f"Correct the value; see {page}.")
