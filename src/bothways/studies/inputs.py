@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from bothways.battery.wear import BatteryValue
 from bothways.domain.timegrid import TimeGrid
 from bothways.mobility.sessions import DataQuality
 from bothways.simulation.stays import Stays
@@ -121,6 +122,25 @@ class PolicySettings:
 
 
 @dataclass(frozen=True)
+class AgeingSettings:
+    """What the vehicles' ageing is told with.
+
+    Attributes:
+        temperature_c: of the cells, all the time [°C].
+        temperature_source: who says so.
+        cells: keys of :data:`bothways.battery.models.MODELS`; empty for all of them.
+        value: what a battery is worth, ``None`` where the scenario gives no prices.
+        value_source: who says so.
+    """
+
+    temperature_c: float = 20.0
+    temperature_source: str = "assumed; give [ageing] temperature_c"
+    cells: tuple[str, ...] = ()
+    value: BatteryValue | None = None
+    value_source: str = ""
+
+
+@dataclass(frozen=True)
 class Emissions:
     """Carbon intensities, two ledgers that are never added.
 
@@ -159,6 +179,8 @@ class StudyInputs:
         assumptions: named numbers.
         seed: of all randomness.
         scenario_path: how to rerun, as the user wrote it.
+        ageing: what the vehicles' ageing is told with.
+        capacity_known: whether the sessions themselves gave a stay's capacity, ``(S,)``; ``None`` for none of them.
     """
 
     name: str
@@ -178,3 +200,5 @@ class StudyInputs:
     assumptions: tuple[Assumption, ...]
     seed: int
     scenario_path: str
+    ageing: AgeingSettings = AgeingSettings()
+    capacity_known: NDArray[np.bool_] | None = None

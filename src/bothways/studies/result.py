@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bothways.economics.emissions import AverageLedger, MarginalLedger
 from bothways.economics.figures import Figure
+from bothways.studies.ageing import Ageing
 from bothways.studies.inputs import Case, StudyInputs
 from bothways.studies.period import YearScale, monthly_amount
 from bothways.studies.runs import StrategyRun
@@ -174,6 +175,7 @@ class CaseResult:
         investments: smart and bidirectional against uncontrolled, and bidirectional against smart.
         sensitivity: ``None`` where the scenario switches it off.
         scale: how the period's money becomes a year's.
+        ageing: what the strategies do to the vehicles' batteries; ``None`` where it was not asked for.
     """
 
     case: Case
@@ -181,6 +183,7 @@ class CaseResult:
     investments: tuple[InvestmentResult, ...]
     sensitivity: Sensitivity | None
     scale: YearScale
+    ageing: Ageing | None = None
 
     def yearly_cost(self, key: str) -> float:
         """Cost of a strategy per year: what is charged once a month scaled by months, the rest by days."""

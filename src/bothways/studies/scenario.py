@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from bothways.battery.models import MODELS
 from bothways.domain.errors import DomainError, Problems
 from bothways.domain.timegrid import zone
 
@@ -145,6 +146,39 @@ class PolicyPart(Part):
     gap: Annotated[float, Field(gt=0.0, lt=0.1)] = 1e-4
     time_limit_s: Positive = 2.0
     earliness_per_kwh_h: Annotated[float, Field(ge=0.0, le=1.0)] = 0.001
+
+
+class AgeingPart(Part):
+    """``[ageing]``: what the vehicles' ageing is told with, and what lost capacity costs."""
+
+    temperature_c: Annotated[float, Field(ge=-20.0, le=60.0)] = 20.0
+    temperature_source: str = "assumed"
+    cells: list[str] = Field(default_factory=list)
+    replacement_per_kwh: NotNegative | None = None
+    residual_per_kwh: NotNegative = 0.0
+    end_of_life: Annotated[float, Field(ge=0.5, le=0.95)] = 0.8
+    source: str = ""
+
+    @field_validator("cells")
+    @classmethod
+    def _known_cells(cls, cells: list[str]) -> list[str]:
+        if any(cell not in MODELS for cell in cells):
+            msg = f"names of cells: {', '.join(MODELS)}"
+            raise ValueError(msg)
+        return cells
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.replacement_per_kwh is None and self.residual_per_kwh > 0.0:
+            msg = "residual_per_kwh needs replacement_per_kwh, the price of a new battery"
+            raise ValueError(msg)
+        if self.replacement_per_kwh is not None and self.residual_per_kwh > self.replacement_per_kwh:
+            msg = "residual_per_kwh above replacement_per_kwh: wear would earn money"
+            raise ValueError(msg)
+        if self.replacement_per_kwh is not None and len(self.source) < 3:
+            msg = "source must say where replacement_per_kwh comes from"
+            raise ValueError(msg)
+        return self
 
 
 class UnservedPart(Part):
@@ -311,6 +345,7 @@ class Scenario(Part):
     vehicles: VehiclesPart
     chargers: ChargersPart
     policy: PolicyPart = PolicyPart()
+    ageing: AgeingPart = AgeingPart()
     unserved: UnservedPart
     emissions: EmissionsPart = EmissionsPart()
     investment: InvestmentPart | None = None
@@ -384,8 +419,8 @@ def _explain(problems: Problems, item: Any) -> None:
 def _known_keys() -> set[str]:
     keys: set[str] = set()
     pending: list[type[BaseModel]] = [
-        Scenario, StudyPart, SessionsPart, TimetableVehicle, VehiclesPart, ChargersPart, PolicyPart, UnservedPart,
-        PricesPart, EmissionsPart, LoadPart, PvPart, BatteryPart, CasePart, EquipmentPart, InvestmentPart,
+        Scenario, StudyPart, SessionsPart, TimetableVehicle, VehiclesPart, ChargersPart, PolicyPart, AgeingPart,
+        UnservedPart, PricesPart, EmissionsPart, LoadPart, PvPart, BatteryPart, CasePart, EquipmentPart, InvestmentPart,
         SensitivityPart,
     ]  # fmt: skip
     for model in pending:

@@ -102,3 +102,21 @@ def test_junk_never_gets_out_as_anything_but_an_input_error(table, value, key, o
     for mapping in ({**GOOD, table: value}, {**GOOD, key: other}, {table: value}):
         with contextlib.suppress(InputError):
             scenario_from_mapping(mapping)
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ({"cells": ["lfp"]}, "nmc111-sanyo"),
+        ({"temperature_c": 295.0}, "60"),
+        ({"residual_per_kwh": 40.0, "replacement_per_kwh": None}, "replacement_per_kwh"),
+        ({"residual_per_kwh": 400.0}, "earn money"),
+        ({"source": ""}, "source"),
+        ({"end_of_life": 0.2}, "0.5"),
+    ],
+)
+def test_what_ageing_cannot_be_told_with_is_refused(values, word):
+    merged = {key: value for key, value in {**GOOD["ageing"], **values}.items() if value is not None}
+    with pytest.raises(InputError) as caught:
+        scenario_from_mapping({**GOOD, "ageing": merged})
+    assert any(word in str(problem.allowed) for problem in caught.value.problems)

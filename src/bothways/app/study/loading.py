@@ -13,10 +13,11 @@ from bothways.adapters.files.reading import read_toml
 from bothways.app.study.behind_meter import load_case
 from bothways.app.study.columns import load_column
 from bothways.app.study.vehicles import Vehicles, load_vehicles
+from bothways.battery.wear import BatteryValue
 from bothways.domain.errors import DomainError, InputError, Problem, Problems
 from bothways.domain.timegrid import TimeGrid
 from bothways.simulation.stays import Stays
-from bothways.studies.inputs import Assumption, Case, Emissions, PolicySettings, StudyInputs
+from bothways.studies.inputs import AgeingSettings, Assumption, Case, Emissions, PolicySettings, StudyInputs
 from bothways.studies.scenario import Scenario, scenario_from_mapping
 from bothways.studies.sensitivity import Ranges
 from bothways.studies.worth import InvestmentTerms, investment_terms
@@ -116,6 +117,8 @@ class _Loading:
             assumptions=tuple(assumptions),
             seed=scenario.study.seed,
             scenario_path=str(self.path),
+            ageing=_ageing(scenario),
+            capacity_known=vehicles.capacity_known,
         )
         chargers = scenario.chargers.count or vehicles.stays.evse_count
         terms = investment_terms(scenario.investment, chargers) if scenario.investment else None
@@ -165,6 +168,14 @@ def _settings(scenario: Scenario) -> PolicySettings:
     )
 
 
+def _ageing(scenario: Scenario) -> AgeingSettings:
+    part = scenario.ageing
+    value = None
+    if part.replacement_per_kwh is not None:
+        value = BatteryValue(part.replacement_per_kwh, part.residual_per_kwh, part.end_of_life)
+    return AgeingSettings(part.temperature_c, part.temperature_source, tuple(part.cells), value, part.source)
+
+
 def _stated(scenario: Scenario) -> list[Assumption]:
     """The assumptions that the scenario states in so many words."""
     car, unit = scenario.vehicles, scenario.study.currency
@@ -187,6 +198,7 @@ def _stated(scenario: Scenario) -> list[Assumption]:
             "scenario",
         ),
     ]
+    found += _ageing_said(scenario)
     carbon = scenario.emissions
     if carbon.marginal is not None:
         found.append(Assumption("marginal CO2", "signal from file", carbon.marginal.source))
@@ -202,6 +214,23 @@ def _stated(scenario: Scenario) -> list[Assumption]:
                     part.source,
                 )
             )
+    return found
+
+
+def _ageing_said(scenario: Scenario) -> list[Assumption]:
+    part, unit = scenario.ageing, scenario.study.currency
+    found = [
+        Assumption("temperature of the cells", f"{part.temperature_c:g} °C all the time", part.temperature_source),
+        Assumption(
+            "state of charge between stays", "a straight line from plug-out to the next plug-in", "not in the data"
+        ),
+    ]
+    if part.replacement_per_kwh is not None:
+        text = (
+            f"{part.replacement_per_kwh:g} {unit}/kWh new, {part.residual_per_kwh:g} {unit}/kWh at "
+            f"{part.end_of_life:.0%} of capacity, falling in a straight line with capacity"
+        )
+        found.append(Assumption("value of a battery", text, part.source))
     return found
 
 

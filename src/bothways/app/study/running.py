@@ -10,8 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bothways.battery.ageing import age_fleet
+from bothways.battery.models import MODELS
 from bothways.dispatch.setpoints import setpoints
 from bothways.simulation.plant import respond_all
+from bothways.studies.ageing import StrategyAgeing, age_strategy, ageing_of, batteries_of, choose_batteries
 from bothways.studies.baseline import run_uncontrolled, store_surplus
 from bothways.studies.closed_loop import run_closed_loop
 from bothways.studies.compare import outcome_of
@@ -38,6 +41,7 @@ def _load_kernels() -> None:
     points = setpoints(one, one, one, one, one, first, one, one, one, one, one, 0.0, 1.0, 1.0, 1.0, 1.0)
     respond_all(points, one, one, one, one, one, one, 1.0)
     store_surplus(one, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0)
+    age_fleet(next(iter(MODELS.values())), np.full((1, 2), 0.5), 1.0, 20.0, capacity_kwh=1.0)
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,8 @@ def run_study(
     with ThreadPoolExecutor(max_workers=workers or os.cpu_count() or 1) as pool:
         try:
             pending = [_submit(pool, inputs, case, ranges, progress) for case in inputs.cases]
-            cases = tuple(job.result(inputs, investment) for job in pending)
+            found = [job.result(inputs, investment) for job in pending]
+            cases = tuple(_aged(pool, inputs, case, progress) for case in found)
         except BaseException:
             _STOP.set()  # runs in progress end at their next step, so that an interrupted study ends within seconds
             pool.shutdown(wait=False, cancel_futures=True)
@@ -125,6 +130,22 @@ def _submit(
             job = Job(f"{case.name}: sensitivity, {trial.label}", 1)
             tried.append((trial, pool.submit(_try, trial, job, progress)))
     return _Pending(case, uncontrolled, (*looped, *bounds), tuple(tried), ranges)
+
+
+def _aged(pool: ThreadPoolExecutor, inputs: StudyInputs, case: CaseResult, progress: Progress) -> CaseResult:
+    """Ages the vehicles under every strategy as it was played."""
+    batteries = batteries_of(inputs)
+    played = [outcome.run for outcome in case.outcomes if not outcome.run.foresight]
+    chosen = choose_batteries(played[0].trace, batteries)
+
+    def work(run: StrategyRun) -> StrategyAgeing:
+        job = Job(f"{case.case.name}: ageing, {run.strategy}", 1)
+        _stoppable(progress.begin(job))(0)
+        aged = age_strategy(inputs, run.strategy, run.trace, batteries, chosen)
+        progress.end(job)
+        return aged
+
+    return replace(case, ageing=ageing_of(inputs, batteries, chosen, tuple(pool.map(work, played))))
 
 
 def _stoppable(tick: Callable[[int], None]) -> Callable[[int], None]:

@@ -39,6 +39,7 @@ class Vehicles:
         quality: counts, those of assumptions and placing included.
         assumptions: named numbers.
         warnings: remarks of the import.
+        capacity_known: whether the sessions give a stay's capacity, ``(S,)``.
         restay: places the same sessions anew with one field of the assumption changed.
     """
 
@@ -50,6 +51,7 @@ class Vehicles:
     quality: DataQuality
     assumptions: tuple[Assumption, ...]
     warnings: tuple[str, ...]
+    capacity_known: NDArray[np.bool_]
     restay: Callable[[str, float], Stays]
 
 
@@ -95,6 +97,7 @@ def load_vehicles(scenario: Scenario, grid: TimeGrid, folder: Path) -> Vehicles:
         quality=_quality(imported, placed).adding(*notes.quality_counts()),
         assumptions=said,
         warnings=imported.warnings,
+        capacity_known=table.has_usable_capacity[rows] & (scenario.sessions is not None),
         restay=lambda key, value: placed_with(_changed(assumption, key, value)).stays,
     )
 

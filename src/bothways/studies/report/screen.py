@@ -6,8 +6,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bothways.studies.ageing import YEARS
+from bothways.studies.report.ageing_page import points_range
 from bothways.studies.report.amounts import yearly_saving
-from bothways.studies.report.text import ABSENT, count, decimals_for, money_decimals, number
+from bothways.studies.report.text import ABSENT, count, decimals_for, money_decimals, number, sentence_list, shorten
 from bothways.studies.result import CaseResult, Outcome, StudyResult
 
 _NAMES = {
@@ -33,6 +35,7 @@ def render_summary(study: StudyResult) -> RenderableType:
         max((abs(outcome.cost) for case in study.cases for outcome in case.outcomes), default=0.0)
     )
     parts: list[RenderableType] = [_table(case, study.inputs.currency, decimals) for case in study.cases]
+    parts += [Text(line) for line in _ageing(study)]
     days = study.inputs.grid.periods * study.inputs.grid.step_h / 24.0
     parts.append(
         Text(
@@ -42,6 +45,25 @@ def render_summary(study: StudyResult) -> RenderableType:
         )
     )
     return Group(*parts)
+
+
+def _ageing(study: StudyResult) -> list[str]:
+    """Per case what is left after ten years, and what the strategies change, from the worst cell to the best."""
+    lines = []
+    for case in study.cases:
+        found = case.ageing
+        if found is None:
+            continue
+        low, high = found.strategies[0].lowest_to_highest(YEARS)
+        changes = [
+            f"{_NAMES[item.strategy].lower()} {points_range(found.changes(item.strategy, YEARS))}"
+            for item in found.strategies[1:]
+        ]
+        name = f"{shorten(case.case.name, 24)}: b" if len(study.cases) > 1 else "B"
+        lines.append(f"{name}atteries after 10 years: {100 * low:.0f} to {100 * high:.0f} % left, by cell")
+        if changes:
+            lines[-1] += f";\n  in points, {sentence_list(changes)}"
+    return lines
 
 
 def _table(case: CaseResult, currency: str, decimals: int) -> Table:

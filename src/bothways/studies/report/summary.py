@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from bothways.economics.figures import Figure
+from bothways.studies.ageing import MIDDLE_YEARS, YEARS, Ageing, StrategyAgeing
 from bothways.studies.report.amounts import COMPONENTS, yearly_blindness, yearly_saving
 from bothways.studies.report.text import iso_local
 from bothways.studies.result import CaseResult, InvestmentResult, Outcome, StudyResult
@@ -20,9 +21,9 @@ def summary(study: StudyResult) -> dict[str, object]:
         study: what the study found.
 
     Returns:
-        ``name``, ``period``, ``currency``, ``cases`` with their ``strategies``, ``savings``, ``investments`` and
-        ``sensitivity``, ``assumptions``, ``quality``, ``notes``, ``seed`` and ``scenario``. Money is in the study's
-        currency over the period unless its name ends in ``_per_year``.
+        ``name``, ``period``, ``currency``, ``cases`` with their ``strategies``, ``savings``, ``investments``,
+        ``sensitivity`` and ``ageing``, ``assumptions``, ``quality``, ``notes``, ``seed`` and ``scenario``. Money is in
+        the study's currency over the period unless its name ends in ``_per_year``; in ``ageing`` it is over ten years.
     """
     inputs, grid = study.inputs, study.inputs.grid
     return {
@@ -90,6 +91,7 @@ def _case(case: CaseResult) -> dict[str, Any]:
         },
         "investments": [_investment(item) for item in case.investments],
         "sensitivity": _sensitivity(case),
+        "ageing": _ageing(case.ageing),
     }
 
 
@@ -150,6 +152,53 @@ def _investment(item: InvestmentResult) -> dict[str, Any]:
 
 def _figure(item: Figure) -> dict[str, Any]:
     return {"value": finite(item.value), "note": item.note}
+
+
+def _ageing(found: Ageing | None) -> dict[str, Any] | None:
+    """Ageing by strategy and cell; fractions of new capacity, value in money."""
+    if found is None:
+        return None
+    value = found.value
+    return {
+        "batteries": found.batteries,
+        "fleet": found.fleet,
+        "standing_for_chargers": found.by_charger,
+        "assumed_capacity": found.assumed_capacity,
+        "stays_with_assumed_soc": found.assumed_soc,
+        "capacity_kwh": finite(found.capacity_kwh),
+        "temperature_c": finite(found.temperature_c),
+        "profile_days": finite(found.profile_days),
+        "replacement_per_kwh": None if value is None else finite(value.replacement_per_kwh),
+        "residual_per_kwh": None if value is None else finite(value.residual_per_kwh),
+        "end_of_life": None if value is None else finite(value.end_of_life),
+        "strategies": {item.strategy: _aged(found, item) for item in found.strategies},
+    }
+
+
+def _aged(found: Ageing, item: StrategyAgeing) -> dict[str, Any]:
+    extra = found.extra_value_lost(item.strategy) or (None,) * len(item.cells)
+    points = found.changes(item.strategy, YEARS) or (None,) * len(item.cells)
+    low, high = item.lowest_to_highest(YEARS)
+    return {
+        "cycles_per_year": finite(item.cycles_per_year),
+        "mean_soc": finite(item.mean_soc),
+        "left_after_10_years": {"lowest": finite(low), "highest": finite(high)},
+        "cells": {
+            cell.key: {
+                "years": [finite(year) for year in cell.years],
+                "left": [finite(left) for left in cell.left],
+                "left_low": [finite(left) for left in cell.low],
+                "left_high": [finite(left) for left in cell.high],
+                "left_after_5_years": finite(cell.left[cell.at(MIDDLE_YEARS)]),
+                "left_after_10_years": finite(cell.left[cell.at(YEARS)]),
+                "calendar_loss_after_10_years": finite(cell.calendar_loss[cell.at(YEARS)]),
+                "cycle_loss_after_10_years": finite(cell.cycle_loss[cell.at(YEARS)]),
+                "points_against_uncontrolled": None if change is None else finite(100.0 * change),
+                "value_lost_against_uncontrolled": finite(money),
+            }
+            for cell, change, money in zip(item.cells, points, extra, strict=True)
+        },
+    }
 
 
 def _sensitivity(case: CaseResult) -> dict[str, Any] | None:
