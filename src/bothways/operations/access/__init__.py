@@ -1,0 +1,1 @@
+"""Who may do what to which object: roles, grants, accounts, sign-in. Shared by the API and the screens."""

@@ -1,0 +1,72 @@
+"""Accounts in memory, for tests of the rules."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bothways.adapters.trust.passwords import Argon2Hasher, TimeCodes
+from bothways.domain.errors import InputError, Problem
+from bothways.operations.access.accounts import Access
+
+
+class MemoryAccounts:
+    """Fulfils the AccountStore port with dictionaries."""
+
+    def __init__(self):
+        self.by_id = {}
+        self.by_token = {}
+
+    async def add_account(self, account):
+        if await self.account_by_name(account.name) is not None:
+            raise InputError([Problem("name", account.name, "a free name", "Choose another.")])
+        self.by_id[account.account_id] = account
+
+    async def replace_account(self, account):
+        self.by_id[account.account_id] = account
+
+    async def account_by_name(self, name):
+        return next((a for a in self.by_id.values() if a.name.casefold() == name.casefold()), None)
+
+    async def account(self, account_id):
+        return self.by_id.get(account_id)
+
+    async def accounts(self):
+        return sorted(self.by_id.values(), key=lambda account: account.name)
+
+    async def open_session(self, session):
+        self.by_token[session.token_hash] = session
+
+    async def session(self, token_hash):
+        return self.by_token.get(token_hash)
+
+    async def sessions(self, account_id):
+        return [s for s in self.by_token.values() if s.account_id == account_id]
+
+    async def close_session(self, token_hash):
+        self.by_token.pop(token_hash, None)
+
+    async def close_sessions(self, account_id):
+        self.by_token = {key: s for key, s in self.by_token.items() if s.account_id != account_id}
+
+
+class Clock:
+    """A clock that tests move."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def now(self):
+        return self.at
+
+    async def sleep(self, seconds):
+        raise AssertionError("the rules of access never sleep")
+
+
+@pytest.fixture
+def clock():
+    return Clock(datetime(2026, 5, 4, 7, 0, tzinfo=UTC))
+
+
+@pytest.fixture
+def access(clock):
+    return Access(MemoryAccounts(), Argon2Hasher(fast=True), TimeCodes(), clock)

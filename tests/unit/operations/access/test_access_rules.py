@@ -1,0 +1,133 @@
+"""Sign-in, sessions, invitations and permissions."""
+
+from datetime import timedelta
+
+import pyotp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bothways.domain.errors import InputError
+from bothways.operations.access.accounts import SignInRefused, token_hash
+from bothways.operations.access.roles import RIGHTS, Action, Actor, Grant, NotAllowed, Role, site_scope, token_scope
+
+PASSWORD = "four words make passphrases"
+OPERATOR = (Grant(Role.SITE_OPERATOR, site_scope("house")),)
+
+
+@pytest.mark.asyncio
+async def test_a_right_password_opens_a_session_that_ends_by_time_and_by_hand(access, clock):
+    await access.create("Ada", PASSWORD, OPERATOR)
+    account, token = await access.sign_in("ada", PASSWORD)
+    assert (await access.actor(token)).account_id == account.account_id
+    clock.at += timedelta(hours=12)
+    assert await access.actor(token) is None
+    _, token = await access.sign_in("Ada", PASSWORD)
+    await access.sign_out(token)
+    assert await access.actor(token) is None
+
+
+@pytest.mark.asyncio
+async def test_a_stolen_database_opens_nothing(access):
+    await access.create("Ada", PASSWORD, OPERATOR)
+    _, token = await access.sign_in("Ada", PASSWORD)
+    stored = token_hash(token)
+    assert await access.actor(stored) is None
+    assert all(token not in repr(session) for session in access.store.by_token.values())
+
+
+@pytest.mark.asyncio
+async def test_wrong_tries_wait_longer_and_longer_and_say_nothing_of_the_cause(access, clock):
+    await access.create("Ada", PASSWORD, OPERATOR)
+    said = set()
+    for name in ("Ada", "nobody"):
+        with pytest.raises(SignInRefused) as refused:
+            await access.sign_in(name, "not the password at all")
+        said.add(str(refused.value))
+    assert len(said) == 1
+    for _ in range(4):
+        with pytest.raises(SignInRefused):
+            await access.sign_in("Ada", "not the password at all")
+    with pytest.raises(SignInRefused) as refused:
+        await access.sign_in("Ada", PASSWORD)
+    assert refused.value.wait_s > 0.0
+    clock.at += timedelta(seconds=refused.value.wait_s)
+    await access.sign_in("Ada", PASSWORD)
+
+
+@pytest.mark.asyncio
+async def test_many_names_from_one_address_are_slowed_too(access):
+    for number in range(5):
+        with pytest.raises(SignInRefused):
+            await access.sign_in(f"guess-{number}", "whatever it may be", source="192.0.2.1")
+    with pytest.raises(SignInRefused) as refused:
+        await access.sign_in("fresh", "whatever it may be", source="192.0.2.1")
+    assert refused.value.wait_s > 0.0
+
+
+@pytest.mark.asyncio
+async def test_the_second_factor_is_asked_for_and_a_code_works_once(access, clock):
+    account = await access.create("Ada", PASSWORD, OPERATOR)
+    secret = pyotp.random_base32()
+    with pytest.raises(SignInRefused):
+        await access.enable_second_factor(account, secret, "000000x")
+    code = pyotp.TOTP(secret).at(clock.at)
+    await access.enable_second_factor(account, secret, code)
+    with pytest.raises(SignInRefused):
+        await access.sign_in("Ada", PASSWORD)
+    await access.sign_in("Ada", PASSWORD, code)
+    with pytest.raises(SignInRefused):
+        await access.sign_in("Ada", PASSWORD, code)
+
+
+@pytest.mark.asyncio
+async def test_an_invitation_works_once_and_not_for_ever(access, clock):
+    account, token = await access.invite("Bo", OPERATOR)
+    assert await access.actor(token) is None, "an invitation is not a session"
+    with pytest.raises(SignInRefused):
+        await access.sign_in("Bo", "")
+    with pytest.raises(InputError):
+        await access.accept(token, "short")
+    await access.accept(token, PASSWORD)
+    with pytest.raises(SignInRefused):
+        await access.accept(token, PASSWORD)
+    assert (await access.sign_in("Bo", PASSWORD))[0].account_id == account.account_id
+    _, late = await access.invite("Cy", OPERATOR)
+    clock.at += timedelta(days=4)
+    with pytest.raises(SignInRefused):
+        await access.accept(late, PASSWORD)
+
+
+@pytest.mark.asyncio
+async def test_all_faults_of_a_new_account_at_once(access):
+    await access.create("Ada", PASSWORD, OPERATOR)
+    with pytest.raises(InputError) as refused:
+        await access.create("ada", "ada", OPERATOR)
+    assert {problem.where for problem in refused.value.problems} == {"account: name", "account: password"}
+
+
+@pytest.mark.asyncio
+async def test_a_new_password_ends_all_sessions(access):
+    account = await access.create("Ada", PASSWORD, OPERATOR)
+    _, token = await access.sign_in("Ada", PASSWORD)
+    await access.set_password(account, "another four words here")
+    assert await access.actor(token) is None
+
+
+@given(st.sampled_from(list(Role)), st.sampled_from(list(Action)), st.sampled_from(["house", "mill"]))
+def test_a_grant_reaches_its_scope_and_no_further(role, action, site):
+    actor = Actor("1", "someone", (Grant(role, site_scope("house")),))
+    assert actor.may(action, site_scope(site)) == (site == "house" and action in RIGHTS[role])
+    assert not actor.may(action, token_scope("house"))
+    assert not actor.may(action)
+    assert not Actor("2", "nobody", ()).may(action, site_scope(site))
+
+
+def test_only_administrators_manage_accounts():
+    assert {role for role, rights in RIGHTS.items() if Action.ACCOUNT_MANAGE in rights} == {Role.ADMINISTRATOR}
+    assert Action.SITE_VIEW not in RIGHTS[Role.CONTRACTOR]
+
+
+def test_a_refusal_is_a_sentence():
+    with pytest.raises(NotAllowed, match=r"Bo may not do site\.stop on site:house"):
+        Actor("1", "Bo", ()).require(Action.SITE_STOP, site_scope("house"))
