@@ -54,8 +54,8 @@ class ServerPart(Part):
         plain = self.tls_certificate is None and not self.behind_proxy
         if plain and self.host not in {"127.0.0.1", "::1", "localhost"}:
             msg = (
-                "without TLS the server listens on this machine only (host 127.0.0.1): give tls_certificate and tls_key, "
-                "or behind_proxy = true where a proxy ends TLS"
+                "without TLS the server listens on this machine only (host 127.0.0.1): give tls_certificate and "
+                "tls_key, or behind_proxy = true where a proxy ends TLS"
             )
             raise ValueError(msg)
         return self
