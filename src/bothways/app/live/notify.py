@@ -1,0 +1,32 @@
+"""Tells systemd that the service is ready, alive or stopping (sd_notify); says nothing where nobody listens."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+
+
+def notify(state: str) -> bool:
+    """Sends one state such as ``READY=1``; returns whether somebody was told.
+
+    The protocol is a datagram to the socket in ``NOTIFY_SOCKET`` (systemd's sd_notify(3)).
+    """
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return False
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
+        out.connect(address)
+        out.sendall(state.encode())
+    return True
+
+
+async def keep_watchdog() -> None:
+    """Says that the event loop turns, at half of the interval that the watchdog asks for; returns where it asks for none."""
+    interval_us = os.environ.get("WATCHDOG_USEC", "")
+    if not interval_us.isdigit() or int(interval_us) == 0:
+        return
+    while notify("WATCHDOG=1"):
+        await asyncio.sleep(int(interval_us) / 2e6)
