@@ -45,6 +45,7 @@ class StationRecord:
         accepted_at: when it was accepted for the first time; ``None`` for a station that never was.
         discharge: how it is told to discharge; ``none`` until somebody states otherwise.
         model: vendor and model as reported at boot, for the compatibility register.
+        serial: serial number, which the station's certificate may name instead of its id; ``""`` where unknown.
     """
 
     station_id: str
@@ -54,6 +55,7 @@ class StationRecord:
     accepted_at: datetime | None = None
     discharge: DischargeMethod = "none"
     model: str = ""
+    serial: str = ""
 
     def evse(self, evse_id: int) -> EvseRecord | None:
         """The EVSE with this number, or ``None``."""
