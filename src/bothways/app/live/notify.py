@@ -24,7 +24,7 @@ def notify(state: str) -> bool:
 
 
 async def keep_watchdog() -> None:
-    """Says that the event loop turns, at half of the interval that the watchdog asks for; returns where it asks for none."""
+    """Says that the event loop turns, twice per interval of the watchdog; returns where there is none."""
     interval_us = os.environ.get("WATCHDOG_USEC", "")
     if not interval_us.isdigit() or int(interval_us) == 0:
         return

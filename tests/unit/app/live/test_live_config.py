@@ -1,0 +1,66 @@
+"""The configuration file of the live system."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bothways.app.live.config import Config, config_from_mapping
+from bothways.domain.errors import InputError
+from bothways.domain.validation import known_keys
+
+SITE = {"id": "house", "tz": "Europe/Amsterdam", "prices": {"import_per_kwh": 0.3}}
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "reference" / "configuration.md"
+
+
+def _problems(mapping, environment=None):
+    with pytest.raises(InputError) as refused:
+        config_from_mapping(mapping, environment, at="bothways.toml")
+    return {problem.where: problem for problem in refused.value.problems}
+
+
+def test_the_page_names_every_key_and_its_example_is_valid():
+    text = PAGE.read_text(encoding="utf-8")
+    for key in known_keys(Config) - {"server", "store", "site", "meter", "prices", "vehicle"}:
+        assert f"`{key}`" in text, key
+    example = text.split("```toml\n")[1].split("```")[0]
+    assert config_from_mapping(tomllib.loads(example)).site[0].phase_limit_kw == 27.6
+
+
+def test_all_problems_come_at_once_with_the_nearest_key():
+    problems = _problems(
+        {"server": {"prot": 1, "log_format": "xml"}, "site": [{**SITE, "tz": "Europe/Amsterdm", "export_limit_kw": -1}]}
+    )
+    assert problems["bothways.toml: server.prot"].remedy == "Did you mean 'port'?"
+    assert {"bothways.toml: server.log_format", "bothways.toml: site[0].tz"} <= set(problems)
+    assert "bothways.toml: site[0].export_limit_kw" in problems
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_limits_are_finite(value):
+    assert "bothways.toml: site[0].import_hard_limit_kw" in _problems(
+        {"site": [{**SITE, "import_hard_limit_kw": float(value)}]}
+    )
+
+
+def test_the_environment_overrides_and_is_checked_like_the_file():
+    config = config_from_mapping({"site": [SITE]}, {"BOTHWAYS__SERVER__PORT": "9100", "BOTHWAYS__SITE__0__TZ": "UTC"})
+    assert (config.server.port, config.site[0].tz) == (9100, "UTC")
+    assert "bothways.toml: server.prot" in _problems({"site": [SITE]}, {"BOTHWAYS__SERVER__PROT": "9100"})
+    assert "environment: BOTHWAYS__SITE__7__TZ" in _problems({"site": [SITE]}, {"BOTHWAYS__SITE__7__TZ": "UTC"})
+    assert "environment: BOTHWAYS__SITE__0__TZ__X" in _problems({"site": [SITE]}, {"BOTHWAYS__SITE__0__TZ__X": "1"})
+
+
+def test_stations_reach_other_machines_only_over_tls():
+    assert _problems({"server": {"host": "0.0.0.0"}, "site": [SITE]})
+    assert config_from_mapping({"server": {"host": "0.0.0.0", "behind_proxy": True}, "site": [SITE]})
+    assert _problems({"server": {"tls_key": "key.pem"}, "site": [SITE]})
+    assert _problems({"server": {"client_ca": "ca.pem"}, "site": [SITE]})
+
+
+def test_a_site_needs_prices_and_one_source_of_them():
+    assert _problems({"site": [{**SITE, "prices": {}}]})
+    assert _problems({"site": [{**SITE, "prices": {"import_per_kwh": 0.3, "file": "prices.csv"}}]})
+    assert _problems({"site": [{**SITE, "prices": {"file": "prices.csv"}}]})
+    assert _problems({"site": [SITE, SITE]})
+    assert _problems({"site": []})
