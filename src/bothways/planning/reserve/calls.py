@@ -1,0 +1,113 @@
+"""Calls everything that was sold, at every step, and looks whether the vehicles could deliver: a check from outside.
+
+Nothing of the solvers' rows is used here: vehicles run their planned power minus (or plus) what they promised, battery
+energy follows from the powers, and after the call it must be possible to leave with what was required.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from bothways.planning.evaluation import stored_change_kwh
+from bothways.planning.layout import Layout
+from bothways.planning.problem import Floats
+from bothways.planning.reserve.answer import ReserveSolution
+from bothways.planning.reserve.bids import sold_kw
+from bothways.planning.reserve.products import ReservePlanProblem
+from bothways.planning.shortfall import reach
+
+
+@dataclass(frozen=True)
+class CallCheck:
+    """Worst excess over all steps, vehicles and both directions; 0 where everything is kept.
+
+    Attributes:
+        power_kw: power beyond what a vehicle can do while called [kW].
+        floor_kwh: stored energy below the floor while called [kWh].
+        ceiling_kwh: stored energy above the ceiling while called [kWh].
+        required_kwh: energy that could not be made up for by departure at full power [kWh].
+        sold_kw: capacity sold beyond the sum of the vehicles' shares [kW].
+        absent_kw: shares of vehicles that are not there [kW].
+    """
+
+    power_kw: float
+    floor_kwh: float
+    ceiling_kwh: float
+    required_kwh: float
+    sold_kw: float
+    absent_kw: float
+
+    @property
+    def worst(self) -> float:
+        """The greatest of all [kW or kWh]."""
+        return max(self.power_kw, self.floor_kwh, self.ceiling_kwh, self.required_kwh, self.sold_kw, self.absent_kw)
+
+
+def check_calls(problem: ReservePlanProblem, answer: ReserveSolution) -> CallCheck:
+    """Simulates a full call of all products of one direction from the start of every step, each as long as it may last.
+
+    A call goes over to the shares of later steps (vehicles hand over); one that is shorter than a step ends within it
+    and the vehicle goes on as planned.
+
+    Args:
+        problem: what was asked.
+        answer: the plan to check.
+    """
+    plan, periods = problem.plan, problem.plan.periods
+    held = answer.shares_kw.sum(axis=1)
+    missing = sold_kw(problem, answer.bids_kw) - held
+    steps = np.arange(periods)
+    there = (steps >= plan.fleet.arrival[:, None]) & (steps < plan.fleet.departure[:, None])
+    absent = np.abs(np.where(there, 0.0, answer.shares_kw)).max(initial=0.0)
+    worst = np.zeros(4)
+    for up in (True, False):
+        for start in range(periods):
+            worst = np.maximum(worst, _call(problem, answer, up=up, start=start))
+    return CallCheck(
+        power_kw=float(worst[0]),
+        floor_kwh=float(worst[1]),
+        ceiling_kwh=float(worst[2]),
+        required_kwh=float(worst[3]),
+        sold_kw=max(0.0, float(missing.max(initial=0.0))),
+        absent_kw=float(absent),
+    )
+
+
+def _call(problem: ReservePlanProblem, answer: ReserveSolution, *, up: bool, start: int) -> Floats:
+    """Worst excess of power, floor, ceiling and requirement in one call, ``(4,)``."""
+    plan, fleet, step_h = problem.plan, problem.plan.fleet, problem.plan.step_h
+    mine = [(group, shares) for group, shares in zip(problem.groups, answer.shares_kw, strict=True) if group.up == up]
+    longest = max((group.sustain_h for group, _ in mine), default=0.0)
+    bounds = reach(plan, Layout.of(plan))
+    energy, worst, step = answer.plan.energy_kwh[:, start].copy(), np.zeros(4), start
+    while step < plan.periods and longest - (step - start) * step_h > 1e-9:
+        gone_h = (step - start) * step_h
+        here = (fleet.arrival <= step) & (step < fleet.departure)
+        energy = np.where(fleet.arrival == step, fleet.energy_at_arrival_kwh, energy)
+        cuts = sorted({0.0, step_h, *(min(max(group.sustain_h - gone_h, 0.0), step_h) for group, _ in mine)})
+        for begin, end in pairwise(cuts):
+            called = sum(
+                (shares[:, step] for group, shares in mine if group.sustain_h - gone_h > begin + 1e-12),
+                np.zeros(fleet.size),
+            )
+            power = answer.plan.power_kw[:, step] + (-called if up else called)
+            over = np.maximum(power - fleet.charge_kw, -power - fleet.discharge_kw)
+            change = stored_change_kwh(power, fleet.charge_efficiency, fleet.discharge_efficiency, end - begin)
+            energy = energy + np.where(here, change, 0.0)
+            left_h = (fleet.departure - step) * step_h - end
+            reachable = energy + left_h * fleet.charge_efficiency * fleet.charge_kw
+            # Who arrived below the floor is on the way up to it at full power.
+            on_the_way = fleet.energy_at_arrival_kwh + fleet.charge_efficiency * fleet.charge_kw * (
+                (step - fleet.arrival) * step_h + end
+            )
+            floor = np.minimum(fleet.energy_min_kwh, on_the_way)
+            excess = np.stack(
+                [over, floor - energy, energy - bounds.ceiling_kwh, bounds.required_kwh - reachable]
+            )  # fmt: skip
+            excess = np.where(here & (called > 0.0), excess, 0.0)
+            worst = np.maximum(worst, excess.max(axis=1, initial=0.0))
+        step += 1
+    return worst
