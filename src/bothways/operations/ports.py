@@ -36,6 +36,11 @@ class TransactionRow:
         energy_import_kwh: energy into the vehicle so far [kWh]; register differences where registers exist.
         energy_export_kwh: energy out of the vehicle so far [kWh].
         missing: sequence numbers that never arrived.
+        connector_id: connector of the EVSE.
+        charging_state: the latest that the station said, ``""`` where it said none.
+        reason: why it ended.
+        last_at: the latest instant that the station spoke of.
+        flags: what a person should look at, in words: a register that started anew, a sequence number used twice.
     """
 
     station_id: str
@@ -47,6 +52,59 @@ class TransactionRow:
     energy_import_kwh: float
     energy_export_kwh: float
     missing: tuple[int, ...] = ()
+    connector_id: int = 1
+    charging_state: str = ""
+    reason: str = ""
+    last_at: datetime | None = None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CompatibilityRow:
+    """One row of the compatibility register (R55): a vehicle at a charger by a connector, sourced and dated.
+
+    Attributes:
+        vehicle: make and model.
+        charger: vendor and model, as in ``StationRecord.model``.
+        connector: ``CHAdeMO``, ``CCS`` or ``AC``.
+        uses: what works: ``V2L``, ``V2H``, ``V2B``, ``V2G``; empty for a pair known not to discharge.
+        discharge_kw: greatest discharging power [kW].
+        warranty: what the maker's warranty says of discharging.
+        minimum_a: smallest charging current [A].
+        resumes: whether charging goes on after a pause; ``None`` where unknown.
+        source: where this is from.
+        as_of: when it was found so.
+    """
+
+    vehicle: str
+    charger: str
+    connector: str
+    uses: tuple[str, ...]
+    discharge_kw: float
+    source: str
+    as_of: datetime
+    warranty: str = ""
+    minimum_a: float = 6.0
+    resumes: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Latch:
+    """A latched emergency stop (R57).
+
+    Attributes:
+        scope: what stands still: a site, or a station.
+        at: when it was pressed or said.
+        cause: what happened, in words.
+        device: which input or command.
+        party: who is responsible.
+    """
+
+    scope: str
+    at: datetime
+    cause: str
+    device: str = ""
+    party: str = ""
 
 
 @dataclass(frozen=True, slots=True)
