@@ -76,6 +76,10 @@ class Facts(Database):
         rows = await self._all(_COMPATIBILITY)
         return [row for row in map(_compatibility, rows) if (row.vehicle, row.charger) == (vehicle, charger)]
 
+    async def compatibility_register(self) -> Sequence[CompatibilityRow]:
+        """The whole register."""
+        return [_compatibility(row) for row in await self._all(_COMPATIBILITY)]
+
     async def learn(self, evse: EvseKey, vehicle: str, name: str, value: object, at: datetime) -> None:
         """Remembers something about a pair, such as ``resumes_after_pause`` = False; a later value replaces it."""
         await self._keep(_LEARNED, _pair(evse, vehicle, name), at, {"value": value})

@@ -18,12 +18,13 @@ import asyncio
 
 from bothways.adapters.db.engine import migrate
 from bothways.adapters.db.facts import Facts
+from bothways.adapters.db.people import People
 from bothways.adapters.db.records import Records
 from bothways.adapters.db.registry import Registry
 
 
-class SqlStore(Records, Registry, Facts):
-    """``Store`` and ``StationRegistry`` on SQLite or PostgreSQL; see :func:`open_store`."""
+class SqlStore(Records, Registry, Facts, People):
+    """``Store``, ``StationRegistry`` and ``AccountStore`` on SQLite or PostgreSQL; see :func:`open_store`."""
 
 
 async def open_store(url: str) -> SqlStore:
