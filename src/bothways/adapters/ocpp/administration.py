@@ -49,7 +49,7 @@ def checked(talk: Talk, action: str, payload: Mapping[str, object]) -> dict[str,
     why = [f"{item.where or 'payload'}: {item.text}" for item in found]
     if not why and talk.version == "2.1":
         why = list(_mode_violations(action, content))
-    if action in CERTIFICATE_ACTIONS and not talk.secure:
+    if not talk.secure and (action in CERTIFICATE_ACTIONS or "Certificate" in text(content, "requestedMessage")):
         why.append("certificates do not travel over security profile 1")
     if (lowered := _profile_asked(action, content)) is not None and lowered < talk.record.security_profile:
         why.append(f"security profile {talk.record.security_profile} is never lowered to {lowered}")
@@ -98,6 +98,13 @@ def remote_start(version: Version, evse: EvseKey, id_token: str, now: datetime) 
     number = int(now.timestamp() * 10) % (2**31 - 1)
     token = {"idToken": id_token, "type": "Central"}
     return "RequestStartTransaction", {"evseId": evse.evse_id, "remoteStartId": number, "idToken": token}
+
+
+def rotation(version: Version) -> Request:
+    """The request upon which a station asks for a new certificate of its own; 1.6 has it in its security extension."""
+    if version == "1.6":
+        return "ExtendedTriggerMessage", {"requestedMessage": "SignChargePointCertificate"}
+    return "TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"}
 
 
 def remote_stop(version: Version, transaction_id: str) -> Request:

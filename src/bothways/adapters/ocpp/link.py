@@ -15,6 +15,7 @@ from bothways.adapters.ocpp.schemas import Version, violations
 from bothways.domain.errors import GatewayError
 
 URGENT, ORDER, ADMINISTRATION = 0, 1, 2
+PATIENCE_S = 1.0  # an urgent call waits this long for the answer to an earlier one, then goes out all the same
 
 
 class NoAnswer(GatewayError):  # noqa: N818 - reads better where it is caught
@@ -143,12 +144,19 @@ class Link:
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (priority, next(self._order), turn))
+        if priority == URGENT and self._future is not None:
+            asyncio.get_running_loop().call_later(PATIENCE_S, self._give_up, self._future)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self._pass_turn()  # the turn had been given in the same instant
             raise
+
+    def _give_up(self, future: asyncio.Future[Any]) -> None:
+        """Ends the wait for an answer: an emergency stop must not queue behind a station's silence."""
+        if future is self._future and not future.done():
+            future.set_exception(NoAnswer(f"{self._action}: given up for an urgent call"))
 
     def _pass_turn(self) -> None:
         while self._waiting:

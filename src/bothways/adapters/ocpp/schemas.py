@@ -44,7 +44,8 @@ class Violation:
 
 
 @cache
-def _folder(version: Version) -> Path:
+def folder(version: Version) -> Path:
+    """Where the schema files of a version lie."""
     spec = importlib.util.find_spec("ocpp")
     if spec is None or not spec.submodule_search_locations:
         msg = "the package `ocpp` is not installed; install bothways[live] for its schema files"
@@ -55,7 +56,7 @@ def _folder(version: Version) -> Path:
 @cache
 def actions(version: Version) -> frozenset[str]:
     """Names of all messages of a protocol version."""
-    names = {path.stem for path in _folder(version).glob("*.json")}
+    names = {path.stem for path in folder(version).glob("*.json")}
     return frozenset(name.removesuffix("Request") for name in names if not name.endswith("Response"))
 
 
@@ -69,7 +70,7 @@ def schema(version: Version, action: str, *, response: bool = False) -> dict[str
         return None
     stems = (f"{action}Response",) if response else (f"{action}Request", action)
     for stem in stems:
-        path = _folder(version) / f"{stem}.json"
+        path = folder(version) / f"{stem}.json"
         if path.is_file():
             loaded: dict[str, Any] = orjson.loads(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
             return loaded

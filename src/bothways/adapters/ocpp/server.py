@@ -13,13 +13,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from bothways.adapters.ocpp.administration import checked, remote_start, remote_stop
+from bothways.adapters.ocpp.administration import checked, remote_start, remote_stop, rotation
 from bothways.adapters.ocpp.admission import Denied, Guesses, Peer, admit
 from bothways.adapters.ocpp.link import ORDER, Link, NoAnswer
 from bothways.adapters.ocpp.options import GatewayOptions
@@ -61,6 +62,7 @@ class OcppGateway:
         self._sessions: dict[str, Session] = {}
         self._sockets: dict[str, ServerConnection] = {}
         self._guesses = Guesses(options.failed_logins, options.failed_login_window_s, time.monotonic)
+        self._admitted: WeakKeyDictionary[ServerConnection, StationRecord] = WeakKeyDictionary()
         self._server: Server | None = None
         self._background: list[asyncio.Task[None]] = []
         self._pings: set[asyncio.Task[None]] = set()
@@ -177,6 +179,16 @@ class OcppGateway:
             msg = f"{station_id} answered {action} with {error}"
             raise GatewayError(msg) from error
 
+    async def rotate_certificate(self, station_id: str) -> Mapping[str, object]:
+        """Asks the station for a SignCertificate, upon which the issuer's certificate is sent to it.
+
+        Raises:
+            GatewayError: as :meth:`call`.
+        """
+        session = self._sessions.get(station_id)
+        version: Version = "2.1" if session is None else session.talk.version
+        return await self.call(station_id, *rotation(version))
+
     async def signal(self, station_id: str, signal: int) -> Mapping[str, object]:
         """Sends an aFRR signal (2.1); the stations turn it into power by the curve of their profile.
 
@@ -238,7 +250,7 @@ class OcppGateway:
             return response
         except StoreError:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "try again later\n")
-        connection.bothways_record = record  # type: ignore[attr-defined]
+        self._admitted[connection] = record
         return None
 
     async def _connected(self, connection: ServerConnection) -> None:
@@ -246,7 +258,7 @@ class OcppGateway:
         if version is None:  # the standard: complete the handshake without a protocol, then close
             await connection.close(NO_PROTOCOL, "no common OCPP version")
             return
-        record: StationRecord = connection.bothways_record  # type: ignore[attr-defined]
+        record = self._admitted.pop(connection)
         session = self._session(connection, record, version)
         old_session, old = self._sessions.get(record.station_id), self._sockets.get(record.station_id)
         self._sessions[record.station_id], self._sockets[record.station_id] = session, connection

@@ -21,6 +21,8 @@ from bothways.domain.errors import GatewayError
 from bothways.operations.orders import CommandResult, Composite, PowerOrder, SafeProfile
 from bothways.operations.stations import EvseRecord, StationRecord
 
+VENDOR = frozenset({"datatransfer", "external"})
+
 
 @dataclass(slots=True)
 class Held:
@@ -62,7 +64,11 @@ class Steering:
 
     async def set_power(self, order: PowerOrder, evse: EvseRecord, record: StationRecord) -> CommandResult:
         """Sends a setpoint; see :meth:`bothways.operations.ports.ChargerGateway.set_power`."""
-        held = self._held.setdefault(evse.evse_id, Held())
+        held = self._held.get(evse.evse_id)
+        if held is None:
+            # what an earlier connection, or an earlier life of the server, told the station is not known any more
+            unsure = record.discharge in VENDOR and record.model in self._talk.options.discharge_adapters
+            held = self._held[evse.evse_id] = Held(vendor_discharge=unsure)
         held.number += 1
         mine = held.number
 
@@ -72,7 +78,7 @@ class Steering:
         priority = URGENT if order.power_kw == 0.0 else ORDER
         try:
             self._check(order, evse, record)
-            if order.power_kw < 0.0 and record.discharge in {"datatransfer", "external"}:
+            if order.power_kw < 0.0 and record.discharge in VENDOR:
                 return await self._vendor_discharge(order, evse, record, held)
             if held.vendor_discharge:
                 await self._end_vendor_discharge(evse, record, held, order.valid_for_s)
@@ -110,7 +116,7 @@ class Steering:
                 raise Refused(reason)
         if record.discharge == "negative_limit" and version == "2.1":
             raise Refused("OCPP 2.1 does not allow negative limits")
-        if record.discharge in {"datatransfer", "external"}:
+        if record.discharge in VENDOR:
             self._adapter(record)
 
     def _message(self, order: PowerOrder, evse: EvseRecord, record: StationRecord, held: Held) -> tuple[str, Wired]:
