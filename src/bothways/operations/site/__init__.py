@@ -1,0 +1,1 @@
+"""The control loop of one site: measure, estimate, plan, dispatch, command, compare."""

@@ -1,0 +1,151 @@
+"""Compares what was commanded, accepted, stated by the station and metered; decides what to do about disagreement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from bothways.operations.orders import Composite
+
+Action = Literal["nothing", "resend", "safe", "end"]
+"""What to do: nothing, send the order again, leave the station to its safe profile, end the transaction."""
+
+TOLERANCE_KW = 0.3
+"""Absolute part of the tolerance: metering of charging stations is good to some percent of their rating."""
+
+TOLERANCE_SHARE = 0.05
+"""Relative part of the tolerance."""
+
+PATIENCE_S = 30.0
+"""A disagreement that is shorter is a ramp or a late sample."""
+
+RESENDS = 3
+"""Orders sent again before the station is left to its safe profile."""
+
+RESEND_EVERY_S = 30.0
+"""Time between two of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A disagreement at one EVSE.
+
+    Attributes:
+        kind: kind of alarm, ``""`` where all agree.
+        text: for a person, with figures.
+        action: what to do now.
+    """
+
+    kind: str = ""
+    text: str = ""
+    action: Action = "nothing"
+
+
+AGREES = Finding()
+
+
+@dataclass(slots=True)
+class Watch:
+    """Memory of the comparison for one EVSE and one transaction.
+
+    Attributes:
+        kind: disagreement seen last.
+        since: since when.
+        resent: orders sent again because of it.
+        resent_at: when the last one was.
+        given_up: whether the station has been left to its safe profile.
+        refused: refusals in a row.
+        refusal: the station's word.
+    """
+
+    kind: str = ""
+    since: datetime | None = None
+    resent: int = 0
+    resent_at: datetime | None = None
+    given_up: bool = False
+    refused: int = 0
+    refusal: str = ""
+    transaction_id: str = field(default="")
+
+    def reset(self, transaction_id: str) -> None:
+        """Begins anew for another transaction."""
+        self.kind, self.since, self.resent, self.resent_at = "", None, 0, None
+        self.given_up, self.refused, self.refusal, self.transaction_id = False, 0, "", transaction_id
+
+    def answered(self, *, accepted: bool, status: str) -> None:
+        """Notes the answer to an order."""
+        if accepted:
+            self.refused, self.refusal = 0, ""
+        elif status not in {"superseded", "offline"}:
+            self.refused += 1
+            self.refusal = status
+
+
+def disagreement(commanded_kw: float, metered_kw: float | None, composite: Composite | None) -> tuple[str, str]:
+    """Kind and text of the disagreement between an order and what is seen; empty strings where there is none.
+
+    Drawing less than allowed is the vehicle's right and no disagreement.
+
+    Args:
+        commanded_kw: order in force [kW].
+        metered_kw: power after the order settled [kW]; ``None`` where it has not.
+        composite: what the station says it holds to; ``None`` where it did not say.
+
+    >>> disagreement(3.0, 7.0, None)[0]
+    'takes-more'
+    >>> disagreement(7.0, 3.0, None)[0]
+    ''
+    """
+    tolerance = TOLERANCE_KW + TOLERANCE_SHARE * abs(commanded_kw)
+    if metered_kw is not None:
+        if metered_kw < -tolerance and commanded_kw >= 0.0:
+            return "discharges-untold", f"meter shows {metered_kw:.1f} kW, order is {commanded_kw:.1f} kW"
+        if metered_kw < commanded_kw - tolerance and commanded_kw < 0.0:
+            return "takes-more", f"discharges {-metered_kw:.1f} kW instead of {-commanded_kw:.1f} kW"
+        if metered_kw > max(commanded_kw, 0.0) + tolerance:
+            return "takes-more", f"meter shows {metered_kw:.1f} kW, order is {commanded_kw:.1f} kW"
+        if commanded_kw < -tolerance and metered_kw > 0.5 * commanded_kw:
+            return "gives-less", f"discharges {max(0.0, -metered_kw):.1f} kW instead of {-commanded_kw:.1f} kW"
+    held = composite.limit_kw if composite is not None else None
+    if held is not None and held > max(commanded_kw, 0.0) + tolerance:
+        return "composite-differs", f"the station holds to {held:.1f} kW, order is {commanded_kw:.1f} kW"
+    return "", ""
+
+
+def compare(
+    watch: Watch, now: datetime, commanded_kw: float, metered_kw: float | None, composite: Composite | None
+) -> Finding:
+    """One comparison; ``watch`` is changed in place.
+
+    A disagreement that lasts longer than the patience is an alarm. The order is then sent again a bounded number of
+    times; after that the station is left to its safe profile and what it draws is counted as load. A vehicle that
+    feeds back without having been told is not argued with: its transaction is ended.
+    """
+    if watch.refused > RESENDS:
+        text = f"the station answered {watch.refusal!r} to {watch.refused} orders in a row"
+        return Finding("order-refused", text, _give_up(watch))
+    kind, text = disagreement(commanded_kw, metered_kw, composite)
+    if not kind:
+        watch.kind, watch.since, watch.resent, watch.resent_at = "", None, 0, None
+        return AGREES
+    if kind != watch.kind:
+        watch.kind, watch.since, watch.resent, watch.resent_at = kind, now, 0, None
+    since = watch.since or now
+    if (now - since).total_seconds() < PATIENCE_S:
+        return AGREES
+    waits = watch.resent_at is not None and (now - watch.resent_at).total_seconds() < RESEND_EVERY_S
+    if kind == "gives-less" or waits:
+        return Finding(kind, text)
+    if watch.resent < RESENDS:
+        watch.resent += 1
+        watch.resent_at = now
+        return Finding(kind, text, "resend")
+    return Finding(kind, text, "end" if kind == "discharges-untold" and not watch.given_up else _give_up(watch))
+
+
+def _give_up(watch: Watch) -> Action:
+    if watch.given_up:
+        return "nothing"
+    watch.given_up = True
+    return "safe"

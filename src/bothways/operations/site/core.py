@@ -1,0 +1,377 @@
+"""State and tick of one site's loop; :class:`~bothways.operations.site.loop.SiteLoop` is its public face."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bothways.domain.errors import BothwaysError
+from bothways.domain.timegrid import zone
+from bothways.operations.events import EvseKey
+from bothways.operations.orders import CommandResult, PowerOrder
+from bothways.operations.ports import (
+    ChargerGateway,
+    Clock,
+    MeterSource,
+    SignalSource,
+    SiteReading,
+    StationRegistry,
+    Store,
+)
+from bothways.operations.site import emergency, imaging, opening
+from bothways.operations.site.alarms import Alarm, Alarms
+from bothways.operations.site.book import SiteBook
+from bothways.operations.site.comparing import Comparer
+from bothways.operations.site.control import Tick, TickState, tick
+from bothways.operations.site.estimate import Learned
+from bothways.operations.site.gate import CompatibilityRegister, ListedPairs
+from bothways.operations.site.history import StepHistory
+from bothways.operations.site.memory import Forgetful, LearningStore, SiteMemory, StoreMemory
+from bothways.operations.site.observe import metered_after_order, observe
+from bothways.operations.site.planner import ActivePlan, CostModel, Forecaster, TariffCosts, make_plan
+from bothways.operations.site.planning_desk import PlanningDesk
+from bothways.operations.site.sending import Orders
+from bothways.operations.site.settings import LoopOptions, SiteSettings
+from bothways.operations.site.signals import PriceBoard
+from bothways.operations.site.state import Image, SiteLimits
+from bothways.operations.site.summary import TickSummary, Totals, summarise
+from bothways.operations.stations import DriverNeed, GridPermission
+
+_REREAD_S = 60.0
+_SAVE_S = 30.0
+_OFFLINE_S = 60.0
+_OWED_KWH = 0.5
+_STOP_AGAIN_S = 5.0
+
+
+class LoopCore:
+    """What :class:`~bothways.operations.site.loop.SiteLoop` is made of; its arguments are explained there."""
+
+    def __init__(
+        self, site: SiteSettings, registry: StationRegistry, store: Store, gateway: ChargerGateway,
+        meter: MeterSource | None, signals: SignalSource | None, clock: Clock, options: LoopOptions | None = None, *,
+        memory: SiteMemory | None = None, register: CompatibilityRegister | None = None,
+        forecast: Forecaster | None = None, costs: CostModel | None = None,
+    ) -> None:  # fmt: skip
+        self.site, self.options = site, options or LoopOptions()
+        self._registry, self._store, self._gateway, self._clock = registry, store, gateway, clock
+        self._meter, self._forecast = meter, forecast
+        self._costs = costs or TariffCosts(site.tariff)
+        self._register = register or ListedPairs({})
+        if memory is None:
+            memory = StoreMemory(store, clock) if isinstance(store, LearningStore) else Forgetful()
+        self._memory = memory
+        self._tz = zone(site.tz)
+        self._book = SiteBook(site.site_id)
+        self._desk = PlanningDesk(self.options)
+        self._orders = Orders(gateway, clock, self.options, self._answered)
+        self._prices = PriceBoard(signals, self.options, site.tz)
+        self._alarms = Alarms(self._alarm_changed)
+        self._comparer = Comparer(self._alarms)
+        self._learned, self._history = Learned(), StepHistory(self.options.step_s)
+        self._needs: dict[str, DriverNeed] = {}
+        self._permission = GridPermission(site.site_id)
+        self._limits = SiteLimits(
+            import_hard_kw=site.import_hard_limit_kw, import_kw=site.import_limit_kw,
+            import_penalty_per_kwh=site.import_limit_penalty_per_kwh, export_kw=site.export_limit_kw,
+            phase_kw=site.phase_limit_kw,
+        )  # fmt: skip
+        self._reading: SiteReading | None = None
+        self._met: set[str] = set()
+        self._meeting: set[str] = set()
+        self._seen_at: dict[str, datetime] = {}
+        self._state = TickState()
+        self._image: Image | None = None
+        self._tick: Tick | None = None
+        self._summary: TickSummary | None = None
+        self._totals = self._totals_noted = Totals()
+        self._incident: emergency.Incident | None = None
+        self._stopped_again_at: datetime | None = None
+        self._last: datetime | None = None
+        self._read_at: datetime | None = None
+        self._saved_at: datetime | None = None
+        self._dirty: set[str] = set()
+        self._open = self._closing = False
+
+    # One tick ------------------------------------------------------------------------------------------------------
+
+    async def step(self) -> None:
+        """One tick: image, plan if due, dispatch, orders, comparison."""
+        now = self._clock.now()
+        seconds = self._elapsed(now)
+        self._stations_come_and_go(now)
+        if self._read_at is None or now - self._read_at >= timedelta(seconds=_REREAD_S) or now < self._read_at:
+            self._read_at = now
+            self._orders.run(self._reread())
+        self._orders.run(self._refresh_prices(now))
+        day = now.astimezone(self._tz).toordinal()
+        self._book.advance(now, day, self._longest_s)
+        self._take_leave()
+        image = imaging.take_image(self._book, self._world(now, day))
+        self._observe(image)
+        self._collect_plan(now)
+        base_kw = self._base_kw(image)
+        if self._desk.due(now, base_kw):
+            await self._desk.make(now, self._planning(image, base_kw))
+        made = tick(image, self._desk.plan, self._state, self.site, self.options)
+        self._image, self._tick, self._state = image, made, made.state
+        sent = self._command(image, made, now)
+        self._compare(image, now)
+        self._account(image, made, seconds, sent, now)
+        self._site_alarms(image, made, now)
+
+    @property
+    def _longest_s(self) -> float:
+        return max(5.0, 2.0 * self.options.tick_s)
+
+    @property
+    def _latched(self) -> bool:
+        return self._incident is not None and self._incident.latched
+
+    def _elapsed(self, now: datetime) -> float:
+        """Seconds since the last tick, as far as they can be believed; a jump of the clock is noticed here."""
+        last, self._last = self._last, now
+        if last is None:
+            return 0.0
+        seconds = (now - last).total_seconds()
+        jumped = seconds < 0.0 or seconds > self.options.tick_s + self.options.clock_jump_s
+        site = self.site.site_id
+        self._alarms.set(jumped, "clock-jump", site, now, f"{seconds:+.0f} s passed between two ticks")
+        if jumped:  # nothing measured before can be dated now: the plan is renewed, the meter has to speak again
+            self._reading = None
+            self._desk.news(now - timedelta(seconds=self.options.replan_after_s))
+            self._state = replace(self._state, at=now, charge_budget_kw=0.0, discharge_budget_kw=0.0)
+            for outlet in self._book.outlets.values():
+                outlet.meter.power_at = None
+                outlet.ordered_at = now if outlet.ordered_at is not None else None
+        return min(max(seconds, 0.0), self._longest_s)
+
+    def _stations_come_and_go(self, now: datetime) -> None:
+        connected = self._gateway.connected()
+        for station in self._book.stations:
+            if station in connected:
+                self._seen_at[station] = now
+                if station not in self._met and station not in self._meeting:
+                    self._orders.run(self._meet(station))
+            self._met &= connected
+            gone = now - self._seen_at.setdefault(station, now) > timedelta(seconds=_OFFLINE_S)
+            text = f"not heard of since {self._seen_at[station]:%Y-%m-%d %H:%M:%S}Z"
+            self._alarms.set(gone, "station-offline", station, now, text)
+
+    def _world(self, now: datetime, day: int) -> imaging.World:
+        reading = self._reading
+        age = math.inf if reading is None else (now - reading.at).total_seconds()
+        export = min(self._limits.export_kw, self._permission.allowed_export_kw(now))
+        return imaging.World(
+            now=now, day=day, settings=self.site, options=self.options,
+            limits=replace(self._limits, export_kw=export), permission=self._permission, register=self._register,
+            needs=self._needs, learned=self._learned, connected=self._gateway.connected() & self._met,
+            disobedient=self._comparer.disobedient, reading=reading, meter_age_s=age, latched=self._latched,
+        )  # fmt: skip
+
+    def _base_kw(self, image: Image) -> float:
+        building = self._state.building
+        if image.meter_fresh:
+            vehicles = sum(item.measured_kw if item.fresh else item.ordered_kw for item in image.evses if item.session)
+            known = building is not None and math.isfinite(float(building[3]))
+            return float(building[3]) if known and building is not None else image.site_kw - vehicles
+        if self.site.assumed_load_kw is not None:
+            return self.site.assumed_load_kw
+        return 0.0 if building is None or not math.isfinite(float(building[3])) else float(building[3])
+
+    def _planning(self, image: Image, base_kw: float) -> Callable[[], ActivePlan]:
+        settings, options, history = self.site, self.options, self._history.copy()
+        return lambda: make_plan(
+            image, settings, options, self._costs, history, self._prices.over, self._forecast, base_kw
+        )
+
+    async def _meet(self, station_id: str) -> None:
+        """A station connected: learn what it holds to, leave a safe profile, then orders may follow."""
+        self._meeting.add(station_id)
+        try:
+            outlets = [item for item in self._book.outlets.values() if item.key.station_id == station_id]
+            await opening.ask_composites(self._gateway, [item for item in outlets if item.visit is not None])
+            safe = 0.0 if self._latched else self.site.safe_charge_kw
+            await emergency.leave_safe(self._gateway, [station_id], safe)
+            for outlet in outlets:
+                self._orders.forget(outlet.key)
+            self._met.add(station_id)
+        finally:
+            self._meeting.discard(station_id)
+
+    # After dispatch ------------------------------------------------------------------------------------------------
+
+    def _command(self, image: Image, made: Tick, now: datetime) -> int:
+        """Places the orders that are due; returns how many were sent."""
+        if image.latched:
+            if self._stopped_again_at is None or (now - self._stopped_again_at).total_seconds() >= _STOP_AGAIN_S:
+                self._stopped_again_at = now  # a vehicle that was plugged in since is stopped as well
+                self._orders.run(self._stop_again())
+            return 0
+        sent = 0
+        for item in image.evses:
+            row, session = made.rows.get(item.key), item.session
+            if row is not None and session is not None:
+                phases = sum(share > 0.0 for share in item.phases.worst) if item.phases.known else 0
+                sent += self._orders.place(
+                    self._book.outlets[item.key], row.power_kw, session.transaction_id, phases, now
+                )
+        return sent
+
+    async def _stop_again(self) -> None:
+        await self._stop_everything()
+
+    async def _stop_everything(self) -> dict[str, str]:
+        return await emergency.stop_all(self._gateway, self._book.outlets.values(), self.options.order_valid_s)
+
+    def _answered(self, key: EvseKey, order: PowerOrder, result: CommandResult) -> None:
+        self._comparer.answered(key, result)
+        outlet = self._book.outlets.get(key)
+        if outlet is not None and result.accepted and order.power_kw == outlet.ordered_kw:
+            outlet.uncertain = False
+
+    def _compare(self, image: Image, now: datetime) -> None:
+        if image.latched:
+            return
+        for todo in self._comparer.compare(image, self._book.outlets, now):
+            if todo.action == "resend":
+                self._orders.again(todo.key)
+            elif todo.action == "safe":
+                self._orders.run(emergency.leave_safe(self._gateway, [todo.key.station_id], self.site.safe_charge_kw))
+            elif todo.action == "end":
+                self._orders.run(self._end(todo.key, todo.transaction_id))
+
+    async def _end(self, key: EvseKey, transaction_id: str) -> None:
+        with contextlib.suppress(BothwaysError):
+            await self._gateway.stop(key.station_id, transaction_id)
+        await self._note("transaction ended", f"{key.station_id}/{key.evse_id}", {"transaction": transaction_id})
+
+    def _observe(self, image: Image) -> None:
+        """What vehicles do with what they are offered: full, asleep, awake again."""
+        for item in image.evses:
+            outlet, session = self._book.outlets[item.key], item.session
+            visit = outlet.visit
+            if visit is None or session is None:
+                continue
+            metered = metered_after_order(outlet, image.now, self.options.settle_s, self.options.sample_stale_s)
+            stated = session.need is not None or session.target_known
+            owed = stated and session.energy_kwh < min(session.asked_kwh, session.ceiling_kwh) - _OWED_KWH
+            seen = observe(outlet, visit, image.now, metered=metered, owed=owed)
+            subject = f"{item.key.station_id}/{item.key.evse_id}"
+            if seen.fell_asleep:
+                pair = imaging.pair_of(visit, self._book.stations[item.key.station_id].model)
+                if pair:
+                    self._learned.asleep[pair] = image.now.isoformat()
+                    self._dirty.add("learned")
+                text = f"no power although {outlet.ordered_kw:.1f} kW were offered after a pause"
+                self._alarms.set(True, "does-not-resume", subject, image.now, text)  # noqa: FBT003
+            elif seen.woke_up or not visit.asleep:
+                self._alarms.set(False, "does-not-resume", subject, image.now, "")  # noqa: FBT003
+            if seen.became_full or seen.woke_up:
+                self._desk.news(image.now)
+
+    def _take_leave(self) -> None:
+        """Learns from the vehicles that have left since the last tick."""
+        assumed = self.site.vehicle
+        finished, self._book.finished = self._book.finished, []
+        for outlet, visit, left in finished:
+            need = imaging.need_of(outlet, visit, self._needs)
+            self._learned.finished(visit, left, need, assumed.eta_c, assumed.eta_d)
+            self._needs.pop(f"{outlet.key.station_id}/{outlet.key.evse_id}", None)
+            self._orders.forget(outlet.key)
+            self._dirty.add("learned")
+
+    def _collect_plan(self, now: datetime) -> None:
+        self._desk.collect(now)
+        site = self.site.site_id
+        self._alarms.set(self._desk.late, "planner-late", site, now, "the planner has not answered in time")
+        self._alarms.set(bool(self._desk.failure), "planner-failed", site, now, self._desk.failure)
+        self._alarms.set(bool(self._prices.failure), "prices-missing", site, now, self._prices.failure)
+
+    def _account(self, image: Image, made: Tick, seconds: float, sent: int, now: datetime) -> None:
+        """Totals, the load's history, and what is due to be saved."""
+        plan = self._desk.plan
+        offset = plan.offset(now) if plan is not None else None
+        prices = (0.0, 0.0)
+        if plan is not None and offset is not None:
+            prices = float(plan.import_price[offset]), float(plan.export_price[offset])
+        self._totals = self._totals.plus(image, seconds / 3600.0, prices)
+        self._summary = summarise(image, made, sent)
+        closed = None
+        if image.meter_fresh and seconds > 0.0:
+            building = float(made.base.building[3])
+            closed = self._history.add(now, seconds, image.site_kw, building)
+        if closed is not None:
+            self._dirty.add("history")
+            detail = self._totals.since(self._totals_noted)
+            self._totals_noted = self._totals
+            self._orders.run(self._note("site interval", self.site.site_id, {**detail, "step": closed}))
+        if self._dirty and (self._saved_at is None or (now - self._saved_at).total_seconds() >= _SAVE_S):
+            self._saved_at = now
+            self._orders.run(self._save())
+
+    def _site_alarms(self, image: Image, made: Tick, now: datetime) -> None:
+        site, base = self.site.site_id, made.base
+        cause = f"{self._incident.who}: {self._incident.reason}" if self._incident is not None else ""
+        self._alarms.set(image.latched, "emergency-stop", site, now, cause)
+        silent = self._meter is not None and not image.meter_fresh
+        text = "no reading yet" if math.isinf(image.meter_age_s) else f"latest reading {image.meter_age_s:.0f} s ago"
+        self._alarms.set(silent, "meter-silent", site, now, text)
+        limit = float(base.import_limit[3])
+        building = float(base.building[3])
+        over = image.meter_fresh and building > limit + 0.5
+        self._alarms.set(over, "over-limit", site, now, f"{building:.0f} kW without vehicles, limit {limit:.0f} kW")
+        reserved = sum(item.reserved_kw for item in image.evses)
+        beyond = image.meter_fresh and not over and reserved > 0.0 and building + reserved > limit + 0.5
+        text = f"{reserved:.0f} kW may be drawn untold, {max(0.0, limit - building):.0f} kW are free"
+        self._alarms.set(beyond, "safe-profiles-over-limit", site, now, text)
+
+    # Beside the tick -----------------------------------------------------------------------------------------------
+
+    async def _refresh_prices(self, now: datetime) -> None:
+        if await self._prices.refresh(now):
+            self._desk.news(now)
+
+    async def _reread(self) -> None:
+        """Stations, permission and needs as the store has them now."""
+        try:
+            self._book.install(await self._registry.stations(self.site.site_id))
+            self._permission = await self._store.permission(self.site.site_id)
+            for holder, need in (await opening.needs_of(self._book, self._store)).items():
+                known = self._needs.get(holder)
+                if known is None or need.stated_at > known.stated_at:
+                    self._needs[holder] = need
+                    self._desk.news(self._clock.now())
+        except (BothwaysError, OSError) as error:
+            self._store_failed(error)
+        else:
+            self._alarms.set(False, "store-failing", self.site.site_id, self._clock.now(), "")  # noqa: FBT003
+
+    async def _save(self) -> None:
+        dirty, self._dirty = self._dirty, set()
+        try:
+            if "learned" in dirty:
+                await self._memory.remember(self.site.site_id, "learned", self._learned.as_values())
+            if "history" in dirty:
+                await self._memory.remember(self.site.site_id, "history", self._history.as_values())
+        except (BothwaysError, OSError) as error:
+            self._dirty |= dirty
+            self._store_failed(error)
+
+    async def _note(self, kind: str, subject: str, detail: dict[str, object]) -> None:
+        try:
+            await self._store.note(kind, subject, self._clock.now(), detail)
+        except (BothwaysError, OSError) as error:
+            self._store_failed(error)
+
+    def _store_failed(self, error: Exception) -> None:
+        text = str(error) or type(error).__name__
+        self._alarms.set(True, "store-failing", self.site.site_id, self._clock.now(), text)  # noqa: FBT003
+
+    def _alarm_changed(self, alarm: Alarm, raised: bool) -> None:
+        if alarm.kind != "store-failing":
+            detail: dict[str, object] = {"kind": alarm.kind, "text": alarm.text, "since": alarm.since.isoformat()}
+            self._orders.run(self._note("alarm" if raised else "alarm ended", alarm.subject, detail))

@@ -1,0 +1,131 @@
+"""The gate before every discharge (R54, R55): each condition that is not met refuses, with a sentence for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from bothways.operations.site.state import SessionState
+from bothways.operations.stations import EvseRecord, GridPermission, StationRecord
+
+
+@dataclass(frozen=True, slots=True)
+class PairAbility:
+    """What the compatibility register says about a vehicle at a charger.
+
+    Attributes:
+        discharge: whether the pair is known to be able.
+        discharge_kw: greatest discharging power known [kW].
+        source: where it was published.
+        dated: when it was recorded.
+        reason: why not, where ``discharge`` is False.
+    """
+
+    discharge: bool
+    discharge_kw: float = 0.0
+    source: str = ""
+    dated: date | None = None
+    reason: str = ""
+
+
+class CompatibilityRegister(Protocol):
+    """Which vehicle at which charger can do what (R55). Unknown means none."""
+
+    def ability(self, vehicle: str, charger: str) -> PairAbility | None:
+        """The entry for a vehicle (id token or model) at a charger model; ``None`` where there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPairs:
+    """A register of listed pairs."""
+
+    pairs: Mapping[tuple[str, str], PairAbility]
+
+    def ability(self, vehicle: str, charger: str) -> PairAbility | None:
+        """The listed entry, or ``None``."""
+        return self.pairs.get((vehicle, charger))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The gate's answer: the power allowed [kW], and why it is 0 where it is."""
+
+    discharge_kw: float
+    why_not: str = ""
+
+
+def discharge_gate(
+    now: datetime,
+    permission: GridPermission,
+    station: StationRecord,
+    record: EvseRecord,
+    session: SessionState,
+    register: CompatibilityRegister,
+    *,
+    meter_fresh: bool,
+) -> Verdict:
+    """Whether this vehicle may discharge now, and with how much.
+
+    Args:
+        now: the instant, for expiry.
+        permission: the grid connection on paper.
+        station: the station as registered.
+        record: the EVSE as installed.
+        session: the vehicle as believed.
+        register: compatibility of vehicles and chargers.
+        meter_fresh: whether the site's meter can be relied on now.
+
+    Returns:
+        The verdict; the power is the least of what EVSE, pair and session allow.
+    """
+    why = _why_not(now, permission, station, record, session, meter_fresh=meter_fresh)
+    if why:
+        return Verdict(0.0, why)
+    ability = None
+    for vehicle in (session.id_token, session.model):
+        if vehicle:
+            ability = ability or register.ability(vehicle, station.model)
+    if ability is None:
+        return Verdict(
+            0.0, f"no source says that this vehicle can discharge at a {station.model or 'charger of this model'}"
+        )
+    if not ability.discharge:
+        return Verdict(0.0, ability.reason or "the register says that this vehicle cannot discharge here")
+    power = min(record.discharge_kw, ability.discharge_kw, session.discharge_kw)
+    if power <= 0.0:
+        return Verdict(0.0, "the vehicle offers no discharging power")
+    return Verdict(power)
+
+
+def _why_not(
+    now: datetime,
+    permission: GridPermission,
+    station: StationRecord,
+    record: EvseRecord,
+    session: SessionState,
+    *,
+    meter_fresh: bool,
+) -> str:
+    """The first condition that refuses, in words; empty where none does."""
+    lacks, need = permission.missing(now), session.need
+    agreed = need is not None and need.discharge_consent
+    used_up = need is not None and session.returned_today_kwh >= need.discharge_cap_kwh
+    capacity = max(session.capacity_kwh.value, 1e-9)
+    held = (
+        f"{100 * session.floor_kwh / capacity:.0f} % are the driver's, and only {100 * session.soc.low:.0f} % are "
+        f"certain to be in the battery ({session.soc.source})"
+    )
+    refusals = (
+        (bool(lacks), f"the grid connection does not permit it: {'; '.join(lacks)}"),
+        (record.discharge_kw <= 0.0, "this charging point works one way only"),
+        (station.discharge == "none", "nobody has recorded how this station is told to discharge"),
+        (not agreed, "the driver has not agreed to it"),
+        (session.until is None, "the driver has not said when they leave"),
+        (session.energy_low_kwh <= session.floor_kwh, held),
+        (used_up, f"today's share of {need.discharge_cap_kwh if need else 0.0:.1f} kWh has been used"),
+        (not meter_fresh, "the site's meter is silent, so that nobody would see what is exported"),
+    )
+    return next((text for refuses, text in refusals if refuses), "")

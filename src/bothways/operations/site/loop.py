@@ -1,0 +1,218 @@
+"""The control loop of one site: every second measure, estimate, plan on news, dispatch, command, compare."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import replace
+
+from bothways.domain.errors import BothwaysError, DomainError
+from bothways.operations.events import StationEvent
+from bothways.operations.ports import SiteReading
+from bothways.operations.site import emergency, opening
+from bothways.operations.site.core import LoopCore
+from bothways.operations.site.estimate import learned_from
+from bothways.operations.site.history import history_from
+from bothways.operations.site.sentences import sentence
+from bothways.operations.site.summary import Snapshot
+from bothways.operations.stations import DriverNeed
+
+_LIMITS = frozenset({"import_hard_kw", "import_kw", "import_penalty_per_kwh", "export_kw", "phase_kw",
+                     "committed_import_kw"})  # fmt: skip
+
+
+class SiteLoop(LoopCore):
+    """Runs one site.
+
+    Args:
+        site: what is fixed about the site.
+        registry: its stations.
+        store: durable memory.
+        gateway: to the stations.
+        meter: the site's meter; ``None`` makes the loop cautious.
+        signals: prices; ``None`` where the tariff says everything.
+        clock: time.
+        options: how the loop behaves.
+        memory: what survives a restart; the store by default, where it can.
+        register: which vehicle at which charger can discharge; by default nobody.
+        forecast: load forecast; by default what was metered a week or a day ago.
+        costs: what energy costs; by default the site's tariff.
+    """
+
+    # What the world tells the loop ---------------------------------------------------------------------------------
+
+    def on_event(self, event: StationEvent) -> None:
+        """Takes in what a station said; called after the event is durable."""
+        if event.station_id in self._book.stations and self._book.apply(event):
+            self._desk.news(self._clock.now())
+            self._read_at = None  # needs of a vehicle that came are read at the next tick
+
+    def on_reading(self, reading: SiteReading) -> None:
+        """Takes in a reading of the site's meter; one that is not finite or older than the last is not used."""
+        values = (reading.power_kw, *reading.phase_kw)
+        newer = self._reading is None or reading.at >= self._reading.at
+        if newer and all(math.isfinite(value) for value in values):
+            self._reading = reading
+
+    async def set_need(self, need: DriverNeed) -> None:
+        """A driver says how much by when; it is durable when this returns."""
+        await self._store.need(need)
+        self._needs[need.holder] = need
+        self._desk.news(self._clock.now())
+
+    def set_limits(self, **changes: float) -> None:
+        """Changes limits in force, such as ``import_hard_kw``; they hold from the next tick on.
+
+        Raises:
+            DomainError: an unknown limit, or one below 0 or not a number.
+        """
+        for name, value in changes.items():
+            if name not in _LIMITS:
+                msg = f"unknown limit {name!r}; there are {', '.join(sorted(_LIMITS))}"
+                raise DomainError(msg)
+            if math.isnan(value) or value < 0.0:
+                msg = f"{name} must be at least 0, not {value}"
+                raise DomainError(msg)
+        self._limits = replace(self._limits, **changes)
+        self._desk.news(self._clock.now())
+
+    # Life ----------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Runs until :meth:`close`. An error in one tick is an alarm, not the end: stations keep their last order."""
+        await self._open_patiently()
+        reading = asyncio.create_task(self._read_meter()) if self._meter is not None else None
+        try:
+            while not self._closing:
+                try:
+                    await self.step()
+                    self._alarms.set(False, "loop-failing", self.site.site_id, self._clock.now(), "")  # noqa: FBT003
+                except Exception as error:  # noqa: BLE001 - whatever it is, the next tick must come
+                    text = f"{type(error).__name__}: {error}"
+                    self._alarms.set(True, "loop-failing", self.site.site_id, self._clock.now(), text)  # noqa: FBT003
+                await self._clock.sleep(self.options.tick_s)
+        finally:
+            if reading is not None:
+                reading.cancel()
+            self._desk.close()
+
+    def close(self) -> None:
+        """Ends :meth:`run` after the tick under way. Stations keep their orders, then their safe profiles."""
+        self._closing = True
+
+    async def open(self) -> None:
+        """Reads memory, store and stations; nothing is sent before that is done."""
+        now = self._clock.now()
+        kept = await self._memory.recall(self.site.site_id)
+        learned, history = kept.get("learned"), kept.get("history")
+        if isinstance(learned, dict):
+            self._learned = learned_from(learned)
+        if isinstance(history, dict):
+            self._history = history_from(history, self.options.step_s)
+        self._incident = emergency.incident_from(kept.get("incident"))
+        self._book.install(await self._registry.stations(self.site.site_id))
+        self._permission = await self._store.permission(self.site.site_id)
+        await opening.reopen(self._book, self._store, now)
+        self._needs.update(await opening.needs_of(self._book, self._store))
+        await self._prices.refresh(now)
+        await asyncio.gather(*(self._meet(station) for station in self._gateway.connected() & set(self._book.stations)))
+        self._read_at = now
+        self._open = True
+
+    async def _open_patiently(self) -> None:
+        while not self._open and not self._closing:
+            try:
+                await self.open()
+            except (BothwaysError, OSError) as error:
+                self._alarms.set(True, "store-failing", self.site.site_id, self._clock.now(), str(error))  # noqa: FBT003
+                await self._clock.sleep(self.options.tick_s)
+
+    async def _read_meter(self) -> None:
+        meter = self._meter
+        while meter is not None:
+            try:
+                async for reading in meter.readings():
+                    self.on_reading(reading)
+            except (BothwaysError, OSError):
+                pass  # silence shows as a stale meter
+            await self._clock.sleep(self.options.tick_s)
+
+    # People --------------------------------------------------------------------------------------------------------
+
+    async def emergency_stop(self, reason: str, who: str) -> emergency.Incident:
+        """Ends all transfer now and latches; a fire input calls this as well.
+
+        Zero orders and the end of every transaction go out at once, and everything waits at most two seconds for
+        the answers. The latch is durable, survives restarts and is released only by :meth:`release`.
+
+        Args:
+            reason: what happened.
+            who: who pressed, or which input.
+
+        Returns:
+            The incident with what every station answered.
+        """
+        if self._incident is None or not self._incident.latched:
+            self._incident = emergency.Incident(
+                self.site.site_id, self._clock.now(), reason, who, self.site.emergency_contact
+            )
+        now = self._clock.now()
+        self._stopped_again_at = now
+        self._alarms.set(True, "emergency-stop", self.site.site_id, now, f"{who}: {reason}")  # noqa: FBT003
+        answers, *_ = await asyncio.gather(
+            self._stop_everything(),
+            self._remember_incident(),
+            emergency.leave_safe(self._gateway, self._book.stations, 0.0),
+        )
+        self._incident = replace(self._incident, stopped=tuple(sorted(answers.items())))
+        await self._remember_incident()
+        await self._note("emergency stop", self.site.site_id, self._incident.as_values())
+        return self._incident
+
+    async def release(self, reason: str, who: str) -> emergency.Incident:
+        """Releases the emergency stop.
+
+        Args:
+            reason: why it is safe.
+            who: the person.
+
+        Returns:
+            The incident, complete.
+
+        Raises:
+            DomainError: nothing is latched, or no reason or name is given.
+        """
+        if self._incident is None or not self._incident.latched:
+            msg = "no emergency stop is in force"
+            raise DomainError(msg)
+        self._incident = self._incident.released(self._clock.now(), reason, who)
+        now = self._clock.now()
+        self._alarms.set(False, "emergency-stop", self.site.site_id, now, "")  # noqa: FBT003
+        await self._remember_incident()
+        await self._note("emergency stop released", self.site.site_id, self._incident.as_values())
+        await emergency.leave_safe(self._gateway, self._book.stations, self.site.safe_charge_kw)
+        for outlet in self._book.outlets.values():
+            self._orders.forget(outlet.key)
+        self._desk.news(now)
+        return self._incident
+
+    async def _remember_incident(self) -> None:
+        if self._incident is not None:
+            try:
+                await self._memory.remember(self.site.site_id, "incident", self._incident.as_values())
+            except (BothwaysError, OSError) as error:
+                self._store_failed(error)
+
+    def snapshot(self) -> Snapshot:
+        """A frozen view for API and screens."""
+        image, made = self._image, self._tick
+        if image is None or made is None:
+            return Snapshot(self.site.site_id, alarms=self._alarms.active, incident=self._incident)
+        return Snapshot(
+            site_id=self.site.site_id, image=image, rows=made.rows,
+            sentences={
+                item.key: sentence(item, made.rows.get(item.key), made, image, self._tz) for item in image.evses
+            },
+            alarms=self._alarms.active, plan=self._desk.plan, summary=self._summary, totals=self._totals,
+            incident=self._incident,
+        )  # fmt: skip
