@@ -1,11 +1,12 @@
 """What is proven about a schedule: its cost and a lower bound, both recomputed in float64 from scratch.
 
-For any prices λ in the domain of F* and any feasible charge prices μ
+For any prices λ and y in the domains of F* and F_j* and any feasible charge prices μ
 
-    LB = Σ_i V_i(λ) + λᵀ·load − F*(λ; μ)  ≤  optimum,
+    LB = Σ_i V_i(λ, y) + λᵀ·load − F*(λ; μ) + Σ_j (y_jᵀ·base_j − F_j*(y_j))  ≤  optimum,
 
-with V_i from the exact oracle. Nothing that the search computed enters but λ and μ. The upper bound is the cost of the
-very schedule that is returned: the search's schedule, moved into the vehicles' limits in float64.
+with y the prices of group limits and reserve and V_i from the exact oracle. Nothing that the search computed enters but
+λ, μ and y. The upper bound is the cost of the very schedule that is returned: the search's schedule, moved into the
+vehicles' limits in float64.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from bothways.planning.engine.coupling import Extra, add_to_groups, fill_shift
 from bothways.planning.engine.lanes import cheapest_block
 from bothways.planning.engine.model import (
     BEGIN,
@@ -40,18 +42,37 @@ def best_values(
     blocks_to: int,
     columns: Floats,
     window: Ints,
-    price: Floats,
+    first_row: Ints,
+    prices: Floats,
+    kinds: Ints,
+    y: Floats,
+    extra: Extra,
     periods: int,
+    width: int,
 ) -> float:
-    """Σ V_i(λ) of some blocks: the vehicles' least costs at prices λ, by the exact oracle in float64."""
+    """Σ V_i(λ, y) of some blocks: the vehicles' least costs at given prices, by the exact oracle in float64.
+
+    Takes:
+        blocks_from, blocks_to: which blocks.
+        columns, window, first_row: the blocks in float64.
+        prices: price of AC energy as each kind of vehicle sees it, flat ``(C, width)``.
+        kinds: kind of each block.
+        y: prices of the rows of ``extra``, flat ``(M, width)``; only the reserve's are read.
+        periods, width: steps, and steps with padding.
+    """
     size = (2 * periods + 6) * LANES
     slopes, ends = np.empty(2 * size), np.empty(2 * size)
     up_to, down_to, change = np.empty(periods * LANES), np.empty(periods * LANES), np.empty(periods * LANES)
+    stocked = extra.stock.shape[0] > 0
+    shift = np.empty(periods * LANES if stocked else 0)
     value = 0.0
     for block in range(blocks_from, blocks_to):
         first, last = window[block, 0], window[block, 1]
+        price = prices[kinds[block] * width : (kinds[block] + 1) * width]
         for half in range(2):
-            cheapest_block(columns, block, half, HALF, price, first, last, slopes, ends, up_to, down_to, change)
+            if stocked:
+                fill_shift(y, extra, first_row[block], half * HALF, width, first, last, shift)
+            cheapest_block(columns, block, half, HALF, price, shift, first, last, slopes, ends, up_to, down_to, change)
             base = block * FIELDS * LANES + half * HALF
             per_in, per_out = load(columns, base + PER_IN * LANES), load(columns, base + PER_OUT * LANES)
             wear, worth = load(columns, base + WEAR * LANES), load(columns, base + VALUE * LANES)
@@ -61,6 +82,8 @@ def best_values(
                 x = load(change, t * LANES + half * HALF)
                 here = splat(wear, price[t])
                 cost = cost + (vmax(x, zero) * per_in * here + vmin(x, zero) * per_out * (here - wear) - worth * x)
+                if stocked:
+                    cost = cost - load(shift, t * LANES + half * HALF) * x
             value += total(cost)
     return value
 
@@ -75,6 +98,8 @@ def repaired(
     schedules: Numbers,
     energy: Floats,
     last_kwh: Floats,
+    extra: Extra,
+    width: int,
 ) -> float:
     """Moves schedules into the vehicles' limits in float64; adds their AC energy and returns their own cost.
 
@@ -85,13 +110,15 @@ def repaired(
         blocks_from, blocks_to: which blocks.
         columns, window, first_row: the blocks in float64.
         schedules: changes of stored energy, flat ``(rows, LANES)``, either kind of number.
-        energy: AC energy per step, ``(width,)`` [kWh]; added to.
+        energy: AC energy per step and behind it what the rows of ``extra`` see, ``((1 + M)·width,)`` [kWh]; added to.
         last_kwh: stored energy at the end of each stay by lane, ``(B·LANES,)`` [kWh]; written where it has room.
+        extra, width: group limits and reserve, and steps with padding.
 
     Returns:
         Wear − terminal value of the changes [currency].
     """
     own_cost = 0.0
+    coupled, stocked = extra.rows > 0, extra.stock.shape[0] > 0
     for block in range(blocks_from, blocks_to):
         first, last, row = window[block, 0], window[block, 1], first_row[block]
         for half in range(2):
@@ -104,7 +131,7 @@ def repaired(
             begin, end = load(columns, base + BEGIN * LANES), load(columns, base + END * LANES)
             now = load(columns, base + E0 * LANES)
             zero = splat(wear, 0.0)
-            cost = zero
+            cost, more = zero, zero
             for t in range(first, last):
                 place = (row + t - first) * LANES + half * HALF
                 clock = splat(wear, t + 0.5)
@@ -117,7 +144,13 @@ def repaired(
                 sold = vmin(x, zero) * per_out
                 used = vmax(x, zero) * per_in + sold
                 cost = cost - wear * sold - worth * x
-                energy[t] += total(used)
+                amount = total(used)
+                energy[t] += amount
+                if coupled:
+                    add_to_groups(amount, t, extra, block, width, energy)
+                if stocked:
+                    more = more + x
+                    energy[(1 + extra.groups) * width + t] += total(more * load(extra.stock, place))
             if last_kwh.shape[0] > 0:
                 store(last_kwh, block * LANES + half * HALF, now)
             own_cost += total(cost)

@@ -11,20 +11,21 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from bothways.planning.engine.coupling import Extra, fill_shift
 from bothways.planning.engine.lanes import cheapest_block
 from bothways.planning.engine.model import BEGIN, END, FIELDS, PER_IN, PER_OUT, VALUE, WEAR, Blocks
-from bothways.planning.engine.simd import HALF, LANES, load, splat, store, total
-from bothways.planning.engine.site import coupling_price
+from bothways.planning.engine.simd import HALF, LANES, load, splat, store
 from bothways.planning.problem import Floats, Ints
 
 COLUMNS, MOST_COLUMNS = 10, 32
 """Schedules that a vehicle keeps: ten for stays of a day, more for longer ones, whose optimum mixes more of them."""
 
 
-def places(blocks: Blocks) -> tuple[Ints, int, int]:
+def places(blocks: Blocks, *, stocked: bool) -> tuple[Ints, int, int]:
     """Where the columns of each lane lie in one flat array, how long that is, and how many columns a vehicle has.
 
-    Column k of vehicle i holds step t at ``place[i, 0] + k·place[i, 1] + t``: whole vectors around its stay, no more.
+    Column k of vehicle i holds the AC energy of step t at ``place[i, 0] + k·place[i, 1] + t``, and what it keeps for
+    the reserve at the end of that step ``place[i, 2]`` further on: whole vectors around its stay, no more.
     """
     table = blocks.columns.reshape(-1, FIELDS, LANES)
     begin = table[:, BEGIN].ravel().astype(np.int64) // HALF * HALF
@@ -32,16 +33,21 @@ def places(blocks: Blocks) -> tuple[Ints, int, int]:
     span = np.maximum(end - begin, 0)
     taken = span > 0
     count = int(np.clip(span[taken].mean() / COLUMNS, COLUMNS, MOST_COLUMNS)) if taken.any() else COLUMNS
-    start = np.cumsum(count * span) - count * span
-    return np.stack([start - begin, span], axis=1), int((count * span).sum()), count
+    tall = 2 * span if stocked else span
+    start = np.cumsum(count * tall) - count * tall
+    return np.stack([start - begin, tall, span], axis=1), int((count * tall).sum()), count
 
 
 @njit(cache=True, nogil=True)
 def add_columns(
     blocks: Floats,
     window: Ints,
+    first_row: Ints,
     vehicle: Ints,
-    price: Floats,
+    prices: Floats,
+    kinds: Ints,
+    y: Floats,
+    extra: Extra,
     periods: int,
     width: int,
     place: Ints,
@@ -56,12 +62,15 @@ def add_columns(
 
     Takes:
         blocks: the float64 blocks.
-        window: their windows.
+        window, first_row: their windows and rows.
         vehicle: ``(B·LANES,)``, −1 for an empty lane.
-        price: ``(width,)``.
+        prices: price of AC energy as each kind sees it, flat ``(C, width)``.
+        kinds: kind of each block.
+        y: prices of the rows of ``extra``, flat ``(M, width)``.
+        extra: group limits and reserve.
         periods, width: steps, and steps with padding.
         place: where each vehicle's columns lie (see :func:`places`).
-        energy: columns' AC energies, flat [kWh]; updated.
+        energy: columns' AC energies and what they keep for the reserve, flat [kWh]; updated.
         own: columns' wear minus terminal value, ``(B·LANES, columns)``; updated.
         weight: ``(B·LANES, columns)``, rows sum to 1; a negative weight marks an empty place; updated.
 
@@ -71,12 +80,18 @@ def add_columns(
     size = (2 * periods + 6) * LANES
     slopes, ends = np.empty(2 * size), np.empty(2 * size)
     up_to, down_to, change = np.empty(periods * LANES), np.empty(periods * LANES), np.empty(periods * LANES)
-    fresh = np.zeros(width)
+    stocked = extra.stock.shape[0] > 0
+    shift = np.empty(periods * LANES if stocked else 0)
+    fresh = np.zeros(2 * width)
+    worth_of_stock = y[extra.groups * width :]
     values, gap = 0.0, 0.0
     for block in range(window.shape[0]):
         first, last = window[block, 0], window[block, 1]
+        price = prices[kinds[block] * width : (kinds[block] + 1) * width]
         for half in range(2):
-            cheapest_block(blocks, block, half, HALF, price, first, last, slopes, ends, up_to, down_to, change)
+            if stocked:
+                fill_shift(y, extra, first_row[block], half * HALF, width, first, last, shift)
+            cheapest_block(blocks, block, half, HALF, price, shift, first, last, slopes, ends, up_to, down_to, change)
         base = block * FIELDS * LANES
         for lane in range(LANES):
             i = block * LANES + lane
@@ -85,20 +100,26 @@ def add_columns(
             begin, end = int(blocks[base + BEGIN * LANES + lane]), int(blocks[base + END * LANES + lane])
             per_in, per_out = blocks[base + PER_IN * LANES + lane], blocks[base + PER_OUT * LANES + lane]
             wear, worth = blocks[base + WEAR * LANES + lane], blocks[base + VALUE * LANES + lane]
-            cost, own_cost = 0.0, 0.0
+            cost, own_cost, more = 0.0, 0.0, 0.0
             for t in range(begin, end):
                 x = change[t * LANES + lane]
                 q = x * per_in if x > 0.0 else x * per_out
                 fresh[t] = q
                 cost += price[t] * q
                 own_cost -= worth * x + wear * min(q, 0.0)
+                if stocked:
+                    more += x
+                    fresh[width + t] = more * extra.stock[(first_row[block] + t - first) * LANES + lane]
+                    cost += worth_of_stock[t] * fresh[width + t]
             values += cost + own_cost
-            gap += _keep(i, fresh, own_cost, cost + own_cost, begin, end, price, place, energy, own, weight)
+            gap += _keep(
+                i, fresh, own_cost, cost + own_cost, begin, end, price, worth_of_stock, place, energy, own, weight
+            )
     return values, gap
 
 
 @njit(cache=True, nogil=True)
-def _keep(
+def _keep(  # noqa: C901, PLR0912 (a kernel: its branches are the cases of one formula)
     i: int,
     fresh: Floats,
     own_cost: float,
@@ -106,12 +127,14 @@ def _keep(
     begin: int,
     end: int,
     price: Floats,
+    worth_of_stock: Floats,
     place: Ints,
     energy: Floats,
     own: Floats,
     weight: Floats,
 ) -> float:
     """Puts a schedule among the columns of vehicle ``i``; returns by how much the mixture was dearer."""
+    stocked = place[i, 1] > place[i, 2]
     mixture, spot, dearest, lightest, known = 0.0, -1, -np.inf, 0, False
     for k in range(weight.shape[1]):
         if weight[i, k] < 0.0:
@@ -121,6 +144,9 @@ def _keep(
         cost, offset = own[i, k], place[i, 0] + k * place[i, 1]
         for t in range(begin, end):
             cost += price[t] * energy[offset + t]
+        if stocked:
+            for t in range(begin, end):
+                cost += worth_of_stock[t] * energy[offset + place[i, 2] + t]
         mixture += weight[i, k] * cost
         if cost - value <= 1e-12 * (1.0 + abs(value)):
             known = True
@@ -140,6 +166,8 @@ def _keep(
     offset = place[i, 0] + spot * place[i, 1]
     for t in range(begin, end):
         energy[offset + t] = fresh[t]
+        if stocked:
+            energy[offset + place[i, 2] + t] = fresh[fresh.shape[0] // 2 + t]
     return 0.0 if empty else max(0.0, mixture - value)
 
 
@@ -164,6 +192,9 @@ def _merge_lightest(
     into, out_of = place[i, 0] + second * place[i, 1], place[i, 0] + lightest * place[i, 1]
     for t in range(begin, end):
         energy[into + t] += part * (energy[out_of + t] - energy[into + t])
+    if place[i, 1] > place[i, 2]:
+        for t in range(begin + place[i, 2], end + place[i, 2]):
+            energy[into + t] += part * (energy[out_of + t] - energy[into + t])
     own[i, second] += part * (own[i, lightest] - own[i, second])
     weight[i, second] = both
     return lightest
@@ -178,11 +209,12 @@ def mixture_energy(
     energy: Floats,
     weight: Floats,
     load_kwh: Floats,
+    extra: Extra,
     out: Floats,
 ) -> None:
-    """Total AC energy of base load and mixtures, ``(width,)`` [kWh]."""
-    for t in range(width):
-        out[t] = load_kwh[t]
+    """Total AC energy of base load and mixtures, and behind it the totals of the rows, ``((1 + M)·width,)`` [kWh]."""
+    for t in range(out.shape[0]):
+        out[t] = load_kwh[t] if t < width else extra.base[t - width]
     for i in range(vehicle.shape[0]):
         if vehicle[i] < 0:
             continue
@@ -194,133 +226,16 @@ def mixture_energy(
                 part = splat(load(out, 0), weight[i, k])
                 for t in range(first, last, HALF):
                     store(out, t, load(out, t) + part * load(energy, offset + t))
-
-
-@njit(cache=True, nogil=True)
-def move_weights(  # noqa: C901, PLR0912 (a kernel: its branches are the cases of one formula)
-    sweeps: int,
-    order: Ints,
-    blocks: Floats,
-    place: Ints,
-    energy: Floats,
-    own: Floats,
-    weight: Floats,
-    sums: Floats,
-    centre: Floats,
-    rho: float,
-    lowest: float,
-    stairs: Floats,
-    width: int,
-    limits: Floats,
-    charges: Floats,
-    masks: Floats,
-    mu: Floats,
-) -> None:
-    """Pairwise steps between the columns of one vehicle after another; the site's price follows each.
-
-    Takes:
-        sweeps: how often to visit each vehicle.
-        order: vehicles (as lanes) in the order of the visit.
-        blocks: float64 blocks, for the stays.
-        energy, own, weight: the columns; weights are updated.
-        sums: total AC energy per step with base load, ``(width,)``; updated.
-        centre, rho: prox centre and penalty parameter.
-        lowest: lowest convex price.
-        stairs, width, limits, charges, masks, mu: the site.
-    """
-    price, probe, z, wanted, trial = np.empty(width), np.empty(width), np.empty(width), np.empty(width), np.empty(width)
-    cost = np.empty(weight.shape[1])
-    for _ in range(sweeps):
-        moved = 0.0
-        for visit in range(order.shape[0]):
-            i = order[visit]
-            base = (i // LANES) * FIELDS * LANES + i % LANES
-            first = int(blocks[base + BEGIN * LANES]) // HALF * HALF
-            last = int(blocks[base + END * LANES])
-            coupling_price(sums, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, first, last, price)
-            low, high = -1, -1
-            for k in range(weight.shape[1]):
-                if weight[i, k] < 0.0:
-                    continue
-                cost[k] = own[i, k] + _along(price, energy, place[i, 0] + k * place[i, 1], first, last)
-                if low < 0 or cost[k] < cost[low]:
-                    low = k
-                if weight[i, k] > 0.0 and (high < 0 or cost[k] > cost[high]):
-                    high = k
-            aim = cost[high] - cost[low]
-            if aim <= 1e-13 * (1.0 + abs(cost[low])):
-                continue
-            to, since = place[i, 0] + low * place[i, 1], place[i, 0] + high * place[i, 1]
-            share = weight[i, high]
-            length = _distance(energy, to, since, first, last)
-            if share * length > aim * rho:
-                # A full move may overshoot: the secant of the site's price says how far to go, at least the safe step.
-                safe = aim * rho / length
-                for t in range(width):
-                    trial[t] = sums[t]
-                for t in range(first, last):
-                    trial[t] += share * (energy[to + t] - energy[since + t])
-                coupling_price(
-                    trial, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, first, last, probe
-                )
-                after = 0.0
-                for t in range(first, last):
-                    after += (max(probe[t], lowest) - price[t]) * (energy[to + t] - energy[since + t])
-                if after > aim:
-                    share = min(share, max(safe, share * aim / after))
-            _transfer(energy, to, since, first, last, share, sums)
-            weight[i, low] += share
-            weight[i, high] = weight[i, high] - share if share < weight[i, high] else 0.0
-            moved += aim * share
-        if moved <= 0.0:
-            break
-
-
-@njit(cache=True, nogil=True)
-def _along(
-    price: Floats,
-    energy: Floats,
-    offset: int,
-    first: int,
-    last: int,
-) -> float:
-    like = load(price, 0)
-    product = splat(like, 0.0)
-    for t in range(first, last, HALF):
-        product = product + load(price, t) * load(energy, offset + t)
-    return float(total(product))
-
-
-@njit(cache=True, nogil=True)
-def _distance(
-    energy: Floats,
-    to: int,
-    since: int,
-    first: int,
-    last: int,
-) -> float:
-    like = load(energy, to)
-    product = splat(like, 0.0)
-    for t in range(first, last, HALF):
-        difference = load(energy, to + t) - load(energy, since + t)
-        product = product + difference * difference
-    return float(total(product))
-
-
-@njit(cache=True, nogil=True)
-def _transfer(
-    energy: Floats,
-    to: int,
-    since: int,
-    first: int,
-    last: int,
-    share: float,
-    sums: Floats,
-) -> None:
-    like = load(energy, to)
-    part = splat(like, share)
-    for t in range(first, last, HALF):
-        store(sums, t, load(sums, t) + part * (load(energy, to + t) - load(energy, since + t)))
+                for g in range(extra.groups):
+                    share = extra.weight[i // LANES, g]
+                    if share > 0.0:
+                        row = (1 + g) * width
+                        for t in range(first, last):
+                            out[row + t] += share * weight[i, k] * energy[offset + t]
+                if place[i, 1] > place[i, 2]:
+                    row = (1 + extra.groups) * width
+                    for t in range(first, last):
+                        out[row + t] += weight[i, k] * energy[offset + place[i, 2] + t]
 
 
 @njit(cache=True, nogil=True)
@@ -362,6 +277,7 @@ def seed_columns(
     vehicle: Ints,
     place: Ints,
     schedules: Floats,
+    extra: Extra,
     energy: Floats,
     own: Floats,
     weight: Floats,
@@ -376,9 +292,13 @@ def seed_columns(
             if vehicle[i] < 0:
                 continue
             per_in, per_out = blocks[base + PER_IN * LANES + lane], blocks[base + PER_OUT * LANES + lane]
-            cost = 0.0
+            cost, more = 0.0, 0.0
             for t in range(int(blocks[base + BEGIN * LANES + lane]), int(blocks[base + END * LANES + lane])):
                 x = np.float64(schedules[(row + t - first) * LANES + lane])
+                if place[i, 1] > place[i, 2]:
+                    more += x
+                    kept = more * extra.stock[(row + t - first) * LANES + lane]
+                    energy[place[i, 0] + place[i, 2] + t] = kept
                 q = x * per_in if x > 0.0 else x * per_out
                 energy[place[i, 0] + t] = q
                 cost -= blocks[base + VALUE * LANES + lane] * x + blocks[base + WEAR * LANES + lane] * min(q, 0.0)

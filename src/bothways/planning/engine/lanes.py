@@ -49,6 +49,7 @@ def cheapest_block(  # noqa: PLR0915 (a kernel: its branches are the cases of on
     half: int,
     width: int,
     price: Floats,
+    shift: Numbers,
     first: int,
     last: int,
     slopes: Numbers,
@@ -65,6 +66,7 @@ def cheapest_block(  # noqa: PLR0915 (a kernel: its branches are the cases of on
         half: which part of the block (0 in float32; 0 or 1 in float64).
         width: lanes computed at once.
         price: price of AC energy ``(≥ last,)``.
+        shift: what a kWh stored in a step is worth later beside its use, flat ``(T, LANES)``; empty where nothing.
         first, last: the block's window of steps.
         slopes, ends: scratch, ``2·slots(T)`` numbers each; their kind of number is the kind computed in.
         up_to, down_to: scratch, ``T·LANES`` numbers each.
@@ -86,6 +88,7 @@ def cheapest_block(  # noqa: PLR0915 (a kernel: its branches are the cases of on
     top = splat(ceiling, BIG)
     bottom = splat(ceiling, -BIG)
     low = load_like(like, columns, base + REQUIRED * LANES)
+    shifted = shift.shape[0] > 0
     now, then = 0, slopes.shape[0] // 2  # the two halves of the scratch take turns
     head, count = 1, 1
     store(slopes, now + width, zero - load_like(like, columns, base + VALUE * LANES))
@@ -93,8 +96,12 @@ def cheapest_block(  # noqa: PLR0915 (a kernel: its branches are the cases of on
     for t in range(last - 1, first - 1, -1):
         here = splat(ceiling, price[t])
         clock = splat(ceiling, t + 0.5)
-        buy = select_lt(begin, clock, select_lt(clock, end, zero - here * per_in, bottom), bottom)
-        sell = select_lt(begin, clock, select_lt(clock, end, (wear - here) * per_out + one_way, top), top)
+        buy, sell = zero - here * per_in, (wear - here) * per_out + one_way
+        if shifted:
+            buy = buy + load(shift, t * LANES + half * width)
+            sell = sell + load(shift, t * LANES + half * width)
+        buy = select_lt(begin, clock, select_lt(clock, end, buy, bottom), bottom)
+        sell = select_lt(begin, clock, select_lt(clock, end, sell, top), top)
         room_in = select_lt(bottom, buy, most_in, zero)
         room_out = select_lt(sell, top, most_out, zero)
         start = now + (head - 1) * width

@@ -11,13 +11,13 @@ from bothways.planning.engine.corrective import (
     add_columns,
     mixed_schedules,
     mixture_energy,
-    move_weights,
     places,
     seed_columns,
 )
 from bothways.planning.engine.search import NOWHERE, Search
 from bothways.planning.engine.simd import LANES
-from bothways.planning.engine.site import LOAD, conjugate, coupling_price, site_cost
+from bothways.planning.engine.site import LOAD, coupling_price
+from bothways.planning.engine.weights import move_weights
 from bothways.planning.problem import Floats, Ints
 
 INNER_SWEEPS = 3
@@ -43,68 +43,65 @@ def polish(search: Search, gap: float, most_passes: int) -> None:
 
     Every pass is certified: its oracle answers at one price, in float64, are the lower bound.
     """
-    site, blocks = search.site, search.blocks
-    lanes = blocks.count * LANES
-    place, size, columns = places(blocks)
+    site, blocks, rows = search.site, search.blocks, search.coupling
+    lanes, extra = blocks.count * LANES, rows.extra
+    place, size, columns = places(blocks, stocked=extra.stock.size > 0)
     energy = np.zeros(size)
     own, weight = np.zeros((lanes, columns)), np.empty((lanes, columns))
     seed_columns(
-        blocks.columns, blocks.window, blocks.first_row, blocks.vehicle, place, search.schedules, energy, own,
+        blocks.columns, blocks.window, blocks.first_row, blocks.vehicle, place, search.schedules, extra, energy, own,
         weight,
     )  # fmt: skip
     search.schedules = search.schedules.astype(np.float64)
     taken = np.flatnonzero(blocks.vehicle >= 0)
     load_kwh = site.table[LOAD * site.width : (LOAD + 1) * site.width]
-    sums = np.empty(site.width)
-    table = search.tables(site)
-    z, wanted, price = np.empty(site.width), np.empty(site.width), np.empty(site.width)
+    sums = np.empty(site.width + rows.numbers)
     inner, best, since, idle = INNER_SWEEPS, math.inf, 0, 0
     for done in range(most_passes):
         if done % FRESH_SUMS == 0:
-            mixture_energy(blocks.columns, blocks.vehicle, site.width, place, energy, weight, load_kwh, sums)
+            mixture_energy(blocks.columns, blocks.vehicle, site.width, place, energy, weight, load_kwh, extra, sums)
         if search.cancel is not None and search.cancel():
             break
         search.sweeps += 1
+        _follow(search, sums)
         prices = search.prices
-        coupling_price(
-            sums,
-            prices.energy,
-            search.rho,
-            *search.tables(search.pricing),
-            prices.charges,
-            z,
-            wanted,
-            0,
-            site.width,
-            price,
-        )
-        np.maximum(price, search.lowest, out=price)
-        prices.energy = price.copy()
-        dual = -conjugate(price, site.periods, *table, prices.charges.copy())
-        dual += float(price[: site.periods] @ site.row(LOAD))
-        site_cost_now, _ = site_cost(sums, site.periods, *table)
+        dual, y, by_kind = search.dual()
         values, fleet_gap = add_columns(
-            blocks.columns, blocks.window, blocks.vehicle, price, site.periods, site.width, place, energy, own, weight
-        )
-        search.bounds.lower = max(search.bounds.lower, search.offset + dual + values)
-        site_gap = abs(site_cost_now - dual - float(price[: site.periods] @ (sums - load_kwh)[: site.periods]))
-        if fleet_gap + site_gap <= 1.2 * gap * max(1.0, abs(search.offset + dual + values)):
+            blocks.columns, blocks.window, blocks.first_row, blocks.vehicle, by_kind, rows.kinds, y, extra,
+            site.periods, site.width, place, energy, own, weight,
+        )  # fmt: skip
+        search.learn(search.offset + dual + values, y)
+        site_gap, row_gaps = search.site_gap(sums[: site.width]), search.row_gaps(sums[site.width :])
+        open_gap = fleet_gap + site_gap + float(row_gaps.sum())
+        if open_gap <= 1.2 * gap * max(1.0, abs(search.offset + dual + values)):
             _price_schedule(search, place, energy, weight)
             if search.bounds.gap() <= gap:
                 return
-        search.rescale(fleet_gap, site_gap, BALANCE)
+        search.rescale(fleet_gap, site_gap, row_gaps, BALANCE)
         since, idle = since + 1, idle + 1
-        if fleet_gap + site_gap < 0.7 * best:
-            best, since, idle = fleet_gap + site_gap, 0, 0
+        if open_gap < 0.7 * best:
+            best, since, idle = open_gap, 0, 0
         elif idle >= GIVE_UP:
             break
         elif since >= PATIENCE:
             inner, since = min(2 * inner, MOST_INNER_SWEEPS), 0
         move_weights(
             inner, search.rng.permutation(taken), blocks.columns, place, energy, own, weight, sums, prices.energy,
-            search.rho, search.lowest, *search.tables(search.pricing), prices.charges,
+            search.rho, search.lowest, *search.tables(search.pricing), prices.charges, search.pricing_rows.extra,
+            prices.extra, search.rate,
         )  # fmt: skip
     _price_schedule(search, place, energy, weight)
+
+
+def _follow(search: Search, sums: Floats) -> None:
+    """Moves the prices of all couplings to where the totals are."""
+    site, prices = search.site, search.prices
+    z, wanted, price = np.empty(site.width), np.empty(site.width), np.empty(site.width)
+    coupling_price(
+        sums, prices.energy, search.rho, *search.tables(search.pricing), prices.charges, z, wanted, 0, site.width, price
+    )
+    prices.energy = np.maximum(price, search.lowest)
+    search.follow_rows(sums[site.width :])
 
 
 def _price_schedule(search: Search, place: Ints, energy: Floats, weight: Floats) -> None:
@@ -113,14 +110,13 @@ def _price_schedule(search: Search, place: Ints, energy: Floats, weight: Floats)
     mixed_schedules(
         blocks.columns, blocks.window, blocks.first_row, blocks.vehicle, place, energy, weight, search.schedules
     )
-    search.sums = np.zeros((1, site.width))
+    rows = search.coupling
+    search.sums = np.zeros((1, site.width + rows.numbers))
     own_cost = repaired(
         0, blocks.count, blocks.columns, blocks.window, blocks.first_row, search.schedules, search.sums[0],
-        NOWHERE,
+        NOWHERE, rows.extra, site.width,
     )  # fmt: skip
-    cost, broken = site_cost(
-        search.total(), site.periods, site.table, site.width, site.limits, site.charges, site.masks
-    )
+    cost, broken = search.coupling_cost()
     search.settle(search.offset + cost + own_cost, broken)
     if search.progress is not None:
         search.progress(search.sweeps, search.bounds.lower, search.bounds.upper)

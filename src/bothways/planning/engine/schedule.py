@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 from bothways.planning.engine.certificate import repaired
+from bothways.planning.engine.coupling import Coupling
 from bothways.planning.engine.model import (
     BEGIN,
     CEILING,
@@ -26,7 +27,7 @@ from bothways.planning.engine.model import (
     Numbers,
     Stays,
 )
-from bothways.planning.engine.simd import HALF, LANES
+from bothways.planning.engine.simd import LANES
 from bothways.planning.engine.threads import on_threads
 from bothways.planning.problem import Floats, Ints
 
@@ -41,6 +42,7 @@ class Tables:
         energy_end_kwh: ``(N,)`` [kWh].
         total_kw: power of all vehicles, ``(T,)`` [kW].
         wear: [currency].
+        rows_kwh: what group limits and reserve see, ``(M, T)`` [kWh]; left out where there are tables.
     """
 
     power_kw: Floats
@@ -48,6 +50,7 @@ class Tables:
     energy_end_kwh: Floats
     total_kw: Floats
     wear: float
+    rows_kwh: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Compact:
 
     Attributes:
         blocks, stays: how vehicles are packed, and their forced first moves.
+        coupling: group limits and reserve.
         schedules: changes of stored energy, flat ``(rows, LANES)`` [kWh].
         step_h: length of a step [h].
         periods: steps T.
@@ -63,6 +67,7 @@ class Compact:
 
     blocks: Blocks
     stays: Stays
+    coupling: Coupling
     schedules: Numbers
     step_h: float
     periods: int
@@ -83,14 +88,15 @@ class Compact:
         """What a plan needs of the schedule without its tables: sums over vehicles, and the end of every stay."""
         blocks, rows = self.blocks, self.stays.rows
         last = np.zeros(blocks.vehicle.size)
-        sums = np.zeros((threads, -(-self.periods // HALF) * HALF))
+        width = self.coupling.width
+        sums = np.zeros((threads, width + self.coupling.numbers))
         edges = np.linspace(0, blocks.count, threads + 1).astype(np.int64)
 
         def work(own: int) -> float:
             return float(
                 repaired(
                     edges[own], edges[own + 1], blocks.columns, blocks.window, blocks.first_row, self.schedules,
-                    sums[own], last,
+                    sums[own], last, self.coupling.extra, width,
                 )
             )  # fmt: skip
 
@@ -102,7 +108,8 @@ class Compact:
         end[placed] = last[taken]
         total = (sums.sum(axis=0)[: self.periods] + self.stays.forced) / self.step_h
         none = np.empty((0, self.periods)), np.empty((0, self.periods + 1))
-        return Tables(*none, end, total, own_cost + worth)
+        rows_kwh = self.coupling.table(self.coupling.totals(sums))
+        return Tables(*none, end, total, own_cost + worth, rows_kwh)
 
     def tables(self, threads: int) -> Tables:
         """Every vehicle's schedule as tables."""

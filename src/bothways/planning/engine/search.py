@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bothways.planning.engine.certificate import best_values, repaired
+from bothways.planning.engine.coupling import Coupling, extra_prices
 from bothways.planning.engine.model import BEGIN, END, FIELDS, Blocks, Numbers
 from bothways.planning.engine.simd import LANES
 from bothways.planning.engine.site import LOAD, Site, conjugate, coupling_price, site_cost
 from bothways.planning.engine.sweeps import sweep
 from bothways.planning.engine.threads import on_threads
-from bothways.planning.problem import Floats
+from bothways.planning.problem import Floats, Ints
 
 NESTED_BLOCKS = 64
 """A sample for the nested start has at least this many blocks."""
@@ -36,11 +37,19 @@ class Prices:
         energy: price per step, ``(width,)`` [currency/kWh].
         charges: prices of the demand charges, flat ``(K, width)``.
         scale: r; the price moves by about r when the fleet moves by its mean power [currency/kWh].
+        extra: prices of group limits and reserve, flat ``(M, width)``.
+        scales: step scale of each of them, ``(M,)``.
     """
 
     energy: Floats
     charges: Floats
     scale: float
+    extra: Floats
+    scales: Floats
+
+    def copy(self) -> Prices:
+        """The same prices in arrays of their own."""
+        return Prices(self.energy.copy(), self.charges.copy(), self.scale, self.extra.copy(), self.scales.copy())
 
 
 @dataclass
@@ -62,19 +71,21 @@ class Search:
     """State of one search over one set of blocks.
 
     Attributes:
-        site, blocks: what is planned.
+        site, coupling, blocks: what is planned.
         vehicles: number of vehicles in the blocks.
         step_h: length of a step [h].
         lowest: lowest price at which no vehicle charges and discharges at once.
         offset: constant added to every objective, so that gaps are relative to the true one [currency].
         threads: worker threads; 1 is deterministic.
         rng: order of the visits.
-        pricing: the site that makes the prices: hard limits drawn in once a schedule has passed one.
+        pricing, pricing_rows: what makes the prices: hard limits drawn in once a schedule has passed one.
+        best_rows: prices of group limits and reserve in the best bound, flat ``(M, width)``.
         cancel: asked between sweeps; True ends the search.
         progress: told the number of sweeps and both bounds after each certificate.
     """
 
     site: Site
+    coupling: Coupling
     blocks: Blocks
     vehicles: int
     step_h: float
@@ -90,17 +101,20 @@ class Search:
     bounds: Bounds = field(init=False)
     sweeps: int = field(init=False, default=0)
     pricing: Site = field(init=False)
+    pricing_rows: Coupling = field(init=False)
+    best_rows: Floats = field(init=False)
 
     def __post_init__(self) -> None:
         self.schedules = np.empty(self.blocks.rows * LANES, dtype=np.float32)
-        self.sums = np.zeros((self.threads, self.site.width))
+        self.sums = np.zeros((self.threads, self.site.width + self.coupling.numbers))
         self.bounds = Bounds()
         self._last_cost = 0.0
         self._unit = price_unit(self.site)
         self._margin_kwh = 0.0
         self._best_upper = math.inf
         self._best: Numbers | None = None
-        self.pricing = self.site
+        self.pricing, self.pricing_rows = self.site, self.coupling
+        self.best_rows = np.zeros(self.coupling.numbers)
         mean_load = float(np.abs(self.site.row(LOAD)).mean())
         self._mean_kwh = mean_load + 0.5 * self.step_h * max(self.vehicles, 1)
 
@@ -115,30 +129,39 @@ class Search:
         return self._mean_kwh / self.prices.scale
 
     @property
+    def rate(self) -> Floats:
+        """1/ρ of group limits and reserve, ``(M,)`` [currency per kWh²]."""
+        return self.prices.scales / self.coupling.size
+
+    @property
     def slack_kwh(self) -> float:
         """Excess over a hard limit that is rounding [kWh]; anything more buys money with safety."""
         return 1e-12 * self._mean_kwh
 
     def run(self, prices: Prices, gap: float, most_sweeps: int) -> None:
         """Searches until the proven gap is at most ``gap`` or ``most_sweeps`` are done."""
-        self.prices = Prices(prices.energy.copy(), prices.charges.copy(), prices.scale)
+        self.prices = prices.copy()
         self._pass(starting=True)
         self._recentre()
         wait = 4
         while self.sweeps < most_sweeps and not self._cancelled():
             fleet_gap = self._pass(starting=False)
-            price, charge_prices = self._price()
-            site_gap = self._site_gap(price, charge_prices)
-            self.prices.energy, self.prices.charges = price, charge_prices
-            guess = (0.5 * fleet_gap + site_gap) / max(1.0, abs(self._objective_guess()))
+            self._recentre()
+            site_gap, row_gaps = self.site_gap(self.total()), self.row_gaps(self.coupling.totals(self.sums))
+            guess = (0.5 * fleet_gap + site_gap + row_gaps.sum()) / max(1.0, abs(self._objective_guess()))
             wait -= 1
             if guess <= gap or wait <= 0:
                 self.certify()
                 if self.bounds.gap() <= gap:
                     return
                 wait = 4 if self.bounds.upper < math.inf else 2
-            self.rescale(fleet_gap, site_gap, BALANCE)
+            self.rescale(fleet_gap, site_gap, row_gaps, BALANCE)
         self.certify()  # what is returned is what is priced
+
+    def learn(self, lower: float, y: Floats) -> None:
+        """Takes over a lower bound, and the prices of the rows that gave it where it is the best."""
+        if lower > self.bounds.lower:
+            self.bounds.lower, self.best_rows = lower, y
 
     def settle(self, upper: float, broken_kwh: float) -> None:
         """Takes over an upper bound; where the schedule passes a hard limit there is none, and prices get stricter."""
@@ -148,6 +171,7 @@ class Search:
         if self.slack_kwh < broken_kwh < 1e-3 * self._mean_kwh:  # nearly there; far off, a margin would only cost
             self._margin_kwh = min(max(1.5 * self._margin_kwh, 2.0 * broken_kwh), 2e-3 * self._mean_kwh)
             self.pricing = self.site.tightened(self._margin_kwh)
+            self.pricing_rows = self.coupling.tightened(self._margin_kwh)
 
     def finish(self) -> None:
         """Goes back to the best schedule seen where the last one is worse."""
@@ -163,8 +187,13 @@ class Search:
             if self.bounds.gap() <= gap:
                 return
 
-    def rescale(self, fleet_gap: float, site_gap: float, balance: float) -> None:
-        """Balances the two parts of the gap: r up where the site is what disagrees, down where the vehicles are."""
+    def rescale(self, fleet_gap: float, site_gap: float, row_gaps: Floats, balance: float) -> None:
+        """Balances the parts of the gap: r up where a coupling is what disagrees, down where the vehicles are."""
+        if row_gaps.size:
+            ratios = np.sqrt(balance * np.maximum(row_gaps, 1e-300) / max(fleet_gap, 1e-300))
+            ratios[row_gaps == 0.0] = 1.0  # a limit that is far away says nothing
+            scales = self.prices.scales * np.clip(ratios, 0.5, 2.0)
+            self.prices.scales = np.clip(scales, self._unit * 1e-2, self._unit * 1e3)
         ratio = math.sqrt(balance * max(site_gap, 1e-300) / max(fleet_gap, 1e-300))
         scale = self.prices.scale * min(2.0, max(0.5, ratio))
         self.prices.scale = min(self._unit * 1e3, max(self._unit * 1e-2, scale))
@@ -185,6 +214,7 @@ class Search:
         else:
             self.sweeps += 1
         table, width, limits, charges, masks = self.tables(self.pricing)
+        extra, rate = self.pricing_rows.extra, self.rate
         parts = np.array_split(order, self.threads)
 
         def work(own: int) -> float:
@@ -193,7 +223,7 @@ class Search:
                 sweep(
                     parts[own], starting, blocks.columns, blocks.window, blocks.first_row, self.schedules,
                     self.sums, own, self.prices.energy, self.rho, self.lowest, self.site.periods, table, width,
-                    limits, charges, masks, self.prices.charges.copy(),
+                    limits, charges, masks, self.prices.charges.copy(), extra, self.prices.extra, rate,
                 )
             )  # fmt: skip
 
@@ -202,7 +232,8 @@ class Search:
     def total(self) -> Floats:
         """Energy of base load and vehicles per step, ``(width,)`` [kWh]."""
         site = self.site
-        return np.asarray(site.table[LOAD * site.width : (LOAD + 1) * site.width] + self.sums.sum(axis=0))
+        still = site.table[LOAD * site.width : (LOAD + 1) * site.width]
+        return np.asarray(still + self.sums[:, : site.width].sum(axis=0))
 
     def _price(self) -> tuple[Floats, Floats]:
         """Price of energy and of the demand charges at the present total."""
@@ -228,46 +259,81 @@ class Search:
         return np.maximum(price, self.lowest), mu
 
     def _recentre(self) -> None:
+        self.follow_rows(self.coupling.totals(self.sums))
         self.prices.energy, self.prices.charges = self._price()
+
+    def follow_rows(self, totals: Floats) -> None:
+        """Moves the prices of group limits and reserve to where their totals are."""
+        rows = self.pricing_rows
+        if rows.extra.rows:
+            y = np.zeros(rows.numbers)
+            extra_prices(totals, 0, self.prices.extra, self.rate, rows.extra, rows.width, 0, rows.periods, y)
+            self.prices.extra = y
 
     def _objective_guess(self) -> float:
         return self._last_cost + self.offset
 
-    def _site_gap(self, price: Floats, mu: Floats) -> float:
+    def site_gap(self, total: Floats) -> float:
         """|F(P) + F*(λ) − λᵀP|: how far site and price are apart; without the bars negative beyond a hard limit."""
         table, width, limits, charges, masks = self.tables(self.site)
         periods = self.site.periods
-        total = self.total()
         cost, _ = site_cost(total, periods, table, width, limits, charges, masks)
         self._last_cost = cost
-        clipped = price.copy()
-        value = conjugate(clipped, periods, table, width, limits, charges, masks, mu.copy())
+        clipped = self.prices.energy.copy()
+        value = conjugate(clipped, periods, table, width, limits, charges, masks, self.prices.charges.copy())
         return abs(float(cost + value - clipped[:periods] @ total[:periods]))
+
+    def row_gaps(self, totals: Floats) -> Floats:
+        """The same of group limits and reserve, ``(M,)``."""
+        rows = self.coupling
+        if not rows.extra.rows:
+            return np.zeros(0)
+        self._last_cost += rows.cost(totals)[0]
+        return rows.gaps(rows.feasible(self.prices.extra, self.prices.energy, self.lowest), totals)
+
+    def coupling_cost(self) -> tuple[float, float]:
+        """What site and rows cost at the present totals [currency], and the excess over hard limits [kWh]."""
+        cost, broken = site_cost(self.total(), self.site.periods, *self.tables(self.site))
+        more, beyond = self.coupling.cost(self.coupling.totals(self.sums))
+        return cost + more, max(broken, beyond)
+
+    def dual(self) -> tuple[float, Floats, Floats]:
+        """The bound's part without vehicles, the rows' prices in it, and the price of energy as each kind sees it."""
+        table, width, limits, charges, masks = self.tables(self.site)
+        periods, rows = self.site.periods, self.coupling
+        price = self.prices.energy.copy()
+        dual = -conjugate(price, periods, table, width, limits, charges, masks, self.prices.charges.copy())
+        dual += float(price[:periods] @ self.site.row(LOAD))
+        if not rows.extra.rows:
+            return dual, self.prices.extra, price
+        y = rows.feasible(self.prices.extra, price, self.lowest)
+        return dual + float(y @ rows.extra.base) - rows.conjugate(y), y, rows.prices_by_kind(price, y)
 
     def certify(self) -> None:
         """Recomputes both bounds in float64 from scratch; the running total is replaced by the recomputed one."""
-        table, width, limits, charges, masks = self.tables(self.site)
-        periods, blocks = self.site.periods, self.blocks
-        price, mu = self.prices.energy.copy(), self.prices.charges.copy()
-        dual = -conjugate(price, periods, table, width, limits, charges, masks, mu)
-        dual += float(price[:periods] @ self.site.row(LOAD))
+        periods, blocks, rows, width = self.site.periods, self.blocks, self.coupling, self.site.width
+        dual, y, prices = self.dual()
         edges = np.linspace(0, blocks.count, self.threads + 1).astype(np.int64)
         sums = np.zeros_like(self.sums)
 
         def work(own: int) -> tuple[float, float]:
             begin, end = edges[own], edges[own + 1]
-            value = best_values(begin, end, blocks.columns, blocks.window, price, periods)
+            value = best_values(
+                begin, end, blocks.columns, blocks.window, blocks.first_row, prices, rows.kinds, y, rows.extra, periods,
+                width,
+            )  # fmt: skip
             cost = repaired(
-                begin, end, blocks.columns, blocks.window, blocks.first_row, self.schedules, sums[own], NOWHERE
+                begin, end, blocks.columns, blocks.window, blocks.first_row, self.schedules, sums[own], NOWHERE,
+                rows.extra, width,
             )  # fmt: skip
             return float(value), float(cost)
 
         parts = on_threads(work, self.threads)
         self.sums = sums
-        cost, broken = site_cost(self.total(), periods, table, width, limits, charges, masks)
+        cost, broken = self.coupling_cost()
         lower = self.offset + dual + math.fsum(part[0] for part in parts)
         upper = self.offset + cost + math.fsum(part[1] for part in parts)
-        self.bounds.lower = max(self.bounds.lower, lower)
+        self.learn(lower, y)
         self.settle(upper, broken)
         if self.progress is not None:
             self.progress(self.sweeps, self.bounds.lower, self.bounds.upper)
@@ -282,16 +348,16 @@ def price_unit(site: Site) -> float:
     return max(float(np.abs(price).mean()), float(np.ptp(price)), 1e-6)
 
 
-def first_prices(site: Site) -> Prices:
+def first_prices(site: Site, rows: Coupling) -> Prices:
     """Prices to start from when nothing is known: those of import, each demand charge spread over its steps."""
     energy = np.zeros(site.width)
     energy[: site.periods] = site.row(13)
-    return Prices(energy, np.zeros(site.charge_numbers), price_unit(site))
+    unit = price_unit(site)
+    return Prices(energy, np.zeros(site.charge_numbers), unit, np.zeros(rows.numbers), np.full(rows.extra.rows, unit))
 
 
-def sample(blocks: Blocks, count: int) -> tuple[Blocks, float]:
-    """Every so-many-th block: a sample that is spread evenly over the kinds of stay, and its share of the vehicles."""
-    chosen = np.unique(np.linspace(0, blocks.count - 1, count).round().astype(np.int64))
+def sample(blocks: Blocks, chosen: Ints) -> tuple[Blocks, float]:
+    """Some of the blocks, and their share of the vehicles."""
     lanes = blocks.vehicle.reshape(-1, LANES)
     window = blocks.window[chosen]
     first_row = np.zeros(chosen.size + 1, dtype=np.int64)
@@ -310,10 +376,13 @@ def start_prices(search: Search, prices: Prices, gap: float) -> Prices:
     count = max(NESTED_BLOCKS, search.blocks.count // 32)
     if search.blocks.count < 2 * count:
         return prices
-    blocks, share = sample(search.blocks, count)
+    # Every so-many-th block: a sample that is spread evenly over the kinds of stay.
+    chosen = np.unique(np.linspace(0, search.blocks.count - 1, count).round().astype(np.int64))
+    blocks, share = sample(search.blocks, chosen)
     small = Search(
-        search.site.shrunk(share), blocks, int((blocks.vehicle >= 0).sum()), search.step_h, search.lowest,
-        search.offset * share, 1, search.rng, search.cancel,
+        search.site.shrunk(share), search.coupling.sampled(search.blocks, chosen, share), blocks,
+        int((blocks.vehicle >= 0).sum()), search.step_h, search.lowest, search.offset * share, 1, search.rng,
+        search.cancel,
     )  # fmt: skip
     small.run(start_prices(small, prices, gap), gap, 60)
     return small.prices

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
 from bothways.domain.errors import DomainError, SolverError
-from bothways.planning.answer import relative_gap
-from bothways.planning.engine.model import E0, lowest_convex_price, pack, stays_of
+from bothways.planning.answer import coupling_notes, relative_gap
+from bothways.planning.engine.coupling import coupling_of, kinds_of, pack_by_kind
+from bothways.planning.engine.model import E0, lowest_convex_price, stays_of
 from bothways.planning.engine.polish import polish
-from bothways.planning.engine.schedule import Compact
+from bothways.planning.engine.schedule import Compact, Tables
 from bothways.planning.engine.search import Prices, Search, first_prices, price_unit, start_prices
-from bothways.planning.engine.site import Site, site_of
-from bothways.planning.evaluation import Flows, site_flows
+from bothways.planning.engine.site import site_of
+from bothways.planning.evaluation import Coupled, Flows, site_flows
 from bothways.planning.layout import Layout
 from bothways.planning.problem import Fleet, Floats, PlanOptions, PlanProblem, PlanSolution
 from bothways.planning.shortfall import explain, reach
@@ -36,6 +37,9 @@ THREADS_FROM = 50_000
 """Vehicles from which a second thread pays."""
 
 
+MOST_KINDS = 500
+"""Different shares in the group limits that the engine takes: a block of lanes holds vehicles of one kind."""
+
 WARM_SCALE = 0.04
 """Step scale of a warm start at most, in typical prices: prices that are nearly right need little room."""
 
@@ -45,6 +49,7 @@ WARM_SWEEPS = 4
 _UNDERSTOOD = frozenset({
     "step_h", "periods", "import_price", "export_price", "base_load_kw", "fleet", "demand_charges", "import_limit_kw",
     "import_limit_penalty_per_kwh", "import_hard_limit_kw", "export_limit_kw", "terminal_value_per_kwh",
+    "group_limits", "energy_reserve",
 })  # fmt: skip
 _CHUNK = 4096  # vehicles that fall short, explained at once
 
@@ -59,6 +64,8 @@ class EngineState:
         scale: the step scale r at the end [currency/kWh].
         sweeps: passes over the fleet that were made.
         schedule: the schedule in compact form; ``None`` where the plan holds tables.
+        row_prices: prices of group limits and then the reserve, ``(M, T)`` [currency/kWh].
+        row_scales: step scale of each of them, ``(M,)``.
     """
 
     price: Floats
@@ -66,12 +73,15 @@ class EngineState:
     scale: float
     sweeps: int = 0
     schedule: Compact | None = None
+    row_prices: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    row_scales: Floats = field(default_factory=lambda: np.zeros(0))
 
     def shifted(self, steps: int) -> EngineState:
         """The state seen ``steps`` later: prices move towards the front, the last one is repeated at the end."""
         at = np.minimum(np.arange(self.price.size) + steps, self.price.size - 1)
         charges = np.where(np.arange(at.size) + steps < at.size, self.charge_prices[:, at], 0.0)
-        return replace(self, price=self.price[at], charge_prices=charges, schedule=None)
+        rows = self.row_prices[:, at] if self.row_prices.size else self.row_prices
+        return replace(self, price=self.price[at], charge_prices=charges, schedule=None, row_prices=rows)
 
 
 def supports(problem: PlanProblem) -> str | None:
@@ -80,7 +90,7 @@ def supports(problem: PlanProblem) -> str | None:
     The engine's oracle and its site are convex; what is not convex, and limits that may have to rank above required
     energy, belong to HiGHS.
     """
-    for check in (_unknown_feature, _not_convex, _ranked_limits):
+    for check in (_unknown_feature, _not_convex, _ranked_limits, _too_many_kinds):
         reason = check(problem)
         if reason is not None:
             return reason
@@ -114,6 +124,16 @@ def _ranked_limits(problem: PlanProblem) -> str | None:
         forced = stays_of(problem).forced / problem.step_h
         if np.any(problem.base_load_kw + forced > problem.import_hard_limit_kw):
             return "base load, or vehicles below their floor, pass the hard import limit"
+    for limit in problem.group_limits:
+        if limit.hard and np.any((limit.base_kw > limit.upper_kw) | (limit.base_kw < limit.lower_kw)):
+            return f"{limit.name} is passed without any vehicle"
+    return None
+
+
+def _too_many_kinds(problem: PlanProblem) -> str | None:
+    kinds = kinds_of(problem)[0].shape[0]
+    if kinds > MOST_KINDS:
+        return f"the group limits see the vehicles in {kinds} different ways, which leaves most lanes empty"
     return None
 
 
@@ -155,20 +175,22 @@ def solve_engine(
         msg = f"the engine cannot plan this: {reason}"
         raise DomainError(msg)
     stays = stays_of(problem)
-    blocks = pack(stays.rows, problem.periods)
+    shares, kind = kinds_of(problem)
+    blocks, kinds = pack_by_kind(stays.rows, problem.periods, kind, shares.shape[0])
     site = site_of(problem, stays.forced)
+    coupling = coupling_of(problem, stays, blocks, shares, kinds)
     vehicles = int((blocks.vehicle >= 0).sum())
     workers = threads or (2 if vehicles >= THREADS_FROM else 1)
     offset = -problem.terminal_value_per_kwh * float(stays.rows[:, E0].sum())
     search = Search(
-        site, blocks, vehicles, problem.step_h, lowest_convex_price(problem), offset, workers,
+        site, coupling, blocks, vehicles, problem.step_h, lowest_convex_price(problem), offset, workers,
         np.random.default_rng(seed), cancel, progress,
     )  # fmt: skip
     _search(search, options.gap, warm)
     if math.isinf(search.bounds.upper):
         msg = "the engine found no schedule within the hard limits of the site"
         raise SolverError(msg)
-    compact = Compact(blocks, stays, search.schedules, problem.step_h, problem.periods)
+    compact = Compact(blocks, stays, coupling, search.schedules, problem.step_h, problem.periods)
     if dense is None:
         dense = problem.fleet.size <= DENSE_UP_TO
     state = EngineState(
@@ -177,6 +199,8 @@ def solve_engine(
         search.prices.scale,
         search.sweeps,
         None if dense else compact,
+        coupling.table(search.prices.extra).copy(),
+        search.prices.scales.copy(),
     )
     return _solution(problem, compact, search, options.gap, dense=dense), state
 
@@ -184,12 +208,12 @@ def solve_engine(
 def _search(search: Search, gap: float, warm: EngineState | None) -> None:
     vehicles = search.vehicles
     if vehicles == 0:
-        search.price_base_load(first_prices(search.site), gap)
+        search.price_base_load(first_prices(search.site, search.coupling), gap)
         return
     if warm is not None and warm.price.size == search.site.periods:
-        prices = _warm_prices(search.site, warm)
+        prices = _warm_prices(search, warm)
     else:
-        prices = start_prices(search, first_prices(search.site), gap)
+        prices = start_prices(search, first_prices(search.site, search.coupling), gap)
     crowd = search.crowd()
     small = crowd <= CORRECTIVE_UP_TO and vehicles <= CORRECTIVE_VEHICLES
     search.run(prices, gap, _fast_sweeps(crowd, warm=warm is not None) if small else 400)
@@ -205,23 +229,32 @@ def _fast_sweeps(crowd: float, *, warm: bool) -> int:
     return WARM_SWEEPS if warm else 16
 
 
-def _warm_prices(site: Site, warm: EngineState) -> Prices:
-    energy, charges = np.zeros(site.width), np.zeros(site.charge_numbers)
-    energy[: site.periods] = warm.price
+def _warm_prices(search: Search, warm: EngineState) -> Prices:
+    site, rows = search.site, search.coupling
+    prices = first_prices(site, rows)
+    prices.energy[: site.periods] = warm.price
     if warm.charge_prices.shape == (site.charges.shape[0], site.periods):
-        charges[: site.masks.size].reshape(-1, site.width)[:, : site.periods] = warm.charge_prices
-    return Prices(energy, charges, min(warm.scale, WARM_SCALE * price_unit(site)))
+        prices.charges[: site.masks.size].reshape(-1, site.width)[:, : site.periods] = warm.charge_prices
+    unit = price_unit(site)
+    prices.scale = min(warm.scale, WARM_SCALE * unit)
+    if rows.extra.rows and warm.row_prices.shape == (rows.extra.rows, site.periods):
+        rows.table(prices.extra)[:] = warm.row_prices
+        prices.scales = np.minimum(warm.row_scales, WARM_SCALE * unit)
+    return prices
 
 
 def _solution(problem: PlanProblem, compact: Compact, search: Search, gap: float, *, dense: bool) -> PlanSolution:
     fleet = problem.fleet
     tables = compact.tables(search.threads) if dense else compact.summary(search.threads)
     flows = site_flows(problem, tables.total_kw)
+    coupled = _coupled(problem, tables)
     objective = _objective(problem, flows, tables.wear, float(tables.energy_end_kwh.sum()))
+    objective += math.fsum(coupled.costs(problem))
     lower = min(search.bounds.lower, objective)
     shortfall, reasons = _shortfalls(problem, tables.energy_end_kwh)
     reached = relative_gap(objective, lower)
     notes = () if dense else ("the schedule is in compact form: see EngineState.schedule",)
+    groups, reserve = _shadow(problem, search)
     return PlanSolution(
         status="optimal" if reached <= gap else "feasible",
         objective=objective,
@@ -237,8 +270,35 @@ def _solution(problem: PlanProblem, compact: Compact, search: Search, gap: float
         shortfall_kwh=shortfall,
         floor_deficit_kwh=np.maximum(fleet.energy_min_kwh - fleet.energy_at_arrival_kwh, 0.0),
         reasons=reasons,
-        notes=notes,
+        notes=(*notes, *coupling_notes(problem, coupled)),
+        group_power_kw=coupled.group_kw,
+        group_price=groups,
+        reserve_kwh=coupled.reserve_kwh,
+        reserve_deficit_kwh=coupled.deficit_kwh,
+        reserve_price=reserve,
     )
+
+
+def _coupled(problem: PlanProblem, tables: Tables) -> Coupled:
+    """What group limits and reserve see of the schedule."""
+    seen = Coupled.start(problem)
+    if not problem.group_limits and problem.energy_reserve is None:
+        return seen
+    if tables.rows_kwh is None:
+        for begin in range(0, problem.fleet.size, _CHUNK):
+            rows = slice(begin, min(begin + _CHUNK, problem.fleet.size))
+            seen = seen.with_rows(problem, rows, tables.power_kw[rows], tables.energy_kwh[rows])
+        return seen
+    groups = len(problem.group_limits)
+    kept = tables.rows_kwh[groups] if problem.energy_reserve is not None else np.zeros(0)
+    missing = seen.deficit_kwh if problem.energy_reserve is None else problem.energy_reserve.required_kwh - kept
+    return Coupled(tables.rows_kwh[:groups] / problem.step_h, kept, np.maximum(missing, 0.0))
+
+
+def _shadow(problem: PlanProblem, search: Search) -> tuple[Floats, Floats]:
+    """Prices of group limits ``(G, T)`` and of the reserve ``(T,)``: those of the best bound."""
+    groups, rows = len(problem.group_limits), search.coupling.table(search.best_rows)
+    return rows[:groups].copy(), np.maximum(-rows[groups], 0.0) if problem.energy_reserve is not None else np.zeros(0)
 
 
 def _shortfalls(problem: PlanProblem, energy_end_kwh: Floats) -> tuple[Floats, tuple[str, ...]]:
@@ -249,7 +309,9 @@ def _shortfalls(problem: PlanProblem, energy_end_kwh: Floats) -> tuple[Floats, t
     short = np.flatnonzero(fleet.energy_required_kwh > energy_end_kwh)
     for begin in range(0, short.size, _CHUNK):
         some = short[begin : begin + _CHUNK]
-        part = replace(problem, fleet=Fleet(**{item.name: getattr(fleet, item.name)[some] for item in fields(Fleet)}))
+        columns = {item.name: getattr(fleet, item.name)[some] for item in fields(Fleet)}
+        limits = tuple(replace(limit, weight=limit.weight[some]) for limit in problem.group_limits)
+        part = replace(problem, fleet=Fleet(**columns), group_limits=limits, energy_reserve=None)
         shortfall[some], texts = explain(part, reach(part, Layout.of(part)), energy_end_kwh[some])
         for i, text in zip(some.tolist(), texts, strict=True):
             reasons[i] = text

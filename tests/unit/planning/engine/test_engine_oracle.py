@@ -91,7 +91,9 @@ def test_lanes_agree_with_the_readable_oracle(kind: type, width: int, within: fl
         first, last = blocks.window[block]
         tables[2][:] = 0.0
         for half in range(LANES // width):
-            lanes.cheapest_block(blocks.columns, block, half, width, price, first, last, *scratch, *tables)
+            lanes.cheapest_block(
+                blocks.columns, block, half, width, price, scratch[0][:0], first, last, *scratch, *tables
+            )
         answers = tables[2].reshape(PERIODS, LANES).T.astype(np.float64)
         for lane in range(LANES):
             vehicle = blocks.vehicle[block * LANES + lane]
