@@ -54,6 +54,11 @@ class SiteLoop(LoopCore):
         if newer and all(math.isfinite(value) for value in values):
             self._reading = reading
 
+    @property
+    def reading(self) -> SiteReading | None:
+        """The latest reading of the site's meter, ``None`` before the first."""
+        return self._reading
+
     async def set_need(self, need: DriverNeed) -> None:
         """A driver says how much by when; it is durable when this returns."""
         await self._store.need(need)
