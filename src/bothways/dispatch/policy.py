@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bothways.dispatch.budgets import DischargeBudgets, solve_within, within_budget_kw
 from bothways.domain.errors import SolverError
 from bothways.planning.problem import DemandCharge, Fleet, PlanOptions, PlanProblem, PlanSolution
 from bothways.planning.solve import solve
@@ -36,6 +38,7 @@ class Connected:
         eta_d: discharging efficiency.
         wear_per_kwh: cost of wear per kWh discharged [currency/kWh].
         minimum_kw: smallest charging power other than 0 [kW].
+        left_kwh: what may still be discharged today [kWh, AC side], ``inf`` for no cap; ``None`` where nobody has one.
     """
 
     key: Ints
@@ -50,11 +53,21 @@ class Connected:
     eta_d: Floats
     wear_per_kwh: Floats
     minimum_kw: Floats
+    left_kwh: Floats | None = None
 
     @property
     def size(self) -> int:
         """Number of vehicles."""
         return int(self.key.shape[0])
+
+    def discharge_now_kw(self, step_h: float) -> Floats:
+        """Greatest discharging power of the step that begins now, caps of the day counted, ``(N,)`` [kW].
+
+        Dispatch is given this one: with it no command, whatever it is, takes a vehicle over its cap.
+        """
+        return (
+            self.discharge_kw if self.left_kwh is None else within_budget_kw(self.discharge_kw, self.left_kwh, step_h)
+        )
 
 
 @dataclass(frozen=True)
@@ -105,7 +118,9 @@ class Plan:
     solution: PlanSolution | None
 
 
-def decide(site: SiteView, connected: Connected, options: PlanOptions) -> Plan:
+def decide(
+    site: SiteView, connected: Connected, options: PlanOptions, budgets: Sequence[DischargeBudgets] = ()
+) -> Plan:
     """Plans the connected vehicles over the horizon of ``site``.
 
     Each vehicle is planned until the cautious end of its stay; its need is soft with the least possible
@@ -114,13 +129,20 @@ def decide(site: SiteView, connected: Connected, options: PlanOptions) -> Plan:
 
     Where the solver gives no usable plan, or the safety limit cannot be kept, the plan is empty: dispatch alone
     then still meets needs, as late as possible, within the limits.
+
+    Args:
+        site: the site's side.
+        connected: the vehicles.
+        options: of the planner.
+        budgets: caps on what vehicles discharge within days or years, as :meth:`bothways.dispatch.budgets.Caps.ahead`
+            makes them; whoever commands a step keeps them with :func:`bothways.dispatch.budgets.within_budget_kw`.
     """
     horizon = int(site.base_kw.shape[0])
     if connected.size == 0:
         return Plan(connected.key, np.zeros((0, horizon)), np.full(horizon, math.inf), None)
     problem = plan_problem(site, connected)
     try:
-        solution = solve(problem, options)
+        solution = solve_within(problem, budgets, options, solve) if budgets else solve(problem, options)
     except SolverError:
         solution = None
     if solution is None or solution.status == "infeasible":

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bothways.dispatch.budgets import DischargeBudgets
 from bothways.dispatch.policy import Connected, Plan, SiteView, decide, standing_need
 from bothways.dispatch.setpoints import setpoints
 from bothways.planning.problem import DemandCharge, PlanOptions
 from bothways.simulation.plant import respond_all
 from bothways.simulation.rule_based import Trace
 from bothways.simulation.stays import Stays
+from bothways.studies.ageing import batteries_of
+from bothways.studies.allowances import Allowances, ceiling_kwh, floor_kwh
 from bothways.studies.drivers import CautiousDepartures
 from bothways.studies.inputs import Case, StudyInputs
 from bothways.studies.runs import Planning, StrategyRun, site_flows
@@ -91,6 +94,9 @@ class _Loop:
         self.peaks = [term.above_kw for term in case.demand]
         self.battery_kwh = case.battery.hold * case.battery.capacity_kwh if case.battery else 0.0
         self.plan: Plan | None = None
+        two_way = bool((stays.discharge_kw > 0.0).any())
+        self.limits = inputs.warranty if two_way else None  # who does not feed back is under no cap on it
+        self.allowances = Allowances(self.limits, batteries_of(inputs), grid) if self.limits else None
         self.planned_at = -1
         self.expected_base: Floats = np.zeros(0)
         e, t = stays.evse_count, grid.periods
@@ -100,6 +106,8 @@ class _Loop:
 
     def step(self, now: int) -> None:
         """Moves one step: who is there, plan if there is news, dispatch, plant, record."""
+        if self.allowances is not None:
+            self.allowances.advance(now)
         news = self._connections(now)
         connected = self._connected(now)
         if connected.size:
@@ -134,13 +142,14 @@ class _Loop:
         known = stays.target_known[who] | self.full[who]
         need = standing_need(self.energy[who], stays.asked_kwh[who], ceiling, known)
         need = np.where(self.full[who], ceiling, need)  # what a full vehicle took is owed, whatever was asked for
+        ceiling = ceiling_kwh(self.limits, stays, who, ceiling, need)
         room = np.maximum(0.0, ceiling - self.energy[who])
         busy = np.ceil(room / (stays.charge_kw[who] * stays.eta_c[who] * self.step_h) - 1e-9).astype(np.int64)
         left = np.where(declared, self.departures.steps_left(who, now), np.maximum(1, busy))
         rows = Connected(
             key=who,
             energy_kwh=self.energy[who],
-            floor_kwh=np.minimum(stays.floor_kwh[who], ceiling),
+            floor_kwh=np.minimum(floor_kwh(self.limits, stays, who, self.energy[who]), ceiling),
             ceiling_kwh=ceiling,
             need_kwh=np.where(declared, need, ceiling),
             steps_left=left,
@@ -152,7 +161,11 @@ class _Loop:
             wear_per_kwh=np.full(who.size, self.inputs.settings.wear_per_kwh),
             minimum_kw=stays.minimum_kw[who],
         )
-        return self._with_battery(rows, now)
+        rows = self._with_battery(rows, now)
+        if self.allowances is None:
+            return rows
+        caps = self.allowances.caps(who, rows.size - who.size)
+        return replace(rows, left_kwh=caps.left_now_kwh())
 
     def _with_battery(self, rows: Connected, now: int) -> Connected:
         battery = self.case.battery
@@ -206,7 +219,11 @@ class _Loop:
             export_limit_kw=limits.export_limit_kw,
             earliness_per_kwh_h=self.inputs.settings.earliness_per_kwh_h,
         )
-        self.plan = decide(site, connected, self.options)
+        budgets: tuple[DischargeBudgets, ...] = ()
+        if self.allowances is not None:
+            caps = self.allowances.caps(self.present, connected.size - self.present.size)
+            budgets = self.allowances.ahead(caps, reach)
+        self.plan = decide(site, connected, self.options, budgets)
         self.planned_at, self.expected_base = now, base
         self._note_plan(now)
 
@@ -243,16 +260,16 @@ class _Loop:
         target = connected.ceiling_kwh.copy()
         target[: self.present.size] = self.stays.target_kwh[self.present]
         lowest = min(case.base_kw[now], -case.limits.export_limit_kw) - _TOLERANCE_KW
-        ceiling = connected.ceiling_kwh
+        ceiling, discharge_kw = connected.ceiling_kwh, connected.discharge_now_kw(self.step_h)
         while True:
             points = setpoints(
                 np.ascontiguousarray(plan.power_kw[:, offset]), connected.energy_kwh, connected.floor_kwh, ceiling,
-                connected.need_kwh, connected.steps_left, connected.charge_kw, connected.discharge_kw,
+                connected.need_kwh, connected.steps_left, connected.charge_kw, discharge_kw,
                 connected.eta_c, connected.eta_d, connected.minimum_kw, case.base_kw[now], plan.target_kw[offset],
                 case.limits.import_hard_limit_kw, case.limits.export_limit_kw, self.step_h,
             )  # fmt: skip
             power, after = respond_all(
-                points, connected.energy_kwh, target, connected.charge_kw, connected.discharge_kw, connected.eta_c,
+                points, connected.energy_kwh, target, connected.charge_kw, discharge_kw, connected.eta_c,
                 connected.eta_d, self.step_h,
             )  # fmt: skip
             declined = (points > 0.0) & (power < points - _TOLERANCE_KW) & (after < ceiling)
@@ -265,7 +282,10 @@ class _Loop:
         stays, who, record = self.stays, self.present, self.record
         self.energy[who] = after
         self.charged[who] += np.maximum(power, 0.0) * self.step_h
-        self.discharged[who] += np.maximum(-power, 0.0) * self.step_h
+        given = np.maximum(-power, 0.0) * self.step_h
+        self.discharged[who] += given
+        if self.allowances is not None:
+            self.allowances.use(who, given)
         declined = (points > 0.0) & (power < points - _SILENT_KW)
         newly = who[declined & ~self.full[who]]
         self.full[newly] = True
@@ -293,6 +313,10 @@ class _Loop:
             case.load.values, case.pv.values, trace.vehicles_kw, record.battery, record.battery_energy,
             case.limits.export_limit_kw,
         )  # fmt: skip
+        if self.allowances is not None and self.allowances.reached:
+            record.messages.insert(
+                0, f"battery-days on which the daily cap was reached: {len(self.allowances.reached)}"
+            )
         planning = Planning(
             record.plans, record.worst_gap, record.not_optimal, record.failed, None, tuple(record.messages)
         )

@@ -76,6 +76,7 @@ def first_days(inputs: StudyInputs, case: Case, days: int) -> Excerpt:
         departure_s=inputs.departure_s[chosen],
         declared_s=inputs.declared_s[chosen],
         vehicle_id=tuple(inputs.vehicle_id[i] for i in chosen),
+        capacity_known=None if inputs.capacity_known is None else inputs.capacity_known[chosen],
         cases=(short_case,),
         emissions=replace(carbon, marginal_kg_per_kwh=marginal),
     )

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bothways.dispatch.budgets import DischargeBudgets, solve_within
 from bothways.domain.errors import SolverError
 from bothways.domain.timegrid import TimeGrid
 from bothways.planning.problem import DemandCharge, Fleet, PlanOptions, PlanProblem, PlanSolution
 from bothways.planning.solve import solve
 from bothways.simulation.rule_based import Trace
 from bothways.simulation.stays import Stays
+from bothways.studies.ageing import batteries_of
+from bothways.studies.allowances import floor_kwh, whole_period
 from bothways.studies.inputs import Case, StudyInputs
 from bothways.studies.runs import Planning, StrategyRun, site_flows
 
@@ -110,7 +113,9 @@ def _fleet(
     inputs: StudyInputs, case: Case, stays: Stays, uncontrolled: Trace, inside: NDArray[np.bool_], begin: int, end: int
 ) -> Fleet:
     declared = stays.declared >= 0
-    floor = np.minimum(stays.floor_kwh, uncontrolled.energy_end_kwh)
+    limits = inputs.warranty if bool((stays.discharge_kw > 0.0).any()) else None
+    held = np.minimum(uncontrolled.energy_start_kwh, uncontrolled.energy_end_kwh)
+    floor = np.minimum(floor_kwh(limits, stays, np.arange(stays.size), held), uncontrolled.energy_end_kwh)
     columns: dict[str, Any] = {
         "arrival": stays.arrival - begin,
         "departure": stays.departure - begin,
@@ -180,11 +185,20 @@ class _Bound:
         problem = foresight_problem(self.inputs, self.case, self.stays, self.uncontrolled, (begin, end))
         solver = "highs" if problem.fleet.size <= EXACT_STAYS else "auto"
         patience = max(120.0, settings.time_limit_s)
-        solution = solve(problem, PlanOptions(gap=settings.gap, time_limit_s=patience, solver=solver))
+        options = PlanOptions(gap=settings.gap, time_limit_s=patience, solver=solver)
+        solution = solve_within(problem, self._budgets(begin, end), options, solve)
         if solution.status == "infeasible":
             msg = f"no schedule with the future known: {'; '.join(solution.infeasible_because)}"
             raise SolverError(msg)
         return solution
+
+    def _budgets(self, begin: int, end: int) -> tuple[DischargeBudgets, ...]:
+        limits, inputs = self.inputs.warranty, self.inputs
+        if limits is None or not (self.stays.discharge_kw > 0.0).any():
+            return ()
+        extra = 0 if self.case.battery is None else 1
+        inside = _inside(self.stays, begin, end)
+        return whole_period(inputs, limits, batteries_of(inputs), inside, slice(begin, end), extra)
 
     def _fill(self, trace: Trace, solution: PlanSolution, members: NDArray[np.intp], begin: int) -> None:
         stays, step_h = self.stays, self.inputs.grid.step_h
@@ -208,7 +222,10 @@ class _Bound:
             worst_gap=max(gap for _, gap, *_ in answers),
             not_optimal=sum(status != "optimal" for status, *_ in answers),
             failed=0,
-            # with stays that were left as they were, the sum bounds only the rest
-            lower_bound=None if left else sum(bound for _, _, bound, _ in answers),
+            # with stays that were left as they were, the sum bounds only the rest; with a yearly cap dealt out to
+            # windows it bounds less than the year
+            lower_bound=None
+            if left or (len(answers) > 1 and self.inputs.warranty is not None)
+            else sum(bound for _, _, bound, _ in answers),
             messages=tuple(dict.fromkeys(notes)),
         )

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from bothways.battery.warranty import WarrantyLimits
 from bothways.battery.wear import BatteryValue
 from bothways.domain.timegrid import TimeGrid
 from bothways.mobility.sessions import DataQuality
@@ -180,6 +181,7 @@ class StudyInputs:
         seed: of all randomness.
         scenario_path: how to rerun, as the user wrote it.
         ageing: what the vehicles' ageing is told with.
+        warranty: caps on feeding back, the same for every vehicle; ``None`` for none.
         capacity_known: whether the sessions themselves gave a stay's capacity, ``(S,)``; ``None`` for none of them.
     """
 
@@ -201,4 +203,5 @@ class StudyInputs:
     seed: int
     scenario_path: str
     ageing: AgeingSettings = AgeingSettings()
+    warranty: WarrantyLimits | None = None
     capacity_known: NDArray[np.bool_] | None = None

@@ -120,3 +120,24 @@ def test_what_ageing_cannot_be_told_with_is_refused(values, word):
     with pytest.raises(InputError) as caught:
         scenario_from_mapping({**GOOD, "ageing": merged})
     assert any(word in str(problem.allowed) for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("warranty", "place"),
+    [
+        ({"kwh_per_day": -1.0, "source": "the maker"}, "vehicles.warranty.kwh_per_day"),
+        ({"soc_min": 0.9, "soc_max": 0.3, "source": "the maker"}, "vehicles.warranty"),
+        ({"kwh_per_day": 6.0}, "vehicles.warranty.source"),
+        ({"kw_per_day": 6.0, "source": "the maker"}, "vehicles.warranty.kw_per_day"),
+    ],
+)
+def test_a_warranty_that_makes_no_sense_is_refused(warranty, place):
+    with pytest.raises(InputError) as caught:
+        scenario_from_mapping(changed(vehicles={"warranty": warranty}))
+    assert {problem.where for problem in caught.value.problems} == {f"scenario: {place}"}
+
+
+def test_a_warranty_is_read():
+    part = scenario_from_mapping(changed(vehicles={"warranty": {"kwh_per_day": 6.0, "source": "the maker"}}))
+    assert part.vehicles.warranty.kwh_per_day == 6.0
+    assert part.vehicles.warranty.cycles_per_year is None

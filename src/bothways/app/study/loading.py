@@ -13,6 +13,7 @@ from bothways.adapters.files.reading import read_toml
 from bothways.app.study.behind_meter import load_case
 from bothways.app.study.columns import load_column
 from bothways.app.study.vehicles import Vehicles, load_vehicles
+from bothways.battery.warranty import WarrantyLimits
 from bothways.battery.wear import BatteryValue
 from bothways.domain.errors import DomainError, InputError, Problem, Problems
 from bothways.domain.timegrid import TimeGrid
@@ -118,6 +119,7 @@ class _Loading:
             seed=scenario.study.seed,
             scenario_path=str(self.path),
             ageing=_ageing(scenario),
+            warranty=_warranty(scenario),
             capacity_known=vehicles.capacity_known,
         )
         chargers = scenario.chargers.count or vehicles.stays.evse_count
@@ -168,6 +170,14 @@ def _settings(scenario: Scenario) -> PolicySettings:
     )
 
 
+def _warranty(scenario: Scenario) -> WarrantyLimits | None:
+    part = scenario.vehicles.warranty
+    if part is None:
+        return None
+    given = part.model_dump(exclude={"source"}, exclude_none=True)
+    return WarrantyLimits(**given)
+
+
 def _ageing(scenario: Scenario) -> AgeingSettings:
     part = scenario.ageing
     value = None
@@ -198,7 +208,7 @@ def _stated(scenario: Scenario) -> list[Assumption]:
             "scenario",
         ),
     ]
-    found += _ageing_said(scenario)
+    found += [*_warranty_said(scenario), *_ageing_said(scenario)]
     carbon = scenario.emissions
     if carbon.marginal is not None:
         found.append(Assumption("marginal CO2", "signal from file", carbon.marginal.source))
@@ -215,6 +225,17 @@ def _stated(scenario: Scenario) -> list[Assumption]:
                 )
             )
     return found
+
+
+def _warranty_said(scenario: Scenario) -> list[Assumption]:
+    part = scenario.vehicles.warranty
+    if part is None:
+        return []
+    caps = {"kWh a day": part.kwh_per_day, "kWh a year": part.kwh_per_year, "cycles a year": part.cycles_per_year}
+    said = [f"at most {value:g} {unit}" for unit, value in caps.items() if value is not None]
+    said.append(f"between {part.soc_min:.0%} and {part.soc_max:.0%} of charge")
+    text = f"feeding back {', '.join(said)}; yearly caps count for the period in proportion to its days"
+    return [Assumption("warranty", text, part.source)]
 
 
 def _ageing_said(scenario: Scenario) -> list[Assumption]:

@@ -1,0 +1,128 @@
+"""Tables of a scenario file that speak of vehicles, their chargers and their batteries, and what all tables share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from bothways.battery.models import MODELS
+
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Efficiency = Annotated[float, Field(ge=0.1, le=1.0, allow_inf_nan=False)]
+Capacity = Annotated[float, Field(ge=0.1, le=1e6, allow_inf_nan=False)]
+VehicleCapacity = Annotated[float, Field(ge=0.1, le=5000.0, allow_inf_nan=False)]
+Kilowatts = Annotated[float, Field(ge=0.0, le=1e6, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False)]
+
+
+class Part(BaseModel):
+    """Base of every table: unknown keys are refused, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class TimetableVehicle(Part):
+    """``[[timetable]]``: vehicles with habits instead of recorded sessions. Times are local, in hours."""
+
+    name: str
+    count: int = Field(default=1, ge=1, le=10_000)
+    leaves_h: Annotated[float, Field(ge=0.0, lt=24.0)] = 8.0
+    returns_h: Annotated[float, Field(ge=0.0, lt=24.0)] = 17.5
+    leaves_spread_h: Annotated[float, Field(ge=0.0, le=6.0)] = 0.5
+    returns_spread_h: Annotated[float, Field(ge=0.0, le=6.0)] = 0.5
+    weekend_leaves_h: Annotated[float, Field(ge=0.0, lt=24.0)] = 10.0
+    weekend_returns_h: Annotated[float, Field(ge=0.0, lt=24.0)] = 16.0
+    weekday_trip_share: Fraction = 1.0
+    weekend_trip_share: Fraction = 0.7
+    weekday_energy_kwh: NotNegative = 6.0
+    weekend_energy_kwh: NotNegative = 6.0
+    energy_spread: Fraction = 0.3
+    target_soc: Annotated[float, Field(ge=0.1, le=1.0)] = 0.8
+    plug_in_share: Fraction = 1.0
+    source: str = Field(min_length=3)
+
+
+class WarrantyPart(Part):
+    """``[vehicles.warranty]``: how much a vehicle may feed back, see :mod:`bothways.battery.warranty`."""
+
+    kwh_per_day: NotNegative | None = None
+    kwh_per_year: NotNegative | None = None
+    cycles_per_year: NotNegative | None = None
+    soc_min: Fraction = 0.0
+    soc_max: Fraction = 1.0
+    source: str = Field(min_length=3)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.soc_min >= self.soc_max:
+            msg = "soc_min below soc_max"
+            raise ValueError(msg)
+        return self
+
+
+class VehiclesPart(Part):
+    """``[vehicles]``: what is assumed of a vehicle where nothing is measured (R34)."""
+
+    assumption: str = Field(min_length=1)
+    usable_capacity_kwh: VehicleCapacity
+    soc_at_arrival: Fraction
+    soc_floor: Fraction
+    charge_kw: Positive
+    discharge_kw: NotNegative
+    charge_efficiency: Efficiency
+    discharge_efficiency: Efficiency
+    wear_per_kwh: NotNegative
+    source: str = Field(min_length=3)
+    warranty: WarrantyPart | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.charge_kw > 1000 or self.usable_capacity_kwh > 5000:
+            msg = "charge_kw above 1000 or usable_capacity_kwh above 5000: watts or watt-hours instead of kilo?"
+            raise ValueError(msg)
+        return self
+
+
+class ChargersPart(Part):
+    """``[chargers]``: ratings of the EVSEs; the smaller of charger and vehicle counts."""
+
+    charge_kw: Annotated[float, Field(gt=0.0, le=1000.0)]
+    discharge_kw: Annotated[float, Field(ge=0.0, le=1000.0)]
+    min_charge_kw: Annotated[float, Field(ge=0.0, le=1000.0)] = 0.0
+    count: int | None = Field(default=None, ge=1)
+
+
+class AgeingPart(Part):
+    """``[ageing]``: what the vehicles' ageing is told with, and what lost capacity costs."""
+
+    temperature_c: Annotated[float, Field(ge=-20.0, le=60.0)] = 20.0
+    temperature_source: str = "assumed"
+    cells: list[str] = Field(default_factory=list)
+    replacement_per_kwh: NotNegative | None = None
+    residual_per_kwh: NotNegative = 0.0
+    end_of_life: Annotated[float, Field(ge=0.5, le=0.95)] = 0.8
+    source: str = ""
+
+    @field_validator("cells")
+    @classmethod
+    def _known_cells(cls, cells: list[str]) -> list[str]:
+        if any(cell not in MODELS for cell in cells):
+            msg = f"names of cells: {', '.join(MODELS)}"
+            raise ValueError(msg)
+        return cells
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.replacement_per_kwh is None and self.residual_per_kwh > 0.0:
+            msg = "residual_per_kwh needs replacement_per_kwh, the price of a new battery"
+            raise ValueError(msg)
+        if self.replacement_per_kwh is not None and self.residual_per_kwh > self.replacement_per_kwh:
+            msg = "residual_per_kwh above replacement_per_kwh: wear would earn money"
+            raise ValueError(msg)
+        if self.replacement_per_kwh is not None and len(self.source) < 3:
+            msg = "source must say where replacement_per_kwh comes from"
+            raise ValueError(msg)
+        return self
