@@ -25,7 +25,7 @@ def postgres_server() -> Iterator[object]:
     module = _module("postgres_server")
     if module.installed() is None:
         pytest.skip("there is no PostgreSQL wheel on this platform")
-    server = module.PostgresServer()
+    server = module.PostgresServer(fsync=False)
     try:
         yield server
     finally:

@@ -22,9 +22,12 @@ def installed() -> Path | None:
 
 
 class PostgresServer:
-    """Starts on creation; ``stop`` and ``start`` play an outage, ``close`` removes everything."""
+    """Starts on creation; ``stop`` and ``start`` play an outage, ``close`` removes everything.
 
-    def __init__(self) -> None:
+    ``fsync`` off loses data only when the whole machine fails, which no test plays; benchmarks leave it on.
+    """
+
+    def __init__(self, *, fsync: bool) -> None:
         home = installed()
         if home is None:
             msg = "there is no PostgreSQL wheel on this platform"
@@ -46,6 +49,7 @@ class PostgresServer:
         self._data = self.folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self._count = 0
+        self._fsync = "on" if fsync else "off"
         subprocess.run(
             [self._bin / "initdb", "-D", self._data, "-U", "bothways", "-A", "trust", "-E", "UTF8", "--no-sync"],
             cwd=self.folder,
@@ -59,13 +63,23 @@ class PostgresServer:
         """Starts the server and waits until it answers."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._bin / "postgres", "-D", self._data, "-k", self.folder, "-c", "listen_addresses="],
+                [
+                    self._bin / "postgres",
+                    "-D",
+                    self._data,
+                    "-k",
+                    self.folder,
+                    "-c",
+                    "listen_addresses=",
+                    "-c",
+                    f"fsync={self._fsync}",
+                ],
                 cwd=self.folder,
                 stdout=log,
                 stderr=log,
                 **self._as,
             )
-        for _ in range(300):
+        for _ in range(1200):  # a machine under load takes its time
             ready = subprocess.run(
                 [self._bin / "pg_isready", "-q", "-h", self.folder, "-U", "bothways"],
                 check=False,
@@ -76,13 +90,18 @@ class PostgresServer:
                 return
             time.sleep(0.05)
         msg = f"PostgreSQL did not start: {(self.folder / 'log').read_text()[-500:]}"
+        self.close()
         raise RuntimeError(msg)
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stops the server, ending every connection."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
-            self._process.wait(timeout=30)
+            self._process.send_signal(how)
+            try:
+                self._process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
             self._process = None
 
     def new_database(self) -> str:
@@ -100,7 +119,7 @@ class PostgresServer:
 
     def close(self) -> None:
         """Stops the server and removes its folder."""
-        self.stop()
+        self.stop(signal.SIGQUIT)  # at once: nobody needs the data again
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -10,18 +10,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, select
 
 from bothways.adapters.db import schema
 from bothways.adapters.db.accounts import Account, account
 from bothways.adapters.db.entries import CONFLICT, KINDS, Entry, Message, Value, body_of, message, words_of
 from bothways.adapters.db.meters import COUNTED
-from bothways.adapters.db.numbers import Numbers, SeriesKey, Words, chunks, insert_new, words_of_ids
+from bothways.adapters.db.numbers import Numbers, SeriesKey, Words, insert_new, words_of_ids
+from bothways.adapters.db.statements import (
+    BY_NAME,
+    BY_START,
+    EVENTS,
+    INSERT_EVENT,
+    INSERT_TRANSACTION,
+    SAMPLE_POSTGRES,
+    SAMPLE_SQLITE,
+    SAMPLES,
+    UPDATE_TRANSACTION,
+    chosen,
+    many,
+)
 from bothways.operations.events import TransactionChanged
 from bothways.operations.ports import Receipt
-
-_SAMPLE_KEY = (schema.sample.c.series, schema.sample.c.at_us, schema.sample.c.tx)
-_EVENT_KEY = (schema.transaction_event.c.tx, schema.transaction_event.c.key)
 
 
 class Batch:
@@ -60,30 +70,17 @@ class Batch:
 
     def _load(self, entries: Sequence[Entry]) -> None:
         """Locks and reads the transactions concerned, and which events without a sequence number they hold."""
-        table = schema.transaction
-        named = sorted({(self._ids[e.station], e.transaction_id) for e in entries if e.transaction_id})
+        named = sorted({(self._ids[entry.station], entry.transaction_id) for entry in entries if _is_named(entry)})
         starts = sorted({entry.start_key for entry in entries if entry.start_key is not None})
         stations = {self._ids[entry.station]: entry.station for entry in entries}
-        for pairs in chunks(named):
-            chosen = tuple_(table.c.station, table.c.transaction_id).in_(pairs)
-            self._read(select(table).where(chosen).order_by(table.c.number).with_for_update(), stations)
-        for digests in chunks(starts):
-            chosen = table.c.start_key.in_(digests)
-            self._read(select(table).where(chosen).order_by(table.c.number).with_for_update(), stations)
+        for row in chosen(self._connection, BY_NAME, named) + chosen(self._connection, BY_START, starts):
+            self._keep(account(row, stations[row.station]))
         keys = []
         for entry in entries:
             owner = self._accounts.get((entry.station, entry.transaction_id))
             if owner is not None and entry.key < 0:
                 keys.append((owner.number, entry.key))
-        for part in chunks(keys):
-            self._known_events.update(
-                (tx, key)
-                for tx, key in self._connection.execute(select(*_EVENT_KEY).where(tuple_(*_EVENT_KEY).in_(part)))
-            )
-
-    def _read(self, query: Any, stations: dict[int, str]) -> None:
-        for row in self._connection.execute(query):
-            self._keep(account(row, stations[row.station]))
+        self._known_events.update((row.tx, row.key) for row in chosen(self._connection, EVENTS, keys))
 
     def _keep(self, owner: Account) -> None:
         owner = self._accounts.setdefault((owner.station, owner.transaction_id), owner)
@@ -142,16 +139,12 @@ class Batch:
     def _note_conflicts(self) -> None:
         """Keeps what came under a sequence number that was used for something else; its facts count all the same."""
         if self._events:
-            self._connection.execute(insert(schema.transaction_event), self._events)
-        table = schema.transaction_event
-        for part in chunks(list(self._repeats)):
-            found = select(table.c.tx, table.c.key, table.c.kind, table.c.at_us).where(tuple_(*_EVENT_KEY).in_(part))
-            for tx, key, kind, at_us in self._connection.execute(found):
-                entry = self._repeats[tx, key]
-                event = entry.event
-                assert isinstance(event, TransactionChanged)  # noqa: S101 - told to the type checker
-                if (KINDS.index(event.kind), entry.at_us) == (kind, at_us):
-                    continue
+            many(self._connection, INSERT_EVENT, self._events)
+        for tx, key, kind, at_us in chosen(self._connection, EVENTS, list(self._repeats)):
+            entry = self._repeats[tx, key]
+            event = entry.event
+            assert isinstance(event, TransactionChanged)  # noqa: S101 - told to the type checker
+            if (KINDS.index(event.kind), entry.at_us) != (kind, at_us):
                 entry.messages.append(message(CONFLICT, entry.at_us, body_of(event), event.raw))
                 owner = next(one for one in self._accounts.values() if one.number == tx)
                 owner.flags.add(f"sequence number {key} was used for different events")
@@ -188,8 +181,18 @@ class Batch:
         connection = self._connection
         ordered = sorted(rows)
         content = [{"series": k[0], "at_us": k[1], "tx": k[2], "value": rows[k].value} for k in ordered]
-        statement = insert_new(connection, schema.sample).returning(*_SAMPLE_KEY)
-        inserted = {(series, at_us, tx) for series, at_us, tx in connection.execute(statement, content)}
+        if connection.dialect.name == "sqlite":
+            inserted = set(ordered)
+            connection.exec_driver_sql("SAVEPOINT before_values")
+            if many(connection, SAMPLE_SQLITE, content) < len(content):  # rare: find out which were there before
+                connection.exec_driver_sql("ROLLBACK TO before_values")
+                inserted.difference_update(
+                    (row.series, row.at_us, row.tx) for row in chosen(connection, SAMPLES, ordered)
+                )
+                many(connection, SAMPLE_SQLITE, content)
+            connection.exec_driver_sql("RELEASE before_values")
+        else:
+            inserted = {(row.series, row.at_us, row.tx) for row in connection.execute(SAMPLE_POSTGRES, content)}
         signed = [
             {"series": k[0], "at_us": k[1], "tx": k[2], "signed": rows[k].signed}
             for k in ordered
@@ -221,7 +224,7 @@ class Batch:
         words = words_of_ids(self._connection, ids)
         return {(station, row.evse_id, *(words[number] for number in row[3:])): row.id for row in rows}
 
-    # --- the rest -------------------------------------------------------------------------------------------------
+    # --- messages and rows ---------------------------------------------------------------------------------------
 
     def _store_messages(self, entries: Sequence[Entry]) -> list[bool]:
         """Stores messages that are not there; per entry, whether any was new."""
@@ -254,21 +257,19 @@ class Batch:
         return fresh
 
     def _store_accounts(self) -> None:
-        table = schema.transaction
         changed = [owner for owner in self._accounts.values() if owner.changed or owner.rebuild]
         changed.sort(key=lambda owner: owner.number)
         created = [owner.row(self._ids[owner.station]) for owner in changed if not owner.stored]
         updated = [owner.row(self._ids[owner.station]) for owner in changed if owner.stored]
         if updated:
-            fixed = {"number", "station", "transaction_id", "start_key"}
-            names = [column.name for column in table.c if column.name not in fixed]
-            statement = update(table).where(table.c.number == bindparam("_number"))
-            statement = statement.values({name: bindparam(name) for name in names})
-            self._connection.execute(
-                statement, [{"_number": row["number"], **{name: row[name] for name in names}} for row in updated]
-            )
+            many(self._connection, UPDATE_TRANSACTION, [{**row, "_number": row["number"]} for row in updated])
         if created:
-            self._connection.execute(insert(table), created)
+            many(self._connection, INSERT_TRANSACTION, created)
+
+
+def _is_named(entry: Entry) -> bool:
+    """Whether the entry belongs to a transaction that it names itself, be it by no name at all."""
+    return entry.start_key is None and (bool(entry.transaction_id) or isinstance(entry.event, TransactionChanged))
 
 
 def needs_of(entries: Sequence[Entry]) -> tuple[set[str], set[SeriesKey], int]:

@@ -99,7 +99,8 @@ class Meters:
 
     def _moved(self, register: str, interval: str) -> tuple[float, float]:
         for measurand, least in ((register, 2), (interval, 1)):
-            for location in _LOCATIONS:
+            present = {key[1] for key in self.by_key if key[0] == measurand}
+            for location in filter(present.__contains__, _LOCATIONS):
                 found = self._at(measurand, location, least)
                 if found is not None:
                     return found

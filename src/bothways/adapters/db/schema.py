@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     SmallInteger,
     Table,
     Text,
@@ -64,10 +65,11 @@ series = Table(
 sample = Table(
     "sample",
     metadata,
-    Column("series", Integer, primary_key=True, autoincrement=False),
-    Column("at_us", BigInteger, primary_key=True, autoincrement=False),
-    Column("tx", Integer, primary_key=True, autoincrement=False),
+    Column("at_us", BigInteger, nullable=False),
     Column("value", Double, nullable=False),
+    Column("series", Integer, nullable=False),
+    Column("tx", Integer, nullable=False),
+    PrimaryKeyConstraint("series", "at_us", "tx"),
     sqlite_with_rowid=False,
 )
 """Measured values. The key is what makes a repeated value the same value; ``tx`` is 0 outside of transactions."""
