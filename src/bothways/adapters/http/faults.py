@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from bothways.domain.errors import BothwaysError, GatewayError, InputError, StoreError
 from bothways.operations.access.accounts import SignInRefused
 from bothways.operations.access.roles import NotAllowed
+from bothways.operations.desk.desk import Unknown
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -72,6 +73,10 @@ def install(app: FastAPI) -> None:
     async def _not_allowed(_: Request, error: NotAllowed) -> JSONResponse:
         remedy = "Ask an administrator for a role that includes it."
         return _answer(403, body(403, "Not allowed", f"{error}.", remedy))
+
+    @app.exception_handler(Unknown)
+    async def _unknown(_: Request, error: Unknown) -> JSONResponse:
+        return _answer(404, body(404, "Not found", f"{error}."))
 
     @app.exception_handler(StoreError)
     async def _store(_: Request, error: StoreError) -> JSONResponse:

@@ -8,7 +8,7 @@ import sys
 import typer
 
 import bothways
-from bothways.app.cli import age, bill, plan, runtime, soh, study
+from bothways.app.cli import age, bill, plan, runtime, serve, soh, station, station_simulator, study
 
 app = typer.Typer(
     name="bothways",
@@ -44,9 +44,12 @@ def root(
 app.command(name="age")(age.age)
 app.command(name="bill")(bill.bill)
 app.command(name="plan")(plan.plan)
+app.command(name="serve")(serve.serve)
 app.command(name="soh")(soh.soh)
 app.command(name="verify")(soh.verify)
 app.command(name="study")(study.study)
+app.command(name="station-simulator")(station_simulator.station_simulator)
+app.add_typer(station.station, name="station")
 
 
 def run() -> None:

@@ -151,11 +151,30 @@ class SitePart(Part):
         return self
 
 
+class TokensPart(Part):
+    """Who may charge. Nobody, until it is said."""
+
+    accept_any: bool = False
+    accepted: list[Annotated[str, Field(min_length=1, max_length=36)]] = Field(default_factory=list)
+    blocked: list[Annotated[str, Field(min_length=1, max_length=36)]] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if both := sorted(set(self.accepted) & set(self.blocked)):
+            msg = f"a token is accepted or blocked, not both: {', '.join(both)}"
+            raise ValueError(msg)
+        if self.accept_any and (self.accepted or self.blocked):
+            msg = "accept_any = true takes every token; leave the lists out, or set it to false"
+            raise ValueError(msg)
+        return self
+
+
 class Config(Part):
     """The whole file."""
 
     server: ServerPart = ServerPart()
     store: StorePart = StorePart()
+    tokens: TokensPart = TokensPart()
     site: list[SitePart] = Field(min_length=1)
 
     @model_validator(mode="after")

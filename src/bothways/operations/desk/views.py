@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bothways.operations.events import EvseKey
 from bothways.operations.ports import TransactionRow
@@ -169,7 +169,7 @@ class TransactionView:
 
 def finite(value: float) -> float | None:
     """The value, or ``None`` where it is not known (NaN) or there is no limit (inf)."""
-    return round(value, 6) if math.isfinite(value) else None
+    return round(value, 6) + 0.0 if math.isfinite(value) else None
 
 
 def alarm_view(alarm: Alarm) -> AlarmView:
@@ -264,7 +264,7 @@ def evse_view(state: EvseState, snapshot: Snapshot, *, holders: bool) -> EvseVie
             holder=session.id_token if holders else None,
             soc=_range(session.soc),
             stored_kwh=round(session.energy_kwh, 3),
-            needed_kwh=round(session.need_kwh, 3),
+            needed_kwh=round(session.asked_kwh, 3),
             ready_by=session.until,
             charged_kwh=round(session.delivered_kwh, 3),
             discharged_kwh=round(session.returned_kwh, 3),
@@ -283,7 +283,11 @@ def plan_steps(snapshot: Snapshot) -> tuple[PlanStep, ...]:
         return ()
     power = active.plan.power_kw.sum(axis=0)
     return tuple(
-        PlanStep(active.grid.instant(step), round(float(power[step]), 3), finite(float(active.plan.target_kw[step])))
+        PlanStep(
+            active.start + step * timedelta(seconds=active.step_s),
+            round(float(power[step]), 3),
+            finite(float(active.plan.target_kw[step])),
+        )
         for step in range(len(power))
     )
 

@@ -1,0 +1,68 @@
+"""What drivers need and what they used, over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import AwareDatetime, BaseModel, Field
+
+from bothways.adapters.http.session import Asking, Body
+from bothways.adapters.http.sites import desk_of
+from bothways.operations.desk.desk import NeedForm
+from bothways.operations.desk.views import EvseView, NeedView, TransactionView
+
+router = APIRouter(tags=["drivers"])
+Holder = Annotated[str, Path(max_length=60, description="A token, or station/EVSE for whoever is plugged in there.")]
+Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Energy = Annotated[float, Field(ge=0.0, le=1000.0, allow_inf_nan=False)]
+
+
+class Need(Body):
+    """How much by when. One of ``energy_kwh`` [kWh, AC side] and ``soc`` (0 to 1)."""
+
+    ready_by: AwareDatetime
+    energy_kwh: Energy | None = None
+    soc: Share | None = None
+    floor_soc: Share = 0.3
+    discharge_consent: bool = False
+    discharge_cap_kwh: Energy | None = None
+    charge_now: bool = False
+
+
+class Place(BaseModel):
+    """Where a vehicle is plugged in, and what it is doing there."""
+
+    site_id: str
+    evse: EvseView
+
+
+@router.put("/needs/{holder:path}", summary="Say how much by when")
+async def set_need(request: Request, asking: Asking, holder: Holder, form: Need) -> NeedView:
+    """Holds at once, and until it is replaced; ``charge_now`` charges at full power until the need is met."""
+    return await desk_of(request).set_need(asking.actor, holder, NeedForm(**form.model_dump()))
+
+
+@router.get("/needs/{holder:path}", summary="What is in force for a holder")
+async def need(request: Request, asking: Asking, holder: Holder) -> NeedView:
+    """404 where nothing was ever said."""
+    return await desk_of(request).need(asking.actor, holder)
+
+
+@router.get("/vehicles/{holder:path}", summary="Where a vehicle is plugged in now")
+async def where(request: Request, asking: Asking, holder: Holder) -> Place | None:
+    """``null`` where it is not plugged in."""
+    found = desk_of(request).where(asking.actor, holder)
+    return None if found is None else Place(site_id=found[0], evse=found[1])
+
+
+@router.get("/transactions", summary="Transactions, the latest first")
+async def transactions(
+    request: Request,
+    asking: Asking,
+    station_id: Annotated[str | None, Query(max_length=48)] = None,
+    since: AwareDatetime | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[TransactionView]:
+    """Energies are what meters showed [kWh]; ``missing`` numbers are events that never arrived."""
+    return await desk_of(request).transactions(asking.actor, station_id=station_id, since=since, limit=limit)

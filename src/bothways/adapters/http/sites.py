@@ -1,0 +1,105 @@
+"""Sites and stations over HTTP, and live values as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+
+from bothways.adapters.http.session import Asking, Body
+from bothways.operations.desk.desk import Desk
+from bothways.operations.desk.views import SiteLine, SiteView, StationView
+from bothways.operations.stations import GridPermission
+
+router = APIRouter(tags=["sites"])
+_EVERY_S = 1.0
+_KEEP_ALIVE_S = 15.0
+
+
+class Reason(Body):
+    """Why, in words, for whoever reads the record later."""
+
+    reason: Annotated[str, Field(min_length=3, max_length=500)]
+
+
+class ImportLimit(Reason):
+    """A limit on the site's import [kW], within the site's own safety limit."""
+
+    import_kw: Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+
+
+def desk_of(request: Request) -> Desk:
+    """The application's use cases."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+@router.get("/sites", summary="Sites, those that need attention first")
+async def list_sites(request: Request, asking: Asking) -> list[SiteLine]:
+    """The sites that the caller may see."""
+    return desk_of(request).sites(asking.actor)
+
+
+@router.get("/sites/{site_id}", summary="A site now")
+async def site(request: Request, asking: Asking, site_id: str) -> SiteView:
+    """Powers in kW (import and charging positive), limits, vehicles, alarms and today's plan."""
+    return desk_of(request).site(asking.actor, site_id)
+
+
+@router.get("/sites/{site_id}/live", summary="A site's values as they change", response_class=StreamingResponse)
+async def live(request: Request, asking: Asking, site_id: str) -> StreamingResponse:
+    """Server-sent events: one ``site`` event per second at most, and only when something changed."""
+    desk = desk_of(request)
+    desk.site(asking.actor, site_id)
+
+    async def events() -> AsyncIterator[bytes]:
+        last, quiet = b"", 0.0
+        while not await request.is_disconnected():
+            now = orjson.dumps(desk.site(asking.actor, site_id))
+            if now != last:
+                yield b"event: site\ndata: " + now + b"\n\n"
+                last, quiet = now, 0.0
+            elif quiet >= _KEEP_ALIVE_S:
+                yield b": still here\n\n"
+                quiet = 0.0
+            await asyncio.sleep(_EVERY_S)
+            quiet += _EVERY_S
+
+    return StreamingResponse(events(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+
+@router.post("/sites/{site_id}/emergency-stop", status_code=204, summary="Stop all transfer at a site")
+async def stop(request: Request, asking: Asking, site_id: str, form: Reason) -> None:
+    """Ends all charging and discharging; the site stays stopped until somebody releases it."""
+    await desk_of(request).stop(asking.actor, site_id, form.reason)
+
+
+@router.post("/sites/{site_id}/release", status_code=204, summary="End an emergency stop")
+async def release(request: Request, asking: Asking, site_id: str, form: Reason) -> None:
+    """For when it is safe; the reason is kept in the incident's record."""
+    await desk_of(request).release(asking.actor, site_id, form.reason)
+
+
+@router.put("/sites/{site_id}/import-limit", status_code=204, summary="Change the import limit in force")
+async def limit(request: Request, asking: Asking, site_id: str, form: ImportLimit) -> None:
+    """Holds from the next second on, never above the site's own safety limit."""
+    await desk_of(request).limit(asking.actor, site_id, form.import_kw, form.reason)
+
+
+@router.get("/sites/{site_id}/grid-permission", summary="The grid connection on paper")
+async def permission(request: Request, asking: Asking, site_id: str) -> GridPermission:
+    """Export and discharging stay off until everything is recorded and valid."""
+    return await desk_of(request).permission(asking.actor, site_id)
+
+
+@router.get("/stations", summary="Charging stations")
+async def stations(
+    request: Request, asking: Asking, site_id: Annotated[str | None, Query(max_length=48)] = None
+) -> list[StationView]:
+    """The stations that the caller may see."""
+    return await desk_of(request).stations(asking.actor, site_id)

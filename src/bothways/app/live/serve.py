@@ -1,0 +1,88 @@
+"""Runs the live system until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from bothways.app.live.config import Config, load_config
+from bothways.app.live.logs import configure
+from bothways.app.live.notify import keep_watchdog, notify
+from bothways.app.live.server import LiveServer, open_live
+
+
+def serve(path: Path, duration_s: float) -> None:
+    """Serves the configured sites until SIGTERM or SIGINT, or for ``duration_s`` seconds where that is above 0."""
+    config = load_config(path)
+    configure(config.server.log_format, config.server.log_level)
+    asyncio.run(_serve(config, path.parent, duration_s))
+
+
+async def _serve(config: Config, folder: Path, duration_s: float) -> None:
+    from bothways.app.live.sources import parts_of  # noqa: PLC0415 - meters and signals are heavy
+
+    live = await open_live(config, parts_of(config, folder))
+    await run_until_told(live, live.start, live.stop, duration_s)
+
+
+def serve_demo(port: int, web_port: int, speed: float, duration_s: float) -> None:
+    """Serves the demonstration."""
+    began = time.perf_counter()
+    configure("text", "warning")
+    asyncio.run(_serve_demo(port, web_port, speed, duration_s, began))
+
+
+async def _serve_demo(port: int, web_port: int, speed: float, duration_s: float, began: float) -> None:
+    from bothways.app.live.demo import make_demo  # noqa: PLC0415
+
+    demo = await make_demo(port, web_port, speed)
+
+    async def start() -> None:
+        await demo.start()
+        print(
+            f"ready after {time.perf_counter() - began:.1f} s: 20 virtual stations, time runs {speed:g} times as fast"
+        )
+        print(f"  look at     http://127.0.0.1:{demo.live.web_port}/")
+        print(f"  sign in     {demo.user}  {demo.password}   (made for this run alone)")
+        print(f"  stations    ws://127.0.0.1:{demo.live.port}/ocpp/STATION-ID")
+        print(f"  metrics     http://127.0.0.1:{demo.live.web_port}/metrics")
+        print("  stop        Ctrl-C; nothing is kept", flush=True)
+
+    await run_until_told(demo.live, start, demo.stop, duration_s)
+
+
+async def run_until_told(
+    live: LiveServer, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]], duration_s: float
+) -> None:
+    """Starts, waits for a signal or the end of the duration, stops gracefully; a second signal stops at once."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _tell, told)
+    watchdog: asyncio.Task[None] | None = None
+    try:
+        await start()
+        notify("READY=1")
+        watchdog = asyncio.create_task(keep_watchdog())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(duration_s or None):
+                await told.wait()
+        print("stopping …", file=sys.stderr)
+        for line in live.lacking():
+            print(f"at the end: {line}", file=sys.stderr)
+        notify("STOPPING=1")
+    finally:
+        if watchdog is not None:
+            watchdog.cancel()
+        await stop()
+
+
+def _tell(told: asyncio.Event) -> None:
+    if told.is_set():
+        raise KeyboardInterrupt
+    told.set()

@@ -1,0 +1,205 @@
+"""The live system as a whole: what is made in which order, and how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from bothways.adapters.clocks import SystemClock
+from bothways.adapters.db.store import SqlStore, open_store
+from bothways.adapters.http.application import build_application
+from bothways.adapters.ocpp.admission import server_context
+from bothways.adapters.ocpp.options import GatewayOptions
+from bothways.adapters.ocpp.server import OcppGateway
+from bothways.adapters.trust.passwords import Argon2Hasher, TimeCodes
+from bothways.app.live.config import Config, SitePart
+from bothways.app.live.consent import StatedConsent
+from bothways.app.live.metrics import live_registry
+from bothways.app.live.register import StoredRegister
+from bothways.app.live.web import WebServer
+from bothways.domain.errors import InputError, Problem
+from bothways.operations.access.accounts import Access
+from bothways.operations.desk.desk import Desk
+from bothways.operations.events import StationEvent
+from bothways.operations.intake import EveryToken, ListedTokens, SiteIntake, TokenList
+from bothways.operations.ports import Clock, MeterSource, SignalSource
+from bothways.operations.site.loop import SiteLoop
+from bothways.operations.site.settings import LoopOptions, SiteSettings, VehicleAssumption
+
+_log = structlog.get_logger("bothways.live")
+_REGISTER_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a deployment brings besides its configuration; tests and demonstrations bring simulated parts.
+
+    Attributes:
+        clock: time.
+        meters: the meter of each site that has one.
+        signals: the prices of each site that has a source.
+        settings: settings of a site where its tariff was read already.
+        loop: how the loops behave in time.
+        gateway: settings of the gateway; the configuration's TLS is added.
+    """
+
+    clock: Clock = field(default_factory=SystemClock)
+    meters: Mapping[str, MeterSource] = field(default_factory=dict)
+    signals: Mapping[str, SignalSource] = field(default_factory=dict)
+    settings: Mapping[str, SiteSettings] = field(default_factory=dict)
+    loop: LoopOptions = field(default_factory=LoopOptions)
+    gateway: GatewayOptions = field(default_factory=GatewayOptions)
+
+
+class LiveServer:
+    """A running system: a store, a gateway, one loop per site, and the web application."""
+
+    def __init__(self, config: Config, parts: Parts, store: SqlStore) -> None:
+        self.config, self.parts, self.store = config, parts, store
+        self.register = StoredRegister(store)
+        self.intake = SiteIntake(store, store, tokens=tokens_of(config), failed=_listener_failed)
+        options = gateway_options(config, parts.gateway, StatedConsent(store))
+        self.gateway = OcppGateway(self.intake, store, parts.clock, options)
+        self.loops = {site.id: self._loop(site) for site in config.site}
+        for loop in self.loops.values():
+            self.intake.listen(loop.on_event)
+        self.access = Access(store, Argon2Hasher(), TimeCodes(), parts.clock)
+        self.desk = Desk(self.loops, store, store, self.gateway, parts.clock)
+        application = build_application(
+            self.access, self.desk, self.lacking, live_registry(self), secure_cookies=config.server.behind_proxy
+        )
+        self.web = WebServer(application, config.server.web_host, config.server.web_port)
+        self.port = self.web_port = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._started = False
+
+    def _loop(self, site: SitePart) -> SiteLoop:
+        parts = self.parts
+        settings = parts.settings.get(site.id) or site_settings(site)
+        options = parts.loop
+        if site.ramp_kw_per_min is not None:
+            options = replace(options, ramp_kw_per_min=site.ramp_kw_per_min)
+        return SiteLoop(
+            settings, self.store, self.store, self.gateway, parts.meters.get(site.id), parts.signals.get(site.id),
+            parts.clock, options, register=self.register,
+        )  # fmt: skip
+
+    async def start(self) -> None:
+        """Starts everything; returns when stations and people can connect.
+
+        Raises:
+            InputError: an address that cannot be used, or TLS files that cannot be read.
+        """
+        server = self.config.server
+        await self.register.refresh()
+        tls = tls_context(self.config)
+        self.port = await self.gateway.listen(server.host, server.port, tls)
+        self.web_port = await self.web.start()
+        self._tasks = [asyncio.create_task(loop.run(), name=f"site {name}") for name, loop in self.loops.items()]
+        self._tasks.append(asyncio.create_task(self._keep_register(), name="register"))
+        self._started = True
+        _log.info("serving", stations=f"{server.host}:{self.port}", web=f"{server.web_host}:{self.web_port}")
+
+    async def _keep_register(self) -> None:
+        while True:
+            await asyncio.sleep(_REGISTER_S)
+            try:
+                await self.register.refresh()
+            except Exception as error:  # noqa: BLE001 - the register as last read goes on
+                _log.warning("the compatibility register could not be read", error=str(error))
+
+    async def stop(self, grace_s: float = 10.0) -> None:
+        """Stops in the order that loses nothing: loops, stations, people, store."""
+        for loop in self.loops.values():
+            loop.close()
+        await self.gateway.close(grace_s)
+        await self.web.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.store.close()
+        _log.info("stopped")
+
+    def lacking(self) -> Sequence[str]:
+        """What is missing until the system can do its work, in words."""
+        lacks = [] if self._started else ["starting"]
+        state = self.store.state()
+        if state.error:
+            lacks.append(f"the store takes nothing: {state.error}")
+        lacks.extend(f"site {name} has not begun" for name, loop in self.loops.items() if loop.snapshot().image is None)
+        lacks.extend(f"{task.get_name()} ended" for task in self._tasks if task.done())
+        return lacks
+
+
+def _listener_failed(event: StationEvent, error: Exception) -> None:
+    _log.error("an event was stored, but the site could not take it in", station=event.station_id, error=repr(error))
+
+
+def tokens_of(config: Config) -> TokenList:
+    """Who may charge, by the configuration."""
+    access = config.tokens
+    if access.accept_any:
+        return EveryToken()
+    listed = dict.fromkeys(access.accepted, "Accepted") | dict.fromkeys(access.blocked, "Blocked")
+    return ListedTokens(listed)
+
+
+def gateway_options(config: Config, base: GatewayOptions, consent: StatedConsent) -> GatewayOptions:
+    """The gateway's settings under a configuration."""
+    return replace(base, behind_tls_proxy=config.server.behind_proxy, consent=consent)
+
+
+def tls_context(config: Config) -> ssl.SSLContext | None:
+    """TLS for stations, ``None`` where none is configured.
+
+    Raises:
+        InputError: files that cannot be read or do not belong together.
+    """
+    server = config.server
+    if server.tls_certificate is None or server.tls_key is None:
+        return None
+    try:
+        return server_context(server.tls_certificate, server.tls_key, server.client_ca)
+    except (OSError, ssl.SSLError) as error:
+        remedy = "Give PEM files that belong together and that this user may read."
+        problem = Problem("server.tls_certificate", server.tls_certificate, f"readable PEM files ({error})", remedy)
+        raise InputError([problem]) from error
+
+
+def site_settings(site: SitePart) -> SiteSettings:
+    """The loop's settings of a configured site, without its tariff file."""
+    vehicle = site.vehicle
+    return SiteSettings(
+        site_id=site.id,
+        tz=site.tz,
+        import_hard_limit_kw=site.import_hard_limit_kw,
+        import_limit_kw=site.import_limit_kw,
+        import_limit_penalty_per_kwh=site.import_limit_penalty_per_kwh,
+        export_limit_kw=site.export_limit_kw,
+        phase_limit_kw=site.phase_limit_kw,
+        assumed_load_kw=site.assumed_load_kw,
+        safe_charge_kw=site.safe_charge_kw,
+        wear_per_kwh=site.wear_per_kwh,
+        vehicle=VehicleAssumption(
+            capacity_kwh=vehicle.capacity_kwh,
+            capacity_error=vehicle.capacity_error,
+            soc_at_arrival=vehicle.soc_at_arrival,
+            eta_c=vehicle.charge_efficiency,
+            eta_d=vehicle.discharge_efficiency,
+        ),
+        emergency_contact=site.emergency_contact,
+    )
+
+
+async def open_live(config: Config, parts: Parts) -> LiveServer:
+    """Opens the store and builds the system on it; :meth:`LiveServer.start` brings it to life.
+
+    Raises:
+        InputError: a store address that cannot be used.
+        StoreError: a database that cannot be reached.
+    """
+    return LiveServer(config, parts, await open_store(config.store.url))

@@ -1,0 +1,316 @@
+"""What people can do, with the permission checked first: sites, stations, needs, transactions, the audit log."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bothways.domain.errors import BothwaysError, Problems
+from bothways.operations.access.roles import EVERYTHING, Action, Actor, NotAllowed, site_scope, token_scope
+from bothways.operations.desk.views import (
+    EvseView,
+    NeedView,
+    SiteLine,
+    SiteView,
+    StationView,
+    TransactionView,
+    evse_view,
+    finite,
+    need_view,
+    site_line,
+    site_view,
+    station_view,
+    transaction_view,
+)
+from bothways.operations.ports import ChargerGateway, Clock, SiteReading, StationRegistry, Store
+from bothways.operations.site.settings import SiteSettings
+from bothways.operations.site.summary import Snapshot
+from bothways.operations.stations import DriverNeed, GridPermission
+
+_LONGEST_NEED = timedelta(days=14)
+_BOTH_WAYS = ("AC_single_phase", "AC_three_phase", "AC_BPT", "DC", "DC_BPT")
+_ONE_WAY = ("AC_single_phase", "AC_three_phase", "DC")
+
+
+class SiteControl(Protocol):
+    """A running site, as far as people can reach it."""
+
+    @property
+    def site(self) -> SiteSettings:
+        """What is fixed about the site."""
+        ...
+
+    @property
+    def reading(self) -> SiteReading | None:
+        """The latest reading of the site's meter."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """The site now."""
+        ...
+
+    async def set_need(self, need: DriverNeed) -> None:
+        """A driver says how much by when."""
+        ...
+
+    async def emergency_stop(self, reason: str, who: str) -> object:
+        """Stops all transfer and stays latched."""
+        ...
+
+    async def release(self, reason: str, who: str) -> object:
+        """Ends a latched stop."""
+        ...
+
+    def set_limits(self, **changes: float) -> None:
+        """Changes limits in force."""
+        ...
+
+
+class Unknown(BothwaysError):  # noqa: N818 - read as a sentence where it is raised
+    """There is no such object, or the account may not know that there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeedForm:
+    """What a driver asks for; see :class:`bothways.operations.stations.DriverNeed`."""
+
+    ready_by: datetime
+    energy_kwh: float | None = None
+    soc: float | None = None
+    floor_soc: float = 0.3
+    discharge_consent: bool = False
+    discharge_cap_kwh: float | None = None
+    charge_now: bool = False
+
+
+class Desk:
+    """The use cases of people. Every method takes the actor and checks before it does anything.
+
+    Args:
+        sites: running sites by id.
+        store: durable memory.
+        registry: stations.
+        gateway: to the stations.
+        clock: time.
+    """
+
+    def __init__(
+        self, sites: Mapping[str, SiteControl], store: Store, registry: StationRegistry, gateway: ChargerGateway,
+        clock: Clock,
+    ) -> None:  # fmt: skip
+        self._sites, self._store, self._registry = sites, store, registry
+        self._gateway, self._clock = gateway, clock
+
+    # ---- sites
+
+    def sites(self, actor: Actor) -> list[SiteLine]:
+        """The sites that the actor may see, those with alarms first."""
+        lines = [
+            site_line(name, control.snapshot())
+            for name, control in sorted(self._sites.items())
+            if actor.may(Action.SITE_VIEW, site_scope(name))
+        ]
+        return sorted(lines, key=lambda line: (not line.stopped, -len(line.alarms), line.site_id))
+
+    def site(self, actor: Actor, site_id: str) -> SiteView:
+        """A site now.
+
+        Raises:
+            Unknown: no such site, or not for this actor.
+        """
+        control = self._control(actor, site_id, Action.SITE_VIEW)
+        holders = actor.may(Action.SESSION_VIEW, site_scope(site_id))
+        reading = control.reading
+        pv = None if reading is None or reading.pv_kw is None else finite(reading.pv_kw)
+        return site_view(site_id, control.site.tz, control.snapshot(), pv, holders=holders)
+
+    async def stop(self, actor: Actor, site_id: str, reason: str) -> None:
+        """Stops all transfer at a site; it stays stopped until somebody releases it."""
+        control = self._control(actor, site_id, Action.SITE_STOP)
+        _worded(reason)
+        await control.emergency_stop(reason, actor.name)
+
+    async def release(self, actor: Actor, site_id: str, reason: str) -> None:
+        """Ends an emergency stop."""
+        control = self._control(actor, site_id, Action.SITE_RELEASE)
+        _worded(reason)
+        await control.release(reason, actor.name)
+
+    async def limit(self, actor: Actor, site_id: str, import_kw: float, reason: str) -> None:
+        """Lowers the import limit in force, never above the site's own; noted in the audit log."""
+        control = self._control(actor, site_id, Action.SITE_OVERRIDE)
+        _worded(reason)
+        problems = Problems(at="limit")
+        if not 0.0 <= import_kw <= control.site.import_hard_limit_kw:
+            allowed = f"0 to the site's safety limit of {control.site.import_hard_limit_kw} kW"
+            problems.add("import_kw", import_kw, allowed, "Give a limit within the site's own.")
+        problems.raise_if_any()
+        control.set_limits(import_hard_kw=import_kw)
+        detail = {"who": actor.name, "import_kw": import_kw, "reason": reason}
+        await self._store.note("limit changed", site_id, self._clock.now(), detail)
+
+    async def permission(self, actor: Actor, site_id: str) -> GridPermission:
+        """The grid connection on paper."""
+        self._control(actor, site_id, Action.SITE_VIEW)
+        return await self._store.permission(site_id)
+
+    # ---- stations
+
+    async def stations(self, actor: Actor, site_id: str | None = None) -> list[StationView]:
+        """Stations that the actor may see."""
+        connected = self._gateway.connected()
+        return [
+            station_view(record, connected)
+            for record in await self._registry.stations(site_id)
+            if actor.may(Action.STATION_VIEW, site_scope(record.site_id))
+        ]
+
+    # ---- drivers
+
+    async def set_need(self, actor: Actor, holder: str, form: NeedForm) -> NeedView:
+        """A driver, or the front desk for one, says how much by when.
+
+        Raises:
+            NotAllowed: the holder is somebody else's.
+            InputError: any problem of the form.
+        """
+        where = await self._may_speak_for(actor, holder, Action.NEED_SET)
+        now = self._clock.now()
+        _check_need(form, now)
+        need = DriverNeed(
+            need_id=secrets.token_hex(8),
+            holder=holder,
+            ready_by=form.ready_by,
+            stated_at=now,
+            energy_kwh=form.energy_kwh,
+            soc=form.soc,
+            floor_soc=form.floor_soc,
+            discharge_consent=form.discharge_consent,
+            discharge_cap_kwh=float("inf") if form.discharge_cap_kwh is None else form.discharge_cap_kwh,
+            charge_now=form.charge_now,
+        )
+        if where is None:
+            await self._store.need(need)
+        else:
+            await where.set_need(need)
+            await self._tell_consent(where, need)
+        return need_view(need)
+
+    async def need(self, actor: Actor, holder: str) -> NeedView:
+        """What is in force for a holder.
+
+        Raises:
+            Unknown: nothing was ever said for it.
+        """
+        await self._may_speak_for(actor, holder, Action.NEED_VIEW)
+        found = (await self._store.needs([holder])).get(holder)
+        if found is None:
+            msg = f"nothing is known of what {holder} needs"
+            raise Unknown(msg)
+        return need_view(found)
+
+    def where(self, actor: Actor, holder: str) -> tuple[str, EvseView] | None:
+        """Site and EVSE where a holder is plugged in now, ``None`` where it is not."""
+        for name, control in self._sites.items():
+            snapshot = control.snapshot()
+            for state in () if snapshot.image is None else snapshot.image.evses:
+                if state.session is not None and holder in {state.session.id_token, _place(state.key)}:
+                    if not actor.may(Action.NEED_VIEW, site_scope(name), token_scope(holder)):
+                        return None
+                    return name, evse_view(state, snapshot, holders=True)
+        return None
+
+    async def transactions(
+        self, actor: Actor, *, station_id: str | None = None, since: datetime | None = None, limit: int = 100
+    ) -> list[TransactionView]:
+        """Transactions at sites, and of holders, that the actor may see; the latest first."""
+        sites = {record.station_id: record.site_id for record in await self._registry.stations()}
+        rows = await self._store.transactions(station_id=station_id, since=since, limit=10_000)
+        found = []
+        for row in rows:
+            scopes = (site_scope(sites.get(row.station_id, "")), token_scope(row.id_token))
+            if actor.may(Action.SESSION_VIEW, *scopes):
+                found.append(transaction_view(row, holders=True))
+            if len(found) == limit:
+                break
+        return found
+
+    # ---- who may
+
+    def _control(self, actor: Actor, site_id: str, action: Action) -> SiteControl:
+        control = self._sites.get(site_id)
+        if control is None or not actor.may(Action.SITE_VIEW, site_scope(site_id)):
+            msg = f"there is no site {site_id!r}"
+            raise Unknown(msg)
+        actor.require(action, site_scope(site_id))
+        return control
+
+    async def _may_speak_for(self, actor: Actor, holder: str, action: Action) -> SiteControl | None:
+        """The site where the holder is plugged in, if the actor may speak for it there or anywhere."""
+        place = next((name for name, control in self._sites.items() if _at(control.snapshot(), holder)), None)
+        scopes = [token_scope(holder), *([] if place is None else [site_scope(place)])]
+        station = await self._registry.station(holder.partition("/")[0]) if "/" in holder else None
+        if station is not None:
+            scopes.append(site_scope(station.site_id))
+        if not actor.may(action, *scopes) and not (place is None and self._front_desk_anywhere(actor, action)):
+            msg = f"{actor.name} may not speak for {holder}"
+            raise NotAllowed(msg)
+        return None if place is None else self._sites[place]
+
+    @staticmethod
+    def _front_desk_anywhere(actor: Actor, action: Action) -> bool:
+        """Staff of a site may state the need of somebody who has not arrived yet."""
+        return any(scope == EVERYTHING or scope.startswith("site:") for scope in actor.scopes_for(action))
+
+    async def _tell_consent(self, control: SiteControl, need: DriverNeed) -> None:
+        """Lets the station offer, or withdraw, two-way transfer in the running transaction (2.1)."""
+        snapshot = control.snapshot()
+        for state in () if snapshot.image is None else snapshot.image.evses:
+            session = state.session
+            if session is None or need.holder not in {session.id_token, _place(state.key)}:
+                continue
+            modes = _BOTH_WAYS if need.discharge_consent else _ONE_WAY
+            payload = {"transactionId": session.transaction_id, "allowedEnergyTransfer": list(modes)}
+            with suppress(BothwaysError):  # only 2.1 knows it; the loop's own gate does not depend on it
+                await self._gateway.call(state.key.station_id, "NotifyAllowedEnergyTransfer", payload)
+
+
+def _place(key: tuple[str, int]) -> str:
+    return f"{key[0]}/{key[1]}"
+
+
+def _at(snapshot: Snapshot, holder: str) -> bool:
+    evses = () if snapshot.image is None else snapshot.image.evses
+    return any(state.session is not None and holder in {state.session.id_token, _place(state.key)} for state in evses)
+
+
+def _worded(reason: str) -> None:
+    problems = Problems(at="reason")
+    if not 3 <= len(reason.strip()) <= 500:
+        problems.add("", reason, "3 to 500 characters", "Say in words why, for whoever reads the record later.")
+    problems.raise_if_any()
+
+
+def _check_need(form: NeedForm, now: datetime) -> None:
+    problems = Problems(at="need")
+    if form.ready_by.tzinfo is None:
+        problems.add(
+            "ready_by", str(form.ready_by), "an instant with its UTC offset", "Add the offset, such as +01:00."
+        )
+    elif not now < form.ready_by <= now + _LONGEST_NEED:
+        allowed = f"after now and within {_LONGEST_NEED.days} days"
+        problems.add("ready_by", form.ready_by.isoformat(), allowed, "State the next departure.")
+    if (form.energy_kwh is None) == (form.soc is None):
+        problems.add("energy_kwh, soc", "both or neither", "one of the two", "State energy, or a state of charge.")
+    if form.energy_kwh is not None and not 0.0 <= form.energy_kwh <= 1000.0:
+        problems.add("energy_kwh", form.energy_kwh, "0 to 1000 kWh", "Give the energy in kWh.")
+    for name, value in (("soc", form.soc), ("floor_soc", form.floor_soc)):
+        if value is not None and not 0.0 <= value <= 1.0:
+            problems.add(name, value, "a fraction from 0 to 1", "80 % is 0.8.")
+    if form.discharge_cap_kwh is not None and not 0.0 <= form.discharge_cap_kwh <= 1000.0:
+        problems.add("discharge_cap_kwh", form.discharge_cap_kwh, "0 to 1000 kWh per day", "Give the cap in kWh.")
+    problems.raise_if_any()
