@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bothways.battery import kernels
-from bothways.battery.ageing import COLDEST_C, HOTTEST_C, AgeingState
+from bothways.battery.ageing import COLDEST_C, HOTTEST_C, AgeingState, age
 from bothways.battery.laws import DAY_HOURS, KELVIN, LAST_SOC, STACK
 from bothways.battery.models import AgeingModel
 from bothways.domain.errors import DomainError
@@ -195,6 +195,45 @@ def resting_cost_per_h(
             loss[n, j] = (out[1, 0] + out[1, 1] - out[0, 0] - out[0, 1]) / (24.0 * steps[1])
     money = value.of_loss(np.broadcast_to(np.asarray(capacity_kwh, dtype=np.float64), (state.count,)))
     return np.asarray(np.maximum(0.0, loss) * money[:, None])
+
+
+def resting_price_per_kwh_h(
+    model: AgeingModel,
+    value: BatteryValue,
+    *,
+    soc: tuple[float, float] = (0.5, 0.9),
+    temperature_c: float = 20.0,
+    age_years: float = 2.0,
+) -> float:
+    """What a kWh more in store costs per hour of rest: the credit for parking lower, per kWh and hour.
+
+    The chord of :func:`resting_cost_per_h` between two states of charge, for a battery that has waited ``age_years``
+    midway between them. Capacity drops out.
+
+    Args:
+        model: the cell.
+        value: what the battery is worth.
+        soc: the two states of charge, the lower one first.
+        temperature_c: temperature of the cells [°C].
+        age_years: age of the battery [years], above 0.
+
+    Returns:
+        Price [currency/kWh/h]; 0 where the law ages no faster when fuller.
+
+    >>> from bothways.battery.models import MODELS
+    >>> 0.0002 < resting_price_per_kwh_h(MODELS["nca-panasonic"], BatteryValue(120.0, 40.0)) < 0.002
+    True
+    """
+    low, high = soc
+    if not 0.0 <= low < high <= 1.0:
+        msg = f"soc must be two numbers in 0…1, the lower one first, not {soc}"
+        raise DomainError(msg)
+    middle = np.full(1, 0.5 * (low + high))
+    old = age(model, middle, 24.0, temperature_c, capacity_kwh=1.0, years=age_years, every_years=age_years).state
+    dear, cheap = resting_cost_per_h(
+        model, old, value, capacity_kwh=1.0, soc=[high, low], temperature_c=temperature_c
+    )[0]  # fmt: skip
+    return max(0.0, float(dear - cheap)) / (high - low)
 
 
 def _parked(values: Floats) -> Floats:

@@ -86,6 +86,11 @@ class SiteView:
         export_limit_kw: limit on export [kW].
         earliness_per_kwh_h: preference for energy that is stored an hour earlier [currency/kWh/h]; small, so that
             it decides only between plans of nearly the same cost. It leaves room for vehicles yet to come.
+        resting_per_kwh_h: what a stored kWh costs per hour in calendar ageing [currency/kWh/h]; the credit for parking
+            low. A vehicle that leaves with what it needs pays Σ_t resting·Δ·energy_t, and that is, up to a constant and
+            the efficiencies, resting × the time at which its energy is stored, counted backwards: what is stored later
+            rests shorter, and what is fed back earlier is missed by the calendar. So it enters as a price that falls
+            with time, the reverse of ``earliness_per_kwh_h``, one for all vehicles.
     """
 
     step_h: float
@@ -98,6 +103,7 @@ class SiteView:
     import_hard_limit_kw: float = math.inf
     export_limit_kw: float = math.inf
     earliness_per_kwh_h: float = 0.0
+    resting_per_kwh_h: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -156,7 +162,7 @@ def plan_problem(site: SiteView, connected: Connected) -> PlanProblem:
     """States the planner's problem for what is known now."""
     horizon = int(site.base_kw.shape[0])
     n = connected.size
-    lateness = site.earliness_per_kwh_h * site.step_h * np.arange(horizon)
+    lateness = (site.earliness_per_kwh_h - site.resting_per_kwh_h) * site.step_h * np.arange(horizon)
     fleet = Fleet(
         arrival=np.zeros(n, dtype=np.int64),
         departure=np.clip(connected.steps_left, 1, horizon),

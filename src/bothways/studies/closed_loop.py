@@ -218,6 +218,7 @@ class _Loop:
             import_hard_limit_kw=limits.import_hard_limit_kw,
             export_limit_kw=limits.export_limit_kw,
             earliness_per_kwh_h=self.inputs.settings.earliness_per_kwh_h,
+            resting_per_kwh_h=self.inputs.settings.resting_per_kwh_h,
         )
         budgets: tuple[DischargeBudgets, ...] = ()
         if self.allowances is not None:

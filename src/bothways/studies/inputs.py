@@ -111,6 +111,7 @@ class PolicySettings:
         time_limit_s: solver time per plan [s].
         wear_per_kwh: cost of wear per kWh discharged [currency/kWh].
         earliness_per_kwh_h: preference for storing energy an hour earlier [currency/kWh/h].
+        resting_per_kwh_h: what a stored kWh costs per hour in calendar ageing [currency/kWh/h].
     """
 
     horizon_h: float = 36.0
@@ -120,6 +121,7 @@ class PolicySettings:
     time_limit_s: float = 2.0
     wear_per_kwh: float = 0.0
     earliness_per_kwh_h: float = 0.001
+    resting_per_kwh_h: float = 0.0
 
 
 @dataclass(frozen=True)

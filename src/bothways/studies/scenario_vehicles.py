@@ -104,7 +104,16 @@ class AgeingPart(Part):
     replacement_per_kwh: NotNegative | None = None
     residual_per_kwh: NotNegative = 0.0
     end_of_life: Annotated[float, Field(ge=0.5, le=0.95)] = 0.8
+    park_low: str = "none"
     source: str = ""
+
+    @field_validator("park_low")
+    @classmethod
+    def _known_credit(cls, name: str) -> str:
+        if name not in {"none", "median", *MODELS}:
+            msg = f"none, median, or the cell whose credit counts: {', '.join(MODELS)}"
+            raise ValueError(msg)
+        return name
 
     @field_validator("cells")
     @classmethod
@@ -116,6 +125,9 @@ class AgeingPart(Part):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.replacement_per_kwh is None and self.park_low != "none":
+            msg = "park_low needs replacement_per_kwh, the price of a new battery"
+            raise ValueError(msg)
         if self.replacement_per_kwh is None and self.residual_per_kwh > 0.0:
             msg = "residual_per_kwh needs replacement_per_kwh, the price of a new battery"
             raise ValueError(msg)

@@ -5,7 +5,7 @@ import pytest
 
 from bothways.battery.ageing import AgeingState, age
 from bothways.battery.models import MODELS
-from bothways.battery.wear import BatteryValue, Use, marginal_wear_per_kwh, resting_cost_per_h
+from bothways.battery.wear import BatteryValue, Use, marginal_wear_per_kwh, resting_cost_per_h, resting_price_per_kwh_h
 from bothways.domain.errors import DomainError
 
 VALUE = BatteryValue(replacement_per_kwh=120.0, residual_per_kwh=40.0, end_of_life=0.8)
@@ -90,3 +90,22 @@ def test_questions_that_make_no_sense() -> None:
         resting_cost_per_h(model, state, VALUE, capacity_kwh=60.0, soc=[1.2])
     with pytest.raises(DomainError, match="ahead_days"):
         resting_cost_per_h(model, state, VALUE, capacity_kwh=60.0, soc=[0.5], ahead_days=0.0)
+
+
+@pytest.mark.parametrize("key", ["lfp-250ah", "lfp-sony", "nca-panasonic", "nmc111-sanyo", "nmc-50ah"])
+def test_the_credit_for_parking_low_is_what_storage_says(key: str) -> None:
+    """Thirty days at 90 % instead of 50 %, from one two-year-old battery, cost the credit times energy and hours."""
+    model = MODELS[key]
+    old = age(model, np.full(1, 0.7), 24.0, 20.0, capacity_kwh=60.0, years=2.0)
+    losses = []
+    for soc in (0.5, 0.9):
+        state = AgeingState(model.key, old.state.values.copy())
+        state.values[:, 8:] = AgeingState.new(model).values[:, 8:]
+        losses.append(age(model, np.full(30, soc), 24.0, 20.0, capacity_kwh=60.0, state=state).calendar_loss[-1])
+    expected = float(VALUE.of_loss(60.0)) * (losses[1] - losses[0])
+    assert resting_price_per_kwh_h(model, VALUE) * 0.4 * 60.0 * 720.0 == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_credit_needs_two_states_of_charge_in_order() -> None:
+    with pytest.raises(DomainError, match="lower one first"):
+        resting_price_per_kwh_h(MODELS["lfp-sony"], VALUE, soc=(0.9, 0.5))

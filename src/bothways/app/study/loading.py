@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import TypeVar
 
 from bothways.adapters.files.reading import read_toml
 from bothways.app.study.behind_meter import load_case
 from bothways.app.study.columns import load_column
 from bothways.app.study.vehicles import Vehicles, load_vehicles
+from bothways.battery.models import MODELS
 from bothways.battery.warranty import WarrantyLimits
-from bothways.battery.wear import BatteryValue
+from bothways.battery.wear import BatteryValue, resting_price_per_kwh_h
 from bothways.domain.errors import DomainError, InputError, Problem, Problems
 from bothways.domain.timegrid import TimeGrid
 from bothways.simulation.stays import Stays
@@ -167,6 +169,7 @@ def _settings(scenario: Scenario) -> PolicySettings:
         time_limit_s=policy.time_limit_s,
         wear_per_kwh=scenario.vehicles.wear_per_kwh,
         earliness_per_kwh_h=policy.earliness_per_kwh_h,
+        resting_per_kwh_h=_resting_per_kwh_h(scenario),
     )
 
 
@@ -184,6 +187,15 @@ def _ageing(scenario: Scenario) -> AgeingSettings:
     if part.replacement_per_kwh is not None:
         value = BatteryValue(part.replacement_per_kwh, part.residual_per_kwh, part.end_of_life)
     return AgeingSettings(part.temperature_c, part.temperature_source, tuple(part.cells), value, part.source)
+
+
+def _resting_per_kwh_h(scenario: Scenario) -> float:
+    """The credit for parking low that the plans count [currency/kWh/h]: of one cell, or of the middle one."""
+    part, value = scenario.ageing, _ageing(scenario).value
+    if part.park_low == "none" or value is None:
+        return 0.0
+    keys = (part.cells or list(MODELS)) if part.park_low == "median" else [part.park_low]
+    return median(resting_price_per_kwh_h(MODELS[key], value, temperature_c=part.temperature_c) for key in keys)
 
 
 def _stated(scenario: Scenario) -> list[Assumption]:
@@ -246,6 +258,11 @@ def _ageing_said(scenario: Scenario) -> list[Assumption]:
             "state of charge between stays", "a straight line from plug-out to the next plug-in", "not in the data"
         ),
     ]
+    if part.park_low != "none":
+        price = _resting_per_kwh_h(scenario)
+        found.append(
+            Assumption("credit for parking low", f"{price:.2g} {unit} per stored kWh and hour, {part.park_low}", "laws")
+        )
     if part.replacement_per_kwh is not None:
         text = (
             f"{part.replacement_per_kwh:g} {unit}/kWh new, {part.residual_per_kwh:g} {unit}/kWh at "
