@@ -16,9 +16,10 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from bothways.domain.errors import DomainError
+from bothways.domain.errors import DomainError, InputError, Problem
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 END_OF_FIRST_LIFE = 0.8
 """Capacity over new capacity at which a battery leaves its vehicle."""
@@ -219,6 +220,49 @@ def _stage(health: float) -> str:
     return "second life" if health >= END_OF_SECOND_LIFE else "end of life"
 
 
+def overlapping(begin_s: Ints, end_s: Ints) -> Ints:
+    """For each visit an earlier one that had not ended when it began; a battery is at one charger at a time.
+
+    Args:
+        begin_s: arrivals, shape ``(N,)``, in any order [s].
+        end_s: departures, after the arrivals [s].
+
+    Returns:
+        Index of a visit that began before (or, of two that begin together, comes before), −1 for none.
+
+    >>> overlapping(np.array([0, 50, 100]), np.array([100, 60, 200])).tolist()
+    [-1, 0, -1]
+    """
+    found = np.full(begin_s.shape[0], -1, dtype=np.int64)
+    latest = -1
+    for row in np.argsort(begin_s, kind="stable").tolist():
+        if latest >= 0 and begin_s[row] < end_s[latest]:
+            found[row] = latest
+        if latest < 0 or end_s[row] > end_s[latest]:
+            latest = row
+    return found
+
+
+def check_plausible(record: HealthRecord, *, named: str = "new_capacity_kwh") -> None:
+    """Refuses a record whose capacity does not belong to the battery stated: a unit or the battery is wrong.
+
+    Args:
+        record: the record; one without an estimate passes.
+        named: what the capacity when new is called where it was given.
+
+    Raises:
+        InputError: the estimate lies outside ``PLAUSIBLE_HEALTH`` of the new capacity.
+    """
+    low, high = PLAUSIBLE_HEALTH
+    if record.health is None or record.estimate is None or low <= record.health[0] <= high:
+        return
+    new = record.new_capacity_kwh
+    found = f"{new:g} kWh when new, and {record.estimate.capacity_kwh:.3g} kWh from the visits ({record.health[0]:.3%})"
+    allowed = f"visits that tell {low:.0%} to {high:.0%} of the new capacity: {low * new:g} to {high * new:g} kWh"
+    remedy = f"Check that {named} is in kWh (not Wh) and that of this battery, and the units of the columns."
+    raise InputError([Problem(named, found, allowed, remedy)])
+
+
 def build_record(
     battery_id: str,
     new_capacity_kwh: float,
@@ -226,6 +270,7 @@ def build_record(
     *,
     metering: Metering | None = None,
     resistance_factor: float | None = None,
+    named: str = "new_capacity_kwh",
 ) -> HealthRecord:
     """Builds the record of one battery.
 
@@ -235,9 +280,12 @@ def build_record(
         visits: at least one, in any order.
         metering: how well they were measured.
         resistance_factor: resistance over new, where somebody measured it.
+        named: what the capacity when new is called where it was given, for messages.
 
     Raises:
-        DomainError: no visit, or a capacity or resistance that is not above 0.
+        DomainError: no visit, visits that overlap, or a capacity or resistance that is not above 0.
+        InputError: the visits tell a capacity outside ``PLAUSIBLE_HEALTH`` of the new one (see
+            :func:`check_plausible`).
     """
     if not visits:
         msg = f"battery {battery_id}: a record needs at least one visit"
@@ -246,6 +294,12 @@ def build_record(
         if value is not None and not (math.isfinite(value) and value > 0.0):
             msg = f"battery {battery_id}: {name} must be above 0, not {value}"
             raise DomainError(msg)
+    spans = [np.array([getattr(visit, name).timestamp() for visit in visits]) for name in ("arrival", "departure")]
+    clash = overlapping(*(np.round(span).astype(np.int64) for span in spans))
+    if (clash >= 0).any():
+        row = int(np.argmax(clash >= 0))
+        msg = f"battery {battery_id}: the visit of {visits[row].arrival} overlaps that of {visits[clash[row]].arrival}"
+        raise DomainError(msg)
     measured = metering or Metering()
     dwell = np.zeros((len(SOC_EDGES) - 1, len(CELSIUS_EDGES) - 1))
     unknown_h = 0.0
@@ -253,7 +307,7 @@ def build_record(
         if not _add_dwell(dwell, visit):
             unknown_h += visit.hours
     out = math.fsum(visit.discharged_kwh for visit in visits)
-    return HealthRecord(
+    record = HealthRecord(
         battery_id=battery_id,
         new_capacity_kwh=new_capacity_kwh,
         first=min(visit.arrival for visit in visits),
@@ -267,6 +321,8 @@ def build_record(
         estimate=estimate_capacity(visits, measured),
         resistance_factor=resistance_factor,
     )
+    check_plausible(record, named=named)
+    return record
 
 
 def _add_dwell(dwell: Floats, visit: Visit) -> bool:

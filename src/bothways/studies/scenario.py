@@ -28,6 +28,40 @@ from bothways.studies.scenario_vehicles import (
     WarrantyPart,
 )
 
+__all__ = [
+    "AgeingPart",
+    "BatteryPart",
+    "Capacity",
+    "CasePart",
+    "ChargersPart",
+    "Efficiency",
+    "EmissionsPart",
+    "EquipmentPart",
+    "ForecastMethod",
+    "Fraction",
+    "InvestmentPart",
+    "Kilowatts",
+    "LoadPart",
+    "NotNegative",
+    "Part",
+    "PolicyPart",
+    "Positive",
+    "PricesPart",
+    "PvPart",
+    "Scenario",
+    "SensitivityPart",
+    "SeriesPart",
+    "SessionsPart",
+    "Share",
+    "StudyPart",
+    "TimetableVehicle",
+    "UnservedPart",
+    "VehicleCapacity",
+    "VehiclesPart",
+    "WarrantyPart",
+    "scenario_from_mapping",
+]
+
 ForecastMethod = Literal["known", "same-time-last-week", "same-time-yesterday"]
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 2999

@@ -100,6 +100,14 @@ def test_a_repeated_visit_is_refused_with_both_lines(visits: Path) -> None:
     assert "line 2" in told[0].found
 
 
+def test_visits_that_overlap_are_refused_with_both_lines(visits: Path) -> None:
+    visits.write_text(visits.read_text() + "a,2025-03-01T20:00Z,2025-03-01T21:00Z,5,0,,,\n")
+    told = refused(["soh", str(visits), "--capacity-kwh", "60", "--battery", "a"]).problems
+    assert len(told) == 1
+    assert "line 6, column arrival" in told[0].where
+    assert "line 2" in told[0].found
+
+
 @pytest.mark.parametrize("capacity", ["17", "25", "40", "300", "60000"])
 def test_a_capacity_far_from_the_one_stated_is_refused_and_never_signed(
     visits: Path, tmp_path: Path, capacity: str

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from bothways.battery.health import CapacityEstimate, Metering, Visit, build_record, estimate_capacity
-from bothways.domain.errors import DomainError
+from bothways.battery.health import CapacityEstimate, Metering, Visit, build_record, estimate_capacity, overlapping
+from bothways.domain.errors import DomainError, InputError
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 EXACT = Metering(charge_efficiency=0.9, efficiency_error=0.0, energy_error=0.005, soc_error=0.01)
@@ -124,3 +124,25 @@ def test_what_no_battery_does() -> None:
         build_record("b", 60.0, [])
     with pytest.raises(DomainError, match="resistance_factor"):
         build_record("b", 60.0, [Visit(START, later, 1.0)], resistance_factor=0.0)
+
+
+def test_a_battery_is_at_one_charger_at_a_time() -> None:
+    made = visits(50.0, 3, 1)
+    late = Visit(made[1].departure - timedelta(minutes=1), made[1].departure + timedelta(hours=2), 5.0)
+    with pytest.raises(DomainError, match="overlaps"):
+        build_record("b", 50.0, [*made, late])
+    after = Visit(made[1].departure, made[1].departure + timedelta(hours=2), 5.0)
+    assert build_record("b", 50.0, [after, *made]).visits == 4
+
+
+def test_overlaps_are_found_in_any_order_and_against_the_longest_before() -> None:
+    begin, end = np.array([100, 0, 40, 200]), np.array([120, 110, 50, 210])
+    assert overlapping(begin, end).tolist() == [1, -1, 1, -1]
+
+
+@pytest.mark.parametrize("stated", [50_000.0, 5.0, 30.0])
+def test_a_record_of_another_battery_or_unit_is_refused_in_the_core(stated: float) -> None:
+    with pytest.raises(InputError) as caught:
+        build_record("b", stated, visits(50.0, 5, 1), named="capacity in the form")
+    assert caught.value.problems[0].where == "capacity in the form"
+    assert "capacity in the form" in caught.value.problems[0].remedy

@@ -65,8 +65,9 @@ def soh(
         soc_error=soc_error,
         window=timedelta(days=window_days),
     )
-    record = build_record(name, capacity_kwh, found, metering=metering, resistance_factor=resistance)
-    _check_health(record)
+    record = build_record(
+        name, capacity_kwh, found, metering=metering, resistance_factor=resistance, named="--capacity-kwh"
+    )
     payload = payload_of(record, issuer=issuer or "unsigned", issued=datetime.now(UTC).replace(microsecond=0))
     lines: list[str] = []
     if certificate is not None and key is not None:
@@ -143,20 +144,6 @@ def _check_options(
     if certificate is None and (key is not None or new_key):
         problems.add("--certificate", "nothing", "where to write the certificate", "Name a file, or leave out the key.")
     problems.raise_if_any()
-
-
-def _check_health(record: HealthRecord) -> None:
-    """Refuses a record whose capacity does not belong to the battery stated, before anybody signs it."""
-    from bothways.battery.health import PLAUSIBLE_HEALTH  # noqa: PLC0415
-    from bothways.domain.errors import InputError, Problem  # noqa: PLC0415
-
-    low, high = PLAUSIBLE_HEALTH
-    if record.health is None or record.estimate is None or low <= record.health[0] <= high:
-        return
-    new = record.new_capacity_kwh
-    found = f"{new:g} kWh when new, and {record.estimate.capacity_kwh:.3g} kWh from the visits ({record.health[0]:.3%})"
-    allowed = f"visits that tell {low:.0%} to {high:.0%} of the new capacity: {low * new:g} to {high * new:g} kWh"
-    raise InputError([Problem("--capacity-kwh", found, allowed, _CHECK_UNITS)])
 
 
 def _sign(payload: dict[str, object], target: Path, key: Path, *, new_key: bool) -> list[str]:
@@ -243,6 +230,26 @@ def _check_repeated(rows: Any, begin: Any, end: Any) -> None:
         return f"the same arrival and departure as{rows.place(first[spans[row]]).removeprefix(rows.source)}"
 
     rows.add(again, "arrival", told, "each visit of a battery once", "Remove the repeated row.")
+    _check_overlaps(rows, begin, end, readable & ~again & (end.epoch_s > begin.epoch_s))
+
+
+def _check_overlaps(rows: Any, begin: Any, end: Any, usable: Any) -> None:
+    """Refuses visits that begin while an earlier one goes on: a battery is at one charger at a time."""
+    import numpy as np  # noqa: PLC0415
+
+    from bothways.battery.health import overlapping  # noqa: PLC0415
+
+    places = np.flatnonzero(usable)
+    found = overlapping(begin.epoch_s[places], end.epoch_s[places])
+    earlier = dict(zip(places[found >= 0].tolist(), places[found[found >= 0]].tolist(), strict=True))
+    clash = np.zeros(usable.shape[0], dtype=np.bool_)
+    clash[list(earlier)] = True
+
+    def told(row: int) -> str:
+        return f"begins before the visit of{rows.place(earlier[row]).removeprefix(rows.source)} has ended"
+
+    remedy = "Correct the instants, or split the table by vehicle_id where it holds two batteries."
+    rows.add(clash, "arrival", told, "visits of one battery after one another", remedy)
 
 
 def _read_numbers(frame: Any, rows: Any) -> dict[str, list[Any]]:
