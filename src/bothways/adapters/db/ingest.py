@@ -21,14 +21,10 @@ from bothways.adapters.db.statements import (
     BY_NAME,
     BY_START,
     EVENTS,
-    INSERT_EVENT,
-    INSERT_TRANSACTION,
-    SAMPLE_POSTGRES,
-    SAMPLE_SQLITE,
-    SAMPLES,
-    UPDATE_TRANSACTION,
     chosen,
-    many,
+    insert_rows,
+    insert_samples,
+    update_transactions,
 )
 from bothways.operations.events import TransactionChanged
 from bothways.operations.ports import Receipt
@@ -138,8 +134,7 @@ class Batch:
 
     def _note_conflicts(self) -> None:
         """Keeps what came under a sequence number that was used for something else; its facts count all the same."""
-        if self._events:
-            many(self._connection, INSERT_EVENT, self._events)
+        insert_rows(self._connection, schema.transaction_event, self._events)
         for tx, key, kind, at_us in chosen(self._connection, EVENTS, list(self._repeats)):
             entry = self._repeats[tx, key]
             event = entry.event
@@ -181,18 +176,7 @@ class Batch:
         connection = self._connection
         ordered = sorted(rows)
         content = [{"series": k[0], "at_us": k[1], "tx": k[2], "value": rows[k].value} for k in ordered]
-        if connection.dialect.name == "sqlite":
-            inserted = set(ordered)
-            connection.exec_driver_sql("SAVEPOINT before_values")
-            if many(connection, SAMPLE_SQLITE, content) < len(content):  # rare: find out which were there before
-                connection.exec_driver_sql("ROLLBACK TO before_values")
-                inserted.difference_update(
-                    (row.series, row.at_us, row.tx) for row in chosen(connection, SAMPLES, ordered)
-                )
-                many(connection, SAMPLE_SQLITE, content)
-            connection.exec_driver_sql("RELEASE before_values")
-        else:
-            inserted = {(row.series, row.at_us, row.tx) for row in connection.execute(SAMPLE_POSTGRES, content)}
+        inserted = insert_samples(connection, content)
         signed = [
             {"series": k[0], "at_us": k[1], "tx": k[2], "signed": rows[k].signed}
             for k in ordered
@@ -261,10 +245,8 @@ class Batch:
         changed.sort(key=lambda owner: owner.number)
         created = [owner.row(self._ids[owner.station]) for owner in changed if not owner.stored]
         updated = [owner.row(self._ids[owner.station]) for owner in changed if owner.stored]
-        if updated:
-            many(self._connection, UPDATE_TRANSACTION, [{**row, "_number": row["number"]} for row in updated])
-        if created:
-            many(self._connection, INSERT_TRANSACTION, created)
+        update_transactions(self._connection, updated)
+        insert_rows(self._connection, schema.transaction, created)
 
 
 def _is_named(entry: Entry) -> bool:
