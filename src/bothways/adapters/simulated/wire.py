@@ -70,6 +70,7 @@ class Wire:
         cut: True keeps the line down (a fault on demand).
         rejected: messages that the server refused for good, with its words.
         refusal: why the last try to connect failed.
+        journal: where a list is given, every acknowledged message of the queue: action, payload, answer.
     """
 
     url: str
@@ -87,6 +88,7 @@ class Wire:
     queue: deque[Queued] = field(default_factory=deque)
     rejected: list[tuple[str, str]] = field(default_factory=list)
     refusal: str = ""
+    journal: list[tuple[str, Payload, Payload]] | None = None
     _socket: ClientConnection | None = None
     _answers: dict[str, asyncio.Future[Payload]] = field(default_factory=dict)
     _serial: itertools.count[int] = field(default_factory=itertools.count)
@@ -179,8 +181,9 @@ class Wire:
             while self.queue:
                 head = self.queue[0]
                 head.tries += 1
+                payload = head.build(head.waited)
                 try:
-                    answer = await self.call(head.action, head.build(head.waited))
+                    answer = await self.call(head.action, payload)
                 except Refused as refusal:
                     if refusal.code in {"InternalError", "GenericError"} and head.tries < 1000:
                         await asyncio.sleep(min(0.05 * head.tries, 2.0))
@@ -190,6 +193,8 @@ class Wire:
                 except TimeoutError:
                     return  # an answer that never came: connect anew, send again
                 self.queue.popleft()
+                if self.journal is not None:
+                    self.journal.append((head.action, payload, answer))
                 if head.done is not None:
                     head.done(answer)
             self._more.clear()
