@@ -144,7 +144,7 @@ class Steering:
             number_ = profiles.TX_ID + order.evse.evse_id
             if accepted:
                 held.transaction_id = order.transaction_id
-                held.until = self._talk.clock.now() + timedelta(seconds=order.valid_for_s)
+                held.until = self._talk.clock.now() + timedelta(seconds=profiles.whole_seconds(order.valid_for_s))
                 self._talk.dynamic[number_] = _schedule_update(action, wired.payload)
             else:
                 held.transaction_id = ""

@@ -11,6 +11,7 @@ from bothways.operations.stations import EvseRecord
 RateUnit = Literal["W", "A"]
 
 _TENTH = Decimal("0.1")
+_MOST_W = Decimal(10) ** 9  # no outlet has a gigawatt: larger orders are bounded, toward zero like everything here
 
 
 def on_wire(power_kw: float, unit: RateUnit, evse: EvseRecord, phases: int, *, strict: bool = False) -> float:
@@ -29,9 +30,9 @@ def on_wire(power_kw: float, unit: RateUnit, evse: EvseRecord, phases: int, *, s
     >>> on_wire(7.4, "W", EvseRecord(1, 22.0), 3), on_wire(-4.0, "A", EvseRecord(1, 22.0), 3)
     (7400.0, -5.7)
     """
-    watts = Decimal(repr(power_kw)) * 1000
+    watts = min(abs(Decimal(repr(power_kw)) * 1000), _MOST_W)
     per_unit = Decimal(1) if unit == "W" else Decimal(repr(evse.voltage_v)) * phases
-    tenths = int((abs(watts) / per_unit / _TENTH).to_integral_value(rounding=ROUND_DOWN))
+    tenths = int((watts / per_unit / _TENTH).to_integral_value(rounding=ROUND_DOWN))
     if strict and unit == "W":
         tenths -= tenths % 10
     # 16.1 / 0.1 is not a whole number in binary: validators that divide refuse it, the next lower tenth is taken
