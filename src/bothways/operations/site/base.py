@@ -98,15 +98,16 @@ def _vehicles(evses: tuple[EvseState, ...]) -> tuple[Floats, Floats, Floats]:
 
 
 def _untold(evses: tuple[EvseState, ...]) -> tuple[Floats, Floats]:
-    """What EVSEs that take no orders may add, and what they surely add, on the four constraints [kW]."""
+    """What EVSEs may take, and what they may give, beyond what they can be told, on the four constraints [kW]."""
     most, least = np.zeros(CONSTRAINTS), np.zeros(CONSTRAINTS)
     for item in evses:
-        if item.reserved_kw > 0.0:
-            for c in range(PHASES):
-                most[c] += min(item.phases.worst[c] * item.reserved_kw, item.phases.most_kw[c])
-            most[PHASES] += item.reserved_kw
-        if item.low_kw < 0.0 and not item.controllable:  # it discharges and cannot be told to stop
-            least[PHASES] += item.low_kw
+        more = item.reserved_kw if not item.controllable else max(0.0, item.excess_kw)
+        less = min(0.0, item.excess_kw if item.controllable else item.low_kw)
+        for c in range(PHASES):
+            most[c] += min(item.phases.worst[c] * more, item.phases.most_kw[c])
+            least[c] += max(item.phases.worst[c] * less, -item.phases.most_kw[c])
+        most[PHASES] += more
+        least[PHASES] += less
     return most, least
 
 

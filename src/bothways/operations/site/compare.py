@@ -51,6 +51,7 @@ class Watch:
 
     Attributes:
         kind: disagreement seen last.
+        text: it in words.
         since: since when.
         resent: orders sent again because of it.
         resent_at: when the last one was.
@@ -60,6 +61,7 @@ class Watch:
     """
 
     kind: str = ""
+    text: str = ""
     since: datetime | None = None
     resent: int = 0
     resent_at: datetime | None = None
@@ -126,11 +128,14 @@ def compare(
         text = f"the station answered {watch.refusal!r} to {watch.refused} orders in a row"
         return Finding("order-refused", text, _give_up(watch))
     kind, text = disagreement(commanded_kw, metered_kw, composite)
+    if not kind and metered_kw is None and watch.kind:
+        kind, text = watch.kind, watch.text  # the order has just changed: what was seen before is not disproved yet
     if not kind:
         watch.kind, watch.since, watch.resent, watch.resent_at = "", None, 0, None
         return AGREES
     if kind != watch.kind:
         watch.kind, watch.since, watch.resent, watch.resent_at = kind, now, 0, None
+    watch.text = text
     since = watch.since or now
     if (now - since).total_seconds() < PATIENCE_S:
         return AGREES

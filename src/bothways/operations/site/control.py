@@ -207,7 +207,7 @@ def _shaped(
 ) -> Floats:  # fmt: skip
     """Minimum powers, whole quanta, the cap on rises, then the limits."""
     power = np.where(np.isfinite(wished), wished, 0.0)
-    power = np.maximum(power, column.awake)
+    power = np.where(column.awake > 0.0, np.maximum(power, column.awake), power)
     power = np.where((power < 0.0) & (-power < column.minimum_out), 0.0, power)
     # a vehicle that needs less than the minimum is told the minimum, and stops by itself when it is full
     shares = (column.worst, column.most, column.sure, column.shown)
@@ -222,7 +222,7 @@ def _shaped(
         base.import_limit,
         *shares,
     )
-    power = _whole(power, column.minimum, options.quantum_kw)
+    power = _whole(power, column.minimum, connected.charge_kw, options.quantum_kw)
     cap_rise(power, column.before, column.minimum, column.order, 1.0, budgets[0])
     cap_rise(power, column.before, column.minimum_out, column.order, -1.0, budgets[1])
     hold(
@@ -232,10 +232,11 @@ def _shaped(
     return np.clip(power, -connected.discharge_kw, np.maximum(connected.charge_kw, 0.0))
 
 
-def _whole(power: Floats, minimum: Floats, quantum: float) -> Floats:
-    """Whole quanta, rounded toward zero but not below the minimum where the power was at least that."""
+def _whole(power: Floats, minimum: Floats, greatest: Floats, quantum: float) -> Floats:
+    """Whole quanta, rounded toward zero, but not below the minimum nor off the greatest power."""
     whole = np.trunc(power / quantum + np.sign(power) * 1e-6) * quantum
-    return np.where(power >= minimum, np.maximum(whole, np.where(power > 0.0, minimum, 0.0)), whole)
+    whole = np.where((power > 0.0) & (power >= minimum), np.maximum(whole, minimum), whole)
+    return np.asarray(np.where(power >= greatest, power, whole))
 
 
 def _budgets(image: Image, before: TickState, options: LoopOptions) -> tuple[float, float]:

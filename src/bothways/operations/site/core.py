@@ -215,10 +215,10 @@ class LoopCore:
         for item in image.evses:
             row, session = made.rows.get(item.key), item.session
             if row is not None and session is not None:
-                phases = sum(share > 0.0 for share in item.phases.worst) if item.phases.known else 0
-                sent += self._orders.place(
-                    self._book.outlets[item.key], row.power_kw, session.transaction_id, phases, now
-                )
+                used = sum(share > 0.0 for share in item.phases.worst) if item.phases.known else 0
+                phases = used if used < item.record.phases else 0
+                outlet = self._book.outlets[item.key]
+                sent += self._orders.place(outlet, row.power_kw, session, phases, now)
         return sent
 
     async def _stop_again(self) -> None:

@@ -11,6 +11,10 @@ from bothways.operations.site.state import SessionState
 from bothways.operations.stations import EvseRecord, GridPermission, StationRecord
 
 
+_CRUMB_KWH = 0.05
+"""Nobody starts to discharge for less."""
+
+
 @dataclass(frozen=True, slots=True)
 class PairAbility:
     """What the compatibility register says about a vehicle at a charger.
@@ -112,7 +116,7 @@ def _why_not(
     """The first condition that refuses, in words; empty where none does."""
     lacks, need = permission.missing(now), session.need
     agreed = need is not None and need.discharge_consent
-    used_up = need is not None and session.returned_today_kwh >= need.discharge_cap_kwh
+    used_up = need is not None and session.returned_today_kwh >= need.discharge_cap_kwh - _CRUMB_KWH
     capacity = max(session.capacity_kwh.value, 1e-9)
     held = (
         f"{100 * session.floor_kwh / capacity:.0f} % are the driver's, and only {100 * session.soc.low:.0f} % are "

@@ -81,6 +81,7 @@ def _evse(outlet: Outlet, book: SiteBook, world: World) -> EvseState:
     session = _session(outlet, visit, world, station.model) if visit is not None else None
     fresh = metered_after_order(outlet, world.now, world.options.settle_s, world.options.sample_stale_s)
     low, high = _range(outlet, world, fresh=fresh)
+    excess = _excess(outlet, world, fresh=fresh) if session is not None else 0.0
     controllable = online and obeys and session is not None and session.transaction_id != ""
     reserved = 0.0 if controllable or session is None else _reserved(outlet, world, high, online=online)
     power, why = 0.0, ""
@@ -93,7 +94,7 @@ def _evse(outlet: Outlet, book: SiteBook, world: World) -> EvseState:
     return EvseState(
         key=outlet.key, record=outlet.record, online=online, session=session,
         measured_kw=outlet.meter.power_kw if outlet.meter.power_at is not None else 0.0,
-        fresh=fresh, low_kw=low, high_kw=high, ordered_kw=outlet.ordered_kw, reserved_kw=reserved,
+        fresh=fresh, low_kw=low, high_kw=high, excess_kw=excess, ordered_kw=outlet.ordered_kw, reserved_kw=reserved,
         controllable=controllable, phases=phase_use(outlet.record, outlet.meter.shares),
         may_discharge_kw=power, why_not_discharging=why,
     )  # fmt: skip
@@ -114,6 +115,15 @@ def _range(outlet: Outlet, world: World, *, fresh: bool) -> tuple[float, float]:
     if outlet.uncertain:
         ends.append(outlet.record.charge_kw)
     return min(ends), max(ends)
+
+
+def _excess(outlet: Outlet, world: World, *, fresh: bool) -> float:
+    """Power beyond what the orders allow, as metered [kW]: positive takes too much, negative gives too much."""
+    at, measured = outlet.meter.power_at, outlet.meter.power_kw
+    if at is None or outlet.ordered_at is None or world.now - at > timedelta(seconds=world.options.sample_stale_s):
+        return 0.0
+    told = [0.0, outlet.ordered_kw] if fresh else [0.0, outlet.ordered_kw, outlet.before_kw]
+    return measured - min(max(measured, min(told)), max(told))
 
 
 def _reserved(outlet: Outlet, world: World, high: float, *, online: bool) -> float:
@@ -151,7 +161,7 @@ def _session(outlet: Outlet, visit: Visit, world: World, model: str) -> SessionS
     today = visit.returned_on.get(world.day, 0.0)
     return SessionState(
         session_id=visit.number, transaction_id=visit.transaction_id, id_token=visit.id_token, since=visit.since,
-        need=need, soc=soc, capacity_kwh=capacity, energy_kwh=energy, energy_low_kwh=soc.low * capacity.low,
+        need=need, soc=soc, capacity_kwh=capacity, energy_kwh=energy, energy_low_kwh=soc.low * capacity.value,
         floor_kwh=min(ceiling, (need.floor_soc if need is not None else 0.0) * capacity.value),
         ceiling_kwh=ceiling,
         asked_kwh=_asked_kwh(visit, need, capacity.value, energy, ceiling, assumed),

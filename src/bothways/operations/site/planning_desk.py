@@ -118,5 +118,7 @@ class PlanningDesk:
 
     def close(self) -> None:
         """Ends the worker; an answer that is under way is not waited for."""
+        if self._task is not None:
+            self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)

@@ -15,6 +15,7 @@ from bothways.operations.orders import CommandResult, PowerOrder
 from bothways.operations.ports import ChargerGateway, Clock
 from bothways.operations.site.book import Outlet
 from bothways.operations.site.settings import LoopOptions
+from bothways.operations.site.state import SessionState
 
 _HELD_S = 15.0
 """A small rise is held back for so long at most."""
@@ -62,7 +63,7 @@ class Orders:
         """The order in force is to be sent again."""
         self._desks.setdefault(key, _Desk()).again = True
 
-    def place(self, outlet: Outlet, power_kw: float, transaction_id: str, phases: int, now: datetime) -> bool:
+    def place(self, outlet: Outlet, power_kw: float, session: SessionState, phases: int, now: datetime) -> bool:
         """Sends the setpoint if it is due; returns whether something was put on its way.
 
         Falls are sent at once, small rises wait a little for company. Stations get whole quanta, rounded toward zero.
@@ -72,10 +73,11 @@ class Orders:
             return False
         quantum = self._options.quantum_kw
         whole = math.trunc(power_kw / quantum + math.copysign(1e-6, power_kw)) * quantum
-        least = outlet.record.min_charge_kw
-        if power_kw > 0.0 and whole < least <= power_kw:
-            whole = power_kw  # rounding must not lead below the smallest power
-        order = PowerOrder(outlet.key, round(whole, 6), transaction_id, self._options.order_valid_s, phases=phases)
+        if 0.0 < whole < session.minimum_kw <= power_kw or power_kw >= session.charge_kw > 0.0:
+            whole = power_kw  # neither below the smallest power nor off the greatest by rounding
+        order = PowerOrder(
+            outlet.key, round(whole, 6), session.transaction_id, self._options.order_valid_s, phases=phases
+        )
         if not self._due(desk, order, now):
             return False
         self._start(outlet, desk, order, now)

@@ -127,6 +127,7 @@ class EvseState:
         ordered_kw: order in force as far as known [kW].
         reserved_kw: power that this EVSE may take without being told, counted as load [kW]; 0 where it obeys.
         controllable: whether orders can be given now.
+        excess_kw: metered beyond what was ordered [kW]: positive takes too much, negative gives too much.
         phases: how its power spreads over the site's phases.
         may_discharge_kw: discharging power after the gate [kW].
         why_not_discharging: the sentence for a person where ``may_discharge_kw`` is 0.
@@ -144,6 +145,7 @@ class EvseState:
     reserved_kw: float
     controllable: bool
     phases: PhaseUse
+    excess_kw: float = 0.0
     may_discharge_kw: float = 0.0
     why_not_discharging: str = ""
 

@@ -11,7 +11,7 @@ from bothways.domain.errors import StoreError
 from bothways.domain.timegrid import zone
 from bothways.operations.events import EvseKey, MeterValuesReceived, Sample, TransactionChanged
 from bothways.operations.orders import CommandResult
-from bothways.operations.ports import Prices, Receipt, SiteReading, TransactionRow
+from bothways.operations.ports import Prices, Receipt, SiteReading
 from bothways.operations.site.gate import ListedPairs, PairAbility
 from bothways.operations.site.loop import SiteLoop
 from bothways.operations.site.memory import Forgetful
@@ -408,6 +408,12 @@ def make_world():
 def car():
     """Makes vehicles; see :class:`Car`."""
     return Car
+
+
+@pytest.fixture
+def make_prices():
+    """Makes price sources; see :class:`FakePrices`."""
+    return FakePrices
 
 
 @pytest.fixture
