@@ -8,7 +8,20 @@ import sys
 import typer
 
 import bothways
-from bothways.app.cli import age, bill, plan, runtime, serve, soh, station, station_simulator, study
+from bothways.app.cli import (
+    account,
+    age,
+    bill,
+    doctor,
+    outage,
+    plan,
+    runtime,
+    serve,
+    soh,
+    station,
+    station_simulator,
+    study,
+)
 
 app = typer.Typer(
     name="bothways",
@@ -42,13 +55,17 @@ def root(
 
 
 app.command(name="age")(age.age)
+app.command(name="doctor")(doctor.doctor)
+app.command(name="permit")(account.permit)
 app.command(name="bill")(bill.bill)
 app.command(name="plan")(plan.plan)
 app.command(name="serve")(serve.serve)
 app.command(name="soh")(soh.soh)
 app.command(name="verify")(soh.verify)
+app.command(name="outage")(outage.outage)
 app.command(name="study")(study.study)
 app.command(name="station-simulator")(station_simulator.station_simulator)
+app.add_typer(account.account, name="account")
 app.add_typer(station.station, name="station")
 
 

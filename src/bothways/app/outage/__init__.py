@@ -1,0 +1,1 @@
+"""``bothways outage``: reads a scenario, works out the outage plan, writes the report."""
