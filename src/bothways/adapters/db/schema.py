@@ -65,10 +65,10 @@ series = Table(
 sample = Table(
     "sample",
     metadata,
-    Column("at_us", BigInteger, nullable=False),
-    Column("value", Double, nullable=False),
     Column("series", Integer, nullable=False),
     Column("tx", Integer, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("value", Double, nullable=False),  # last here and in SQLite's key order, or its integrity check errs
     PrimaryKeyConstraint("series", "at_us", "tx"),
     sqlite_with_rowid=False,
 )

@@ -128,10 +128,10 @@ def _dictionary() -> None:
 def _values() -> None:
     op.create_table(
         "sample",
-        sa.Column("at_us", sa.BigInteger(), nullable=False),
-        sa.Column("value", sa.Double(), nullable=False),
         sa.Column("series", sa.Integer(), nullable=False),
         sa.Column("tx", sa.Integer(), nullable=False),
+        sa.Column("at_us", sa.BigInteger(), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("series", "at_us", "tx", name=op.f("pk_sample")),
         sqlite_with_rowid=False,
     )
