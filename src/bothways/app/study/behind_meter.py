@@ -15,6 +15,7 @@ from bothways.adapters.files.series import Series, resample
 from bothways.app.study.columns import load_column, read_column
 from bothways.domain.errors import InputError, Problems
 from bothways.domain.timegrid import TimeGrid
+from bothways.economics.wear import lifetime_throughput_kwh, wear_price_per_kwh
 from bothways.studies.beliefs import Forecast, PriceBelief, published_until
 from bothways.studies.inputs import Assumption, Case, Limits, StationaryBattery
 from bothways.studies.scenario import BatteryPart, CasePart, LoadPart, PricesPart, PvPart, Scenario
@@ -194,14 +195,33 @@ def _battery(part: BatteryPart | None) -> StationaryBattery | None:
         power_kw=part.power_kw,
         eta_c=part.charge_efficiency,
         eta_d=part.discharge_efficiency,
-        wear_per_kwh=part.wear_per_kwh,
+        wear_per_kwh=_battery_wear(part),
         hold=part.hold,
+        health=part.soh,
+        cell=part.cell,
+        price=part.price_per_kwh * part.capacity_kwh,
+        remaining_cycles=math.inf if part.remaining_cycles is None else part.remaining_cycles,
+        source=part.source,
     )
+
+
+def _battery_wear(part: BatteryPart) -> float:
+    """What was given, or the price spread over what the remaining cycles deliver through the converter."""
+    if part.remaining_cycles is None:
+        return part.wear_per_kwh or 0.0
+    delivered = lifetime_throughput_kwh(part.capacity_kwh, part.remaining_cycles) * part.discharge_efficiency
+    return wear_price_per_kwh(part.price_per_kwh * part.capacity_kwh, 0.0, delivered)
 
 
 def _battery_said(part: BatteryPart, currency: str) -> Assumption:
     text = (
         f"{part.capacity_kwh:g} kWh, {part.power_kw:g} kW, efficiencies {part.charge_efficiency:g} and "
-        f"{part.discharge_efficiency:g}, wear {part.wear_per_kwh:g} {currency}/kWh, every plan ends at {part.hold:.0%}"
+        f"{part.discharge_efficiency:g}, wear {_battery_wear(part):.3g} {currency}/kWh, every plan ends at {part.hold:.0%}"
     )
+    if part.soh < 1.0:
+        text += f"; {part.soh:.0%} of its capacity when new"
+    if part.price_per_kwh > 0.0:
+        text += f"; bought at {part.price_per_kwh:g} {currency}/kWh, so uncontrolled charging is without it"
+    if part.remaining_cycles is not None:
+        text += f"; {part.remaining_cycles:g} full cycles left, over which the price is spread as wear"
     return Assumption("stationary battery", text, part.source)

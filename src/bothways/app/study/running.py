@@ -24,6 +24,7 @@ from bothways.studies.period import YearScale
 from bothways.studies.result import CaseResult, Outcome, StudyResult
 from bothways.studies.runs import StrategyRun
 from bothways.studies.sensitivity import Ranges, Trial, sensitivity_of, trials
+from bothways.studies.stationary import age_stationary
 from bothways.studies.worth import InvestmentTerms, investments_of
 
 STRATEGIES = ("smart", "bidirectional")
@@ -145,7 +146,9 @@ def _aged(pool: ThreadPoolExecutor, inputs: StudyInputs, case: CaseResult, progr
         progress.end(job)
         return aged
 
-    return replace(case, ageing=ageing_of(inputs, batteries, chosen, tuple(pool.map(work, played))))
+    told = ageing_of(inputs, batteries, chosen, tuple(pool.map(work, played)))
+    stationary = [age_stationary(inputs, case.case, run) for run in played]
+    return replace(case, ageing=told, stationary=tuple(item for item in stationary if item is not None))
 
 
 def _stoppable(tick: Callable[[int], None]) -> Callable[[int], None]:
