@@ -365,7 +365,7 @@ class OcppGateway:
                 await (await socket.ping())
         except TimeoutError:
             self.counters["connections_silent"] += 1
-            await socket.close(1011, "no pong")
+            socket.transport.abort()  # whoever does not pong will not say goodbye either
         except ConnectionClosed:
             pass
 

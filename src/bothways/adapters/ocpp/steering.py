@@ -99,6 +99,8 @@ class Steering:
 
     def _check(self, order: PowerOrder, evse: EvseRecord, record: StationRecord) -> None:
         version = self._talk.version
+        if order.evse != (record.station_id, evse.evse_id):
+            raise Refused(f"the order for {order.evse} came with the record of EVSE {evse.evse_id}")
         if not order.transaction_id:
             raise Refused("there is no transaction that a profile could be bound to")
         if version == "1.6" and whole(order.transaction_id) is None:
