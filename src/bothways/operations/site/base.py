@@ -80,21 +80,22 @@ def _measured(image: Image, settings: SiteSettings) -> Floats:
 
 def _vehicles(evses: tuple[EvseState, ...]) -> tuple[Floats, Floats, Floats]:
     """Least, greatest and likely power of all EVSEs on the four constraints [kW]."""
-    low, high, nominal = np.zeros(CONSTRAINTS), np.zeros(CONSTRAINTS), np.zeros(CONSTRAINTS)
-    for item in evses:
-        if item.session is None and item.low_kw == 0.0 == item.high_kw:
-            continue
-        likely = item.measured_kw if item.fresh else min(max(item.ordered_kw, item.low_kw), item.high_kw)
-        use, wired = item.phases, max(1, sum(most > 0.0 for most in item.phases.most_kw))
-        for c in range(PHASES):
-            known, on = use.known, use.most_kw[c] > 0.0
-            low[c] += item.low_kw * use.worst[c] if known else min(0.0, max(item.low_kw, -use.most_kw[c]))
-            high[c] += item.high_kw * use.worst[c] if known else max(0.0, min(item.high_kw, use.most_kw[c]))
-            nominal[c] += likely * (use.worst[c] if known else on / wired)
-        low[PHASES] += item.low_kw
-        high[PHASES] += item.high_kw
-        nominal[PHASES] += likely
-    return low, high, nominal
+    used = [item for item in evses if item.session is not None or item.low_kw != 0.0 or item.high_kw != 0.0]
+    low = np.array([item.low_kw for item in used])[:, None]
+    high = np.array([item.high_kw for item in used])[:, None]
+    told = [item.measured_kw if item.fresh else min(max(item.ordered_kw, item.low_kw), item.high_kw) for item in used]
+    known = np.array([item.phases.known for item in used], dtype=np.bool_)[:, None]
+    worst = np.array([item.phases.worst for item in used]).reshape(-1, PHASES)
+    most = np.array([item.phases.most_kw for item in used]).reshape(-1, PHASES)
+    even = (most > 0.0) / np.maximum(1, (most > 0.0).sum(axis=1, keepdims=True))
+    by_phase = (
+        np.where(known, low * worst, np.minimum(0.0, np.maximum(low, -most))),
+        np.where(known, high * worst, np.maximum(0.0, np.minimum(high, most))),
+        np.array(told)[:, None] * np.where(known, worst, even),
+    )
+    totals = (low.sum(), high.sum(), sum(told))
+    least, greatest, likely = (np.append(part.sum(axis=0), total) for part, total in zip(by_phase, totals, strict=True))
+    return least, greatest, likely
 
 
 def _untold(evses: tuple[EvseState, ...]) -> tuple[Floats, Floats]:
@@ -103,6 +104,8 @@ def _untold(evses: tuple[EvseState, ...]) -> tuple[Floats, Floats]:
     for item in evses:
         more = item.reserved_kw if not item.controllable else max(0.0, item.excess_kw)
         less = min(0.0, item.excess_kw if item.controllable else item.low_kw)
+        if more == 0.0 == less:
+            continue
         for c in range(PHASES):
             most[c] += min(item.phases.worst[c] * more, item.phases.most_kw[c])
             least[c] += max(item.phases.worst[c] * less, -item.phases.most_kw[c])

@@ -73,7 +73,7 @@ class Visit:
     paused: bool = False
     charged: bool = False
     asleep: bool = False
-    wish: str = ""
+    wish: tuple[str, datetime | None] | None = None
 
 
 @dataclass(slots=True)
@@ -115,12 +115,18 @@ class SiteBook:
                 wanted[key] = outlet
         self.outlets = wanted
 
+    def outlets_of(self, station_id: str) -> list[Outlet]:
+        """The EVSEs of a station."""
+        station = self.stations.get(station_id)
+        keys = [EvseKey(station_id, record.evse_id) for record in station.evses] if station is not None else []
+        return [self.outlets[key] for key in keys if key in self.outlets]
+
     def outlet_of(self, station_id: str, evse_id: int, transaction_id: str = "") -> Outlet | None:
         """The EVSE meant, also where the station named only the transaction, or has only one EVSE."""
         found = self.outlets.get(EvseKey(station_id, evse_id))
         if found is not None:
             return found
-        own = [item for item in self.outlets.values() if item.key.station_id == station_id]
+        own = self.outlets_of(station_id)
         if transaction_id:
             for item in own:
                 if item.visit is not None and item.visit.transaction_id == transaction_id:

@@ -30,6 +30,7 @@ class Comparer:
     def __init__(self, alarms: Alarms) -> None:
         self._alarms = alarms
         self._watches: dict[EvseKey, Watch] = {}
+        self._shown: set[EvseKey] = set()
 
     @property
     def disobedient(self) -> frozenset[EvseKey]:
@@ -65,6 +66,9 @@ class Comparer:
         return todo
 
     def _show(self, key: EvseKey, kind: str, text: str, now: datetime) -> None:
+        if not kind and key not in self._shown:
+            return
         subject = f"{key.station_id}/{key.evse_id}"
+        (self._shown.add if kind else self._shown.discard)(key)
         for name in _KINDS:
             self._alarms.set(name == kind, name, subject, now, text)

@@ -30,7 +30,7 @@ from bothways.operations.site.estimate import Learned
 from bothways.operations.site.gate import CompatibilityRegister, ListedPairs
 from bothways.operations.site.history import StepHistory
 from bothways.operations.site.memory import Forgetful, LearningStore, SiteMemory, StoreMemory
-from bothways.operations.site.observe import metered_after_order, observe
+from bothways.operations.site.observe import NOTHING, metered_after_order, observe
 from bothways.operations.site.planner import ActivePlan, CostModel, Forecaster, TariffCosts, make_plan
 from bothways.operations.site.planning_desk import PlanningDesk
 from bothways.operations.site.sending import Orders
@@ -42,7 +42,7 @@ from bothways.operations.stations import DriverNeed, GridPermission
 
 _REREAD_S = 60.0
 _SAVE_S = 30.0
-_OFFLINE_S = 60.0
+_OFFLINE = timedelta(seconds=60)
 _OWED_KWH = 0.5
 _STOP_AGAIN_S = 5.0
 
@@ -151,15 +151,16 @@ class LoopCore:
 
     def _stations_come_and_go(self, now: datetime) -> None:
         connected = self._gateway.connected()
+        self._met &= connected
         for station in self._book.stations:
             if station in connected:
                 self._seen_at[station] = now
                 if station not in self._met and station not in self._meeting:
                     self._orders.run(self._meet(station))
-            self._met &= connected
-            gone = now - self._seen_at.setdefault(station, now) > timedelta(seconds=_OFFLINE_S)
-            text = f"not heard of since {self._seen_at[station]:%Y-%m-%d %H:%M:%S}Z"
-            self._alarms.set(gone, "station-offline", station, now, text)
+            since = self._seen_at.setdefault(station, now)
+            if now - since > _OFFLINE or self._alarms.has("station-offline", station):
+                text = f"not heard of since {since:%Y-%m-%d %H:%M:%S}Z"
+                self._alarms.set(now - since > _OFFLINE, "station-offline", station, now, text)
 
     def _world(self, now: datetime, day: int) -> imaging.World:
         reading = self._reading
@@ -168,6 +169,7 @@ class LoopCore:
         return imaging.World(
             now=now, day=day, settings=self.site, options=self.options,
             limits=replace(self._limits, export_kw=export), permission=self._permission, register=self._register,
+            lacks=self._permission.missing(now),
             needs=self._needs, learned=self._learned, connected=self._gateway.connected() & self._met,
             disobedient=self._comparer.disobedient, reading=reading, meter_age_s=age, latched=self._latched,
         )  # fmt: skip
@@ -192,7 +194,7 @@ class LoopCore:
         """A station connected: learn what it holds to, leave a safe profile, then orders may follow."""
         self._meeting.add(station_id)
         try:
-            outlets = [item for item in self._book.outlets.values() if item.key.station_id == station_id]
+            outlets = self._book.outlets_of(station_id)
             await opening.ask_composites(self._gateway, [item for item in outlets if item.visit is not None])
             safe = 0.0 if self._latched else self.site.safe_charge_kw
             await emergency.leave_safe(self._gateway, [station_id], safe)
@@ -260,6 +262,8 @@ class LoopCore:
             stated = session.need is not None or session.target_known
             owed = stated and session.energy_kwh < min(session.asked_kwh, session.ceiling_kwh) - _OWED_KWH
             seen = observe(outlet, visit, image.now, metered=metered, owed=owed)
+            if seen == NOTHING:
+                continue
             subject = f"{item.key.station_id}/{item.key.evse_id}"
             if seen.fell_asleep:
                 pair = imaging.pair_of(visit, self._book.stations[item.key.station_id].model)
@@ -268,7 +272,7 @@ class LoopCore:
                     self._dirty.add("learned")
                 text = f"no power although {outlet.ordered_kw:.1f} kW were offered after a pause"
                 self._alarms.set(True, "does-not-resume", subject, image.now, text)  # noqa: FBT003
-            elif seen.woke_up or not visit.asleep:
+            elif seen.woke_up:
                 self._alarms.set(False, "does-not-resume", subject, image.now, "")  # noqa: FBT003
             if seen.became_full or seen.woke_up:
                 self._desk.news(image.now)
@@ -283,6 +287,8 @@ class LoopCore:
             self._needs.pop(f"{outlet.key.station_id}/{outlet.key.evse_id}", None)
             self._orders.forget(outlet.key)
             self._dirty.add("learned")
+            subject = f"{outlet.key.station_id}/{outlet.key.evse_id}"
+            self._alarms.set(False, "does-not-resume", subject, left, "")  # noqa: FBT003
 
     def _collect_plan(self, now: datetime) -> None:
         self._desk.collect(now)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Protocol
 
 from bothways.operations.site.state import SessionState
-from bothways.operations.stations import EvseRecord, GridPermission, StationRecord
-
+from bothways.operations.stations import EvseRecord, StationRecord
 
 _CRUMB_KWH = 0.05
 """Nobody starts to discharge for less."""
@@ -25,6 +24,7 @@ class PairAbility:
         source: where it was published.
         dated: when it was recorded.
         reason: why not, where ``discharge`` is False.
+        resumes: whether charging goes on after a pause (R32); ``None`` where unknown.
     """
 
     discharge: bool
@@ -32,6 +32,7 @@ class PairAbility:
     source: str = ""
     dated: date | None = None
     reason: str = ""
+    resumes: bool | None = None
 
 
 class CompatibilityRegister(Protocol):
@@ -62,8 +63,7 @@ class Verdict:
 
 
 def discharge_gate(
-    now: datetime,
-    permission: GridPermission,
+    lacks: tuple[str, ...],
     station: StationRecord,
     record: EvseRecord,
     session: SessionState,
@@ -74,8 +74,7 @@ def discharge_gate(
     """Whether this vehicle may discharge now, and with how much.
 
     Args:
-        now: the instant, for expiry.
-        permission: the grid connection on paper.
+        lacks: what the grid connection still misses, by ``GridPermission.missing``.
         station: the station as registered.
         record: the EVSE as installed.
         session: the vehicle as believed.
@@ -85,7 +84,7 @@ def discharge_gate(
     Returns:
         The verdict; the power is the least of what EVSE, pair and session allow.
     """
-    why = _why_not(now, permission, station, record, session, meter_fresh=meter_fresh)
+    why = _why_not(lacks, station, record, session, meter_fresh=meter_fresh)
     if why:
         return Verdict(0.0, why)
     ability = None
@@ -105,8 +104,7 @@ def discharge_gate(
 
 
 def _why_not(
-    now: datetime,
-    permission: GridPermission,
+    lacks: tuple[str, ...],
     station: StationRecord,
     record: EvseRecord,
     session: SessionState,
@@ -114,22 +112,23 @@ def _why_not(
     meter_fresh: bool,
 ) -> str:
     """The first condition that refuses, in words; empty where none does."""
-    lacks, need = permission.missing(now), session.need
-    agreed = need is not None and need.discharge_consent
-    used_up = need is not None and session.returned_today_kwh >= need.discharge_cap_kwh - _CRUMB_KWH
-    capacity = max(session.capacity_kwh.value, 1e-9)
-    held = (
-        f"{100 * session.floor_kwh / capacity:.0f} % are the driver's, and only {100 * session.soc.low:.0f} % are "
-        f"certain to be in the battery ({session.soc.source})"
-    )
+    need = session.need
+    if lacks:
+        return f"the grid connection does not permit it: {'; '.join(lacks)}"
+    if need is None or not need.discharge_consent:
+        return "the driver has not agreed to it"
+    if session.returned_today_kwh >= need.discharge_cap_kwh - _CRUMB_KWH:
+        return f"today's share of {need.discharge_cap_kwh:.1f} kWh has been used"
+    if session.energy_low_kwh <= session.floor_kwh:
+        floor = 100 * session.floor_kwh / max(session.capacity_kwh.value, 1e-9)
+        return (
+            f"{floor:.0f} % are the driver's, and only {100 * session.soc.low:.0f} % are certain to be in the battery "
+            f"({session.soc.source})"
+        )
     refusals = (
-        (bool(lacks), f"the grid connection does not permit it: {'; '.join(lacks)}"),
         (record.discharge_kw <= 0.0, "this charging point works one way only"),
         (station.discharge == "none", "nobody has recorded how this station is told to discharge"),
-        (not agreed, "the driver has not agreed to it"),
         (session.until is None, "the driver has not said when they leave"),
-        (session.energy_low_kwh <= session.floor_kwh, held),
-        (used_up, f"today's share of {need.discharge_cap_kwh if need else 0.0:.1f} kWh has been used"),
         (not meter_fresh, "the site's meter is silent, so that nobody would see what is exported"),
     )
     return next((text for refuses, text in refusals if refuses), "")

@@ -34,6 +34,7 @@ class World:
     learned: Learned
     connected: frozenset[str]
     disobedient: frozenset[tuple[str, int]]
+    lacks: tuple[str, ...]
     reading: SiteReading | None
     meter_age_s: float
     latched: bool
@@ -87,8 +88,7 @@ def _evse(outlet: Outlet, book: SiteBook, world: World) -> EvseState:
     power, why = 0.0, ""
     if session is not None:
         verdict = discharge_gate(
-            world.now, world.permission, station, outlet.record, session, world.register,
-            meter_fresh=world.meter_fresh,
+            world.lacks, station, outlet.record, session, world.register, meter_fresh=world.meter_fresh,
         )  # fmt: skip
         power, why = verdict.discharge_kw, verdict.why_not
     return EvseState(
@@ -170,9 +170,15 @@ def _session(outlet: Outlet, visit: Visit, world: World, model: str) -> SessionS
         charge_kw=max(charge, 0.0), discharge_kw=out, minimum_kw=min(max(minimum, _asked(asks)), charge),
         minimum_out_kw=asks.min_discharge_kw or 0.0 if asks is not None else 0.0,
         eta_c=assumed.eta_c, eta_d=assumed.eta_d, full=visit.full,
-        keep=visit.asleep or pair_of(visit, model) in world.learned.asleep,
+        keep=visit.asleep or pair_of(visit, model) in world.learned.asleep or _listed(visit, model, world),
         delivered_kwh=visit.delivered_kwh, returned_kwh=visit.returned_kwh, returned_today_kwh=today,
     )  # fmt: skip
+
+
+def _listed(visit: Visit, model: str, world: World) -> bool:
+    """Whether the register says that this pair does not resume after a pause."""
+    ability = world.register.ability(visit.id_token, model) if visit.id_token else None
+    return ability is not None and ability.resumes is False
 
 
 def _asked(asks: object) -> float:
@@ -196,7 +202,7 @@ def _declared(need: DriverNeed | None, visit: Visit) -> datetime | None:
 
 def _fix_departure(visit: Visit, need: DriverNeed | None, declared: datetime | None, world: World) -> None:
     """The cautious departure is fixed when the declaration is made, and again when it changes."""
-    marker = f"{need.need_id if need is not None else ''}|{declared}"
+    marker = (need.need_id if need is not None else "", declared)
     if visit.wish == marker:
         return
     visit.wish, visit.declared = marker, declared

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 from bothways.domain.errors import BothwaysError, DomainError
 from bothways.operations.events import StationEvent
-from bothways.operations.ports import SiteReading
+from bothways.operations.ports import Latch, SiteReading
 from bothways.operations.site import emergency, opening
 from bothways.operations.site.core import LoopCore
 from bothways.operations.site.estimate import learned_from
 from bothways.operations.site.history import history_from
+from bothways.operations.site.memory import LatchingStore
 from bothways.operations.site.sentences import sentence
 from bothways.operations.site.summary import Snapshot
 from bothways.operations.stations import DriverNeed
@@ -114,7 +115,7 @@ class SiteLoop(LoopCore):
             self._learned = learned_from(learned)
         if isinstance(history, dict):
             self._history = history_from(history, self.options.step_s)
-        self._incident = emergency.incident_from(kept.get("incident"))
+        await self._recall_incident(kept.get("incident"))
         self._book.install(await self._registry.stations(self.site.site_id))
         self._permission = await self._store.permission(self.site.site_id)
         await opening.reopen(self._book, self._store, now)
@@ -201,12 +202,29 @@ class SiteLoop(LoopCore):
         self._desk.news(now)
         return self._incident
 
+    async def _recall_incident(self, kept: object) -> None:
+        """The latch as it was left, or as another process of the system has set it."""
+        self._incident = emergency.incident_from(kept)
+        if self._latched or not isinstance(self._store, LatchingStore):
+            return
+        for latch in await self._store.latches():
+            if latch.scope == self.site.site_id:
+                self._incident = emergency.Incident(latch.scope, latch.at, latch.cause, latch.device, latch.party)
+
     async def _remember_incident(self) -> None:
-        if self._incident is not None:
-            try:
-                await self._memory.remember(self.site.site_id, "incident", self._incident.as_values())
-            except (BothwaysError, OSError) as error:
-                self._store_failed(error)
+        incident, site = self._incident, self.site.site_id
+        if incident is None:
+            return
+        try:
+            await self._memory.remember(site, "incident", incident.as_values())
+            if isinstance(self._store, LatchingStore):
+                if incident.latched:
+                    latch = Latch(site, incident.at, incident.reason, incident.who, incident.responsible)
+                    await self._store.latch(latch)
+                else:
+                    await self._store.release(site, self._clock.now(), incident.released_by)
+        except (BothwaysError, OSError) as error:
+            self._store_failed(error)
 
     def snapshot(self) -> Snapshot:
         """A frozen view for API and screens."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from bothways.operations.events import EvseKey
-from bothways.operations.ports import Clock
+from bothways.operations.ports import Clock, Latch
 
 
 class SiteMemory(Protocol):
@@ -44,12 +45,29 @@ class Forgetful:
 class LearningStore(Protocol):
     """A store that keeps learnt values by EVSE, vehicle and name."""
 
-    async def learn(self, evse: EvseKey, vehicle: str, name: str, value: object, at: object) -> None:
+    async def learn(self, evse: EvseKey, vehicle: str, name: str, value: object, at: datetime) -> None:
         """Remembers a value; a later one replaces it."""
         ...
 
     async def learned(self, evse: EvseKey, vehicle: str) -> Mapping[str, object]:
         """What was learnt, by name."""
+        ...
+
+
+@runtime_checkable
+class LatchingStore(Protocol):
+    """A store that keeps emergency stops for every process to see."""
+
+    async def latch(self, latch: Latch) -> None:
+        """Keeps a stop; the first cause stays."""
+        ...
+
+    async def release(self, scope: str, at: datetime, who: str) -> None:
+        """Ends it."""
+        ...
+
+    async def latches(self) -> Sequence[Latch]:
+        """Stops in force."""
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from bothways.operations.events import EvseKey
 from bothways.operations.stations import DriverNeed, EvseRecord, GridPermission
@@ -189,6 +190,7 @@ class Image:
     latched: bool = False
 
 
+@lru_cache(maxsize=8192)
 def phase_use(record: EvseRecord, seen: tuple[float, float, float] | None = None) -> PhaseUse:
     """How an EVSE loads the site's phases.
 

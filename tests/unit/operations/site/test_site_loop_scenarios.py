@@ -11,8 +11,9 @@ import pytest
 from bothways.domain.errors import DomainError, SolverError
 from bothways.operations.events import EvseKey, StatusChanged
 from bothways.operations.orders import Composite
-from bothways.operations.ports import SiteReading, TransactionRow
+from bothways.operations.ports import Latch, SiteReading, TransactionRow
 from bothways.operations.site import core
+from bothways.operations.site.gate import ListedPairs, PairAbility
 from bothways.operations.site.settings import LoopOptions, SiteSettings
 
 pytestmark = pytest.mark.asyncio
@@ -545,3 +546,42 @@ async def test_run_opens_ticks_and_closes(make_world, car):
     assert world.loop.snapshot().summary.import_kw == 5.0
     world.loop.close()
     await asyncio.wait_for(running, 5.0)
+
+
+async def test_a_stop_that_another_process_latched_holds_here(make_world, car):
+    class Latching:
+        def __init__(self):
+            self.kept = [Latch("site", datetime(2026, 6, 3, 7, 0, tzinfo=UTC), "smoke", "panel", "Ann")]
+
+        async def latch(self, latch):
+            self.kept.append(latch)
+
+        async def release(self, scope, at, who):
+            self.kept = [latch for latch in self.kept if latch.scope != scope]
+
+        async def latches(self):
+            return self.kept
+
+    world = make_world(1)
+    latching = Latching()
+    for name in ("latch", "release", "latches"):
+        setattr(world.store, name, getattr(latching, name))
+    await world.open()
+    world.plug(0, car())
+    await world.tick(5)
+    assert world.site_kw == pytest.approx(10.0)
+    assert world.loop.snapshot().incident.reason == "smoke"
+    await world.loop.release("false alarm, checked on site", "Ann")
+    assert latching.kept == []
+    await world.loop.emergency_stop("fire", "panel")
+    assert latching.kept[0].cause == "fire"
+
+
+async def test_a_pair_that_the_register_lists_as_sleepy_is_kept_at_its_minimum(make_world, car, make_prices):
+    register = ListedPairs({("car0", "Box"): PairAbility(False, resumes=False)})
+    dear_now = make_prices(lambda hour: 0.5 if hour < 12 else 0.1)
+    world = await make_world(1, register=register, min_kw=1.4, prices=dear_now).open()
+    point = world.plug(0, car(), need=world.need(0, 10, soc=0.6))
+    await world.tick(10)
+    assert point.orders[-1][1].power_kw == pytest.approx(1.4)
+    assert "kept at its minimum" in world.says(0)
