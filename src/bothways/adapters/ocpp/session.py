@@ -154,6 +154,9 @@ class Session:
         except Unreadable as error:
             await self._keep_refused(action, payload, heard, error.text)
             raise CallError(rpc.code_of(found) if found else "PropertyConstraintViolation", error.text) from error
+        if found and violations(version, action, answer, response=True):
+            # the answer repeats what was wrong in form; the message itself is kept
+            raise CallError(rpc.code_of(found), f"{found[0].where}: {found[0].text}")
         if action == "BootNotification":
             self.talk.afterwards.append(self.learn)
         return answer
