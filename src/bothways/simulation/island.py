@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from bothways.resilience.island.commands import Action, Command
 from bothways.resilience.island.signals import (
@@ -144,6 +145,12 @@ def clear_sky_energy(hour: float, ahead_h: float) -> float:
     return until(hour + ahead_h) - until(hour)
 
 
+@lru_cache(maxsize=64)
+def _forecast(hour: float, ahead_h: float) -> tuple[float, ...]:
+    """Energy of a clear sky in every hour from now [kWh/kW]."""
+    return tuple(clear_sky_energy(hour + k, 1.0) for k in range(math.ceil(ahead_h)))
+
+
 def advance(plant: Plant, commands: tuple[Command, ...], around: Surroundings, dt_s: float, site: IslandSite) -> Plant:
     """The plant ``dt_s`` seconds later, after it has obeyed ``commands`` as far as it can.
 
@@ -222,10 +229,12 @@ def _by_themselves(plant: Plant, dt_s: float) -> Plant:
         lease = max(0.0, unit.lease_s - dt_s) if following else 0.0
         ended = following and (lease <= 0.0 or not bus)
         empty = unit.mode in {Mode.GIVING, Mode.FORMING} and stored <= unit.floor_kwh
-        if not unit.alive or plant.estop or ended or empty:
+        if unit.mode is Mode.OFF:
+            units.append(unit)
+        elif not unit.alive or plant.estop or ended or empty:
             units.append(replace(unit, mode=Mode.OFF, set_kw=0.0, lease_s=0.0))
         else:
-            units.append(replace(unit, lease_s=lease))
+            units.append(unit if lease == unit.lease_s else replace(unit, lease_s=lease))
     return replace(plant, units=tuple(units))
 
 
@@ -277,7 +286,9 @@ def read(plant: Plant, around: Surroundings, site: IslandSite, requests: tuple[R
     position = Position.CLOSED if plant.main_closed else Position.OPEN
     street = 1.0 if around.grid or (plant.main_closed and forming) else 0.0
     left_h = max(section.target_h for section in site.sections)
-    ahead = around.pv_peak_kw * around.sky * around.sky_forecast * clear_sky_energy(plant.t_s / 3600.0, left_h)
+    cautious = around.pv_peak_kw * around.sky * around.sky_forecast
+    hour = round(plant.t_s / 600.0) / 6.0  # a forecast is renewed every ten minutes
+    ahead = _forecast(hour, left_h) if cautious > 0.0 else ()
     return Inputs(
         t_s=plant.t_s,
         grid=None if plant.meter_lost else GridReading((street,) * 3, site.windows.nominal_hz * street),
@@ -293,7 +304,7 @@ def read(plant: Plant, around: Surroundings, site: IslandSite, requests: tuple[R
         estop=plant.estop,
         bus_pu=1.0 if live else 0.0,
         pv_kw=plant.pv_kw,
-        pv_ahead_kwh=ahead,
+        pv_ahead_kwh=tuple(cautious * energy for energy in ahead),
         requests=requests,
     )
 

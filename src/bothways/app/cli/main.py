@@ -13,6 +13,7 @@ from bothways.app.cli import (
     age,
     bill,
     doctor,
+    drill,
     outage,
     plan,
     runtime,
@@ -62,6 +63,7 @@ app.command(name="plan")(plan.plan)
 app.command(name="serve")(serve.serve)
 app.command(name="soh")(soh.soh)
 app.command(name="verify")(soh.verify)
+app.command(name="drill")(drill.drill)
 app.command(name="outage")(outage.outage)
 app.command(name="study")(study.study)
 app.command(name="station-simulator")(station_simulator.station_simulator)

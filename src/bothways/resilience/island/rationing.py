@@ -9,6 +9,8 @@ from bothways.resilience.island.power import Ability, load_kw
 from bothways.resilience.island.signals import Inputs, Position
 from bothways.resilience.island.site import IslandSite
 
+_ENOUGH = 1e-9
+
 
 @dataclass(frozen=True, slots=True)
 class Ration:
@@ -17,28 +19,30 @@ class Ration:
     Attributes:
         keep: number of sections, from the first, that may stay on.
         add: number of sections that would be allowed if they were switched on; at most ``keep`` where none is off.
-        energy_kwh: energy that may be used until the targets [kWh, AC side].
-        hours: for every section: how long it and all before it could run on that energy [h]; ``inf`` without load.
-        short_h: how much earlier than its target the first section ends, if it runs alone [h].
+        energy_kwh: energy above all reserves and floors now [kWh, AC side].
+        lasts_h: how long the first tier can run on it, alone, with PV [h]; ``inf`` beyond its target.
+        short_h: how much earlier than its target that is [h].
     """
 
     keep: int
     add: int
     energy_kwh: float
-    hours: tuple[float, ...]
+    lasts_h: float
     short_h: float
 
 
 def ration(inputs: Inputs, able: tuple[Ability, ...], outage_s: float, site: IslandSite) -> Ration:
-    """Plans the sections on the energy that is there.
+    """Plans the sections on the energy that is there and the PV that is forecast.
 
-    Section k is allowed if the energy lasts for what remains of the targets of all sections before it (at least
-    ``keep_h``), and for k itself for ``hold_h``:
+    Section k is allowed if, hour by hour, the energy never runs out while every section before it runs for what
+    remains of its target (at least ``keep_h``), and k itself for ``hold_h``:
 
-        E ≥ Σ_{j<k} P_j · max(target_j − t, keep) + P_k · hold,
+        E₀ = energy above reserves,   0 ≤ E_{h+1} = min(E_h + PV_h − Σ P_j, E₀),
 
-    with ``restore_margin`` on top before one is switched on. The first tier is always allowed: nothing is kept
-    back for a later hour by leaving medical loads in the dark now.
+    where the sum is over the sections that still run in hour h. PV carries loads and refills what was used, but counts
+    for nothing above what is stored now. With ``restore_margin`` on the loads before a section is
+    switched on. Sections of the first tier are always allowed: nothing is kept back for a later hour by leaving
+    medical loads in the dark now.
 
     Args:
         inputs: readings; measured loads replace expected ones where a section is on.
@@ -46,23 +50,57 @@ def ration(inputs: Inputs, able: tuple[Ability, ...], outage_s: float, site: Isl
         outage_s: time since the outage began [s].
         site: targets and margins.
     """
-    energy = sum(ability.spare_kwh for ability in able if ability.limit_kw > 0.0) + max(0.0, inputs.pv_ahead_kwh)
+    energy = sum(ability.spare_kwh for ability in able if ability.limit_kw > 0.0)
     elapsed_h = outage_s / 3600.0
-    bound = running = 0.0
+    first = site.sections[0].tier
+    runs: list[tuple[float, float]] = []  # of the sections before: load [kW], for how long [h]
     keep = add = 0
-    hours: list[float] = []
     stopped = stopped_add = False
     for k, section in enumerate(site.sections):
         on = inputs.sections[k].position is not Position.OPEN
         kw = sum(load_kw(k, inputs, site)) if on else section.kw
-        need = bound + kw * site.hold_h
-        lesser = section.tier > site.sections[0].tier
-        stopped = stopped or (lesser and energy < need)
-        stopped_add = stopped_add or (lesser and energy < need * (1.0 + site.restore_margin))
+        if section.tier > first:
+            asked = [*runs, (kw, site.hold_h)]
+            margin = 1.0 + site.restore_margin
+            stopped_add = stopped_add or math.isfinite(lasting_h(energy, inputs.pv_ahead_kwh, asked, margin))
+            if stopped_add:  # what lasts with the margin lasts without it
+                stopped = stopped or math.isfinite(lasting_h(energy, inputs.pv_ahead_kwh, asked, 1.0))
         keep += not stopped
         add += not stopped_add
-        running += kw
-        hours.append(energy / running if running > 0.0 else math.inf)
-        bound += kw * max(section.target_h - elapsed_h, site.keep_h)
-    wanted_h = max(0.0, site.sections[0].target_h - elapsed_h)
-    return Ration(keep, add, energy, tuple(hours), max(0.0, wanted_h - hours[0]))
+        runs.append((kw, max(section.target_h - elapsed_h, site.keep_h)))
+    wanted = [
+        (kw, max(section.target_h - elapsed_h, 0.0))
+        for (kw, _), section in zip(runs, site.sections, strict=True)
+        if section.tier == first
+    ]
+    lasts = lasting_h(energy, inputs.pv_ahead_kwh, wanted, 1.0)
+    short = 0.0 if math.isinf(lasts) else max(hours for _, hours in wanted) - lasts
+    return Ration(keep, add, energy, lasts, short)
+
+
+def lasting_h(energy_kwh: float, pv_kwh: tuple[float, ...], runs: list[tuple[float, float]], factor: float) -> float:
+    """When the energy runs out [h]; ``inf`` where it lasts until every run has ended.
+
+    Args:
+        energy_kwh: energy now [kWh].
+        pv_kwh: PV per hour from now [kWh]; none beyond its end.
+        runs: loads [kW] with the time for which each runs [h].
+        factor: on every load.
+
+    >>> lasting_h(10.0, (), [(2.0, 24.0)], 1.0)
+    5.0
+    >>> lasting_h(10.0, (0.0, 0.0, 6.0, 2.0), [(2.0, 6.0)], 1.0)
+    inf
+    """
+    if factor * sum(kw * hours for kw, hours in runs) <= energy_kwh:
+        return math.inf
+    end = max((hours for _, hours in runs), default=0.0)
+    left, hour = energy_kwh, 0
+    while hour < end:
+        used = factor * sum(kw * min(hours - hour, 1.0) for kw, hours in runs if hours > hour)
+        change = (pv_kwh[hour] if hour < len(pv_kwh) else 0.0) - used
+        if left + change < -_ENOUGH:
+            return hour + left / -change
+        left = min(left + change, energy_kwh)
+        hour += 1
+    return math.inf

@@ -139,7 +139,7 @@ class Inputs:
         bus_pu: voltage on the building's side, fraction of nominal; ``None`` where not measured.
         in_sync: what a synchronism relay says across the contactor; ``None`` where there is none.
         pv_kw: output of PV now [kW].
-        pv_ahead_kwh: cautious forecast of PV energy until the targets' end [kWh].
+        pv_ahead_kwh: cautious forecast of PV energy in every hour from now on [kWh].
         requests: what people asked for since the last call.
         acknowledged: devices that answered the last rehearsal (drill only).
     """
@@ -154,7 +154,7 @@ class Inputs:
     bus_pu: float | None = None
     in_sync: bool | None = None
     pv_kw: float = 0.0
-    pv_ahead_kwh: float = 0.0
+    pv_ahead_kwh: tuple[float, ...] = ()
     requests: tuple[Request, ...] = ()
     acknowledged: tuple[str, ...] = ()
 
@@ -192,7 +192,7 @@ def check(inputs: Inputs, site: IslandSite) -> None:
             f"the inputs have {len(inputs.sections)} and {len(inputs.sources)}"
         )
         raise DomainError(msg)
-    numbers = [inputs.t_s, inputs.pv_kw, inputs.pv_ahead_kwh]
+    numbers = [inputs.t_s, inputs.pv_kw, *inputs.pv_ahead_kwh]
     if inputs.bus_pu is not None:
         numbers.append(inputs.bus_pu)
     if inputs.grid is not None:

@@ -116,7 +116,7 @@ def _switch_on(turn: Turn, plan: Ration, former: int) -> None:
         pending = turn.tracks[k + 1]
         started = pending is not None and pending.action is Action.CLOSE
         lesser = section.tier > site.sections[0].tier
-        if not started and turn.switched_s < timing.settle_s:
+        if k > 0 and not started and turn.switched_s < timing.settle_s:
             return
         if lesser and (k >= min(plan.add, turn.cap) or turn.shed_s < timing.restore_s):
             return
@@ -141,7 +141,7 @@ def ramp(turn: Turn) -> None:
             return
         pending = turn.tracks[k + 1]
         started = pending is not None and pending.action is Action.CLOSE
-        if started or turn.switched_s >= turn.site.timing.settle_s:
+        if started or k == 0 or turn.switched_s >= turn.site.timing.settle_s:
             turn.want(k + 1, Action.CLOSE)
             turn.switched_s = 0.0 if not started else turn.switched_s
         return
@@ -165,7 +165,7 @@ def _tell(turn: Turn, plan: Ration) -> None:
         turn.say_while(
             "energy short",
             Severity.ALARM,
-            f"Section {first.section_id} lasts {plan.hours[0]:.1f} h, {plan.short_h:.1f} h less than its target.",
+            f"Section {first.section_id} lasts {plan.lasts_h:.1f} h, {plan.short_h:.1f} h less than its target.",
             "Connect another vehicle or bring fuel; switch off what is not needed.",
         )
     for k, source in enumerate(site.sources):

@@ -1,0 +1,70 @@
+"""``bothways drill`` as a user meets it."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from bothways.app.cli import runtime
+from bothways.app.cli.main import app
+from bothways.domain.errors import InputError
+
+SHORT = """
+[site]
+return_s = 10.0
+[[sections]]
+id = "radio"
+tier = 1
+phase_kw = [1.0, 0.0, 0.0]
+[[sources]]
+id = "battery"
+kind = "battery"
+power_kw = 5.0
+grid_forming = true
+energy_kwh = {energy}
+[outage]
+hours = 0.05
+"""
+
+
+def run(tmp_path, *options, energy=20.0):
+    file = tmp_path / "drill.toml"
+    file.write_text(SHORT.format(energy=energy), encoding="utf-8")
+    return CliRunner().invoke(app, ["drill", str(file), *options])
+
+
+def test_the_timeline_and_the_score_are_printed(tmp_path):
+    done = run(tmp_path)
+    assert done.exit_code == 0
+    for words in ("the grid fails", "battery starts the island", "radio on", "every driver kept the reserve", "passed"):
+        assert words in done.stdout
+
+
+def test_json_is_only_json(tmp_path):
+    done = run(tmp_path, "--json", "--card", "smoke")
+    told = json.loads(done.stdout)
+    assert told["score"]["passed"] is True
+    assert told["cards"] == ["smoke"]
+    assert told["plant"] == "simulated"
+    assert told["timeline"][0] == {"t_s": 60.0, "who": "grid", "text": "the grid fails", "remedy": ""}
+
+
+def test_a_drill_that_is_not_passed_exits_with_1(tmp_path):
+    done = run(tmp_path, energy=0.0)
+    assert done.exit_code == 1
+    assert "NOT passed" in done.stdout
+    assert "Connect a vehicle" in done.stdout
+
+
+def test_an_unknown_card_is_bad_input(tmp_path, capsys):
+    done = run(tmp_path, "--card", "earthquake")
+    assert isinstance(done.exception, InputError)
+    assert runtime.explain(done.exception) == 2
+    assert "charger-dies" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_without_a_file_the_built_in_drill_is_played():
+    done = CliRunner().invoke(app, ["drill"])
+    assert done.exit_code == 0
+    assert "community centre" in done.stdout
