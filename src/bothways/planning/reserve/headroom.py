@@ -1,8 +1,8 @@
 """The rows that keep a promise deliverable: which energies and shares each of them joins, the same for every solver.
 
 A call takes any products of one direction; it starts with a step, and group g is called for ``window`` steps of
-``hours`` each. When the call started m steps before step k, it has moved call·Σ_g hours_g·Σ share_g(j) by the end of step k,
-the inner sum over the steps j of g's window from k − m on that are not later than k. So for every such m
+``hours`` each. When the call started m steps before step k, it has moved call·Σ_g hours_g·Σ share_g(j) by the end of
+step k, the inner sum over the steps j of g's window from k − m on that are not later than k. So for every such m
 
     e_k − call·Σ_g hours_g·Σ_j up_g(j) ≥ lower_k,   e_k + call·Σ_g hours_g·Σ_j down_g(j) ≤ ceiling,
 

@@ -25,6 +25,7 @@ class SiteColumns:
         exported: columns, ``(T,)`` [kW].
         curtailing: steps with surplus that may be curtailed.
         curtail: their columns [kW].
+        calls: rows that keep the hard limits while everything sold is called.
         bids: columns of each product's bids, one per block [kW].
     """
 
@@ -36,6 +37,7 @@ class SiteColumns:
     exported: Ints
     curtailing: Ints
     curtail: Ints
+    calls: Ints
     bids: tuple[Ints, ...]
 
     def curtailed_kw(self, x: Floats, periods: int) -> Floats:
@@ -93,9 +95,9 @@ def add_site(assembly: Assembly, problem: ReservePlanProblem, load_kw: Floats, *
     most = np.repeat([0.0 if group.activation > 0.0 else math.inf for group in problem.groups], periods)
     cover = assembly.rows(most.size, lower=0.0, upper=most).reshape(len(problem.groups), periods)
     bids = _bids(assembly, problem, cover, whole=whole)
-    site = SiteColumns(balance, cover, imported, beyond, excess, exported, curtailing, curtail, bids)
-    _calls(assembly, problem, site)
-    return site
+    flows = (imported, beyond, excess, exported)
+    calls = _calls(assembly, problem, flows, bids)
+    return SiteColumns(balance, cover, imported, beyond, excess, exported, curtailing, curtail, calls, bids)
 
 
 def _most_flows_kw(plan: PlanProblem, load_kw: Floats) -> tuple[Floats, Floats]:
@@ -167,20 +169,25 @@ def add_lumps(assembly: Assembly, product: ReserveProduct, bid: Ints, most: Floa
         assembly.entries(none, offered, -most)
 
 
-def _calls(assembly: Assembly, problem: ReservePlanProblem, site: SiteColumns) -> None:
+def _calls(
+    assembly: Assembly, problem: ReservePlanProblem, flows: tuple[Ints, Ints, Ints, Ints], bids: tuple[Ints, ...]
+) -> Ints:
     """The site's hard limits also hold while everything that was sold is called in one direction."""
-    plan, every = problem.plan, np.arange(problem.plan.periods)
+    plan, every, found = problem.plan, np.arange(problem.plan.periods), [np.zeros(0, dtype=np.int64)]
+    imported, beyond, excess, exported = flows
     for up, limit in ((True, plan.export_limit_kw), (False, plan.import_hard_limit_kw)):
         concerned = [
             (product, bid)
-            for product, bid in zip(problem.products, site.bids, strict=True)
+            for product, bid in zip(problem.products, bids, strict=True)
             if (product.goes_up if up else product.goes_down)
         ]
         if math.isinf(limit) or not concerned:
             continue
         row = assembly.rows(every.size, lower=-limit) if up else assembly.rows(every.size, upper=limit)
-        assembly.entries(row, site.imported, 1.0)
-        assembly.entries(row[site.beyond], site.excess, 1.0)
-        assembly.entries(row, site.exported, -1.0)
+        assembly.entries(row, imported, 1.0)
+        assembly.entries(row[beyond], excess, 1.0)
+        assembly.entries(row, exported, -1.0)
         for product, bid in concerned:
             assembly.entries(row, bid[problem.block_of(product)], -1.0 if up else 1.0)
+        found.append(row)
+    return np.concatenate(found)

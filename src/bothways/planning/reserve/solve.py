@@ -9,7 +9,20 @@ from bothways.planning.reserve.exact import solve_reserve_highs
 from bothways.planning.reserve.parsing import reserve_from_mapping
 from bothways.planning.reserve.products import ReservePlanProblem
 
-SOLVERS = {"highs": solve_reserve_highs}
+DECOMPOSED_FROM = 40
+"""Vehicles from which ``auto`` takes the decomposed method; below it HiGHS answers exactly within seconds."""
+
+WHOLE_UP_TO = 100
+"""Vehicles up to which ``auto`` leaves whole units to HiGHS."""
+
+
+def _decomposed(problem: ReservePlanProblem, options: PlanOptions) -> ReserveSolution:
+    from bothways.planning.reserve.decomposed import solve_reserve_decomposed  # noqa: PLC0415 (kernels load on demand)
+
+    return solve_reserve_decomposed(problem, options)
+
+
+SOLVERS = {"highs": solve_reserve_highs, "engine": _decomposed}
 
 
 def solve_reserve(problem: ReservePlanProblem, options: PlanOptions | None = None) -> ReserveSolution:
@@ -24,11 +37,18 @@ def solve_reserve(problem: ReservePlanProblem, options: PlanOptions | None = Non
         SolverError: the solver failed.
     """
     options = options or PlanOptions()
-    name = "highs" if options.solver == "auto" else options.solver
+    name = choose(problem) if options.solver == "auto" else options.solver
     if name not in SOLVERS:
         msg = f"unknown solver {name!r}; there are {', '.join(['auto', *SOLVERS])}"
         raise DomainError(msg)
     return SOLVERS[name](problem, options)
+
+
+def choose(problem: ReservePlanProblem) -> str:
+    """The solver that ``auto`` takes: HiGHS for few vehicles, and where bids must be whole units."""
+    few = problem.plan.fleet.size < DECOMPOSED_FROM
+    whole = any(product.lumpy for product in problem.products) and problem.plan.fleet.size <= WHOLE_UP_TO
+    return "highs" if few or whole else "engine"
 
 
 def run_reserve(
