@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +29,7 @@ def samples(found: object, heard: Heard) -> tuple[Sample, ...]:
         return ()
     out: list[Sample] = []
     for group in found:
-        if not isinstance(group, Mapping):
+        if not isinstance(group, dict):
             heard.flag("a meter value is not an object")
             continue
         at = heard.instant(group.get("timestamp"), "the meter value's timestamp")
@@ -46,7 +45,7 @@ def _group(values: list[Any], at: datetime, heard: Heard) -> list[Sample]:
     out: list[Sample] = []
     seals: list[tuple[str, str]] = []
     for value in values:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             heard.flag("a sampled value is not an object")
         elif value.get("format") == "SignedData":
             seals.append((text(value, "measurand") or REGISTER, str(value.get("value", ""))))
@@ -59,39 +58,41 @@ def _group(values: list[Any], at: datetime, heard: Heard) -> list[Sample]:
     return out
 
 
-def _sample(value: Mapping[str, Any], at: datetime, heard: Heard) -> Sample | None:
-    measurand = text(value, "measurand") or REGISTER
+def _sample(value: dict[str, Any], at: datetime, heard: Heard) -> Sample | None:
+    measurand = _word(value, "measurand", REGISTER)
     read = number(value.get("value"))
     if read is None:
         heard.flag(f"the value of {measurand} is no finite number: {value.get('value')!r:.60}")
         return None
     unit_object = value.get("unitOfMeasure")
-    unit, multiplier = text(value, "unit"), 0
-    if isinstance(unit_object, Mapping):
-        unit = text(unit_object, "unit")
+    multiplier: int | None = 0
+    if isinstance(unit_object, dict):
+        unit = _word(unit_object, "unit", "")
         if "multiplier" in unit_object:
-            power = whole(unit_object["multiplier"])
-            if power is None:
-                heard.flag(f"the multiplier of {measurand} is no whole number")
-                return None
-            multiplier = power
-    amount, name = converged(measurand, read, unit, multiplier)
+            multiplier = whole(unit_object["multiplier"])
+    else:
+        unit = _word(value, "unit", "")
+    amount, name = converged(measurand, read, unit, multiplier) if multiplier is not None else (math.nan, unit)
     if not math.isfinite(amount):
-        heard.flag(f"the value of {measurand} is not finite after its multiplier")
+        heard.flag(f"the multiplier of {measurand} cannot be applied")
         return None
-    if amount < 0.0 and measurand.endswith((".Export", ".Export.Register", ".Export.Interval")):
+    if amount < 0.0 and ".Export" in measurand:
         heard.flag(f"{measurand} is negative: kept as sent")
-    seal = value.get("signedMeterValue")
     return Sample(
         at,
         measurand,
         amount,
         name,
-        phase=text(value, "phase"),
-        context=text(value, "context") or PERIODIC,
-        location=text(value, "location") or OUTLET,
-        signed=text(seal, "signedMeterData") if isinstance(seal, Mapping) else "",
+        _word(value, "phase", ""),
+        _word(value, "context", PERIODIC),
+        _word(value, "location", OUTLET),
+        text(value, "signedMeterValue", "signedMeterData") if "signedMeterValue" in value else "",
     )
+
+
+def _word(value: dict[str, Any], key: str, default: str) -> str:
+    found = value.get(key)
+    return found if isinstance(found, str) and found else default
 
 
 def _attach(out: list[Sample], measurand: str, seal: str, heard: Heard) -> None:

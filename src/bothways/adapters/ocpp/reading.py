@@ -139,7 +139,7 @@ def text(payload: Mapping[str, Any], *path: str) -> str:
     """
     found: Any = payload
     for key in path:
-        if not isinstance(found, Mapping):
+        if not isinstance(found, dict):  # not Mapping: asking an abstract class costs more than all the rest
             return ""
         found = found.get(key)
     return found if isinstance(found, str) else ""
