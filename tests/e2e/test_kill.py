@@ -110,7 +110,7 @@ async def _under_load(server, port, secrets, rng):
         )
         station.wire.journal = []
         station.wire.retry_s = (0.05, 0.3)
-        station.wire.timeout_s = 5.0
+        station.wire.timeout_s = 20.0
         stations.append(station)
     routine = Routine(stay_h=0.4, away_h=0.1, trip_kwh=5.0)
     drivers = [
@@ -124,7 +124,7 @@ async def _under_load(server, port, secrets, rng):
             heard = sum(len(station.wire.journal) for station in stations)
             await _until(
                 lambda heard=heard: sum(len(s.wire.journal) for s in stations) > heard + len(stations),
-                60,
+                180,
                 "the server acknowledges nothing",
             )
             await asyncio.sleep(rng.uniform(0.0, 0.6))
@@ -135,7 +135,7 @@ async def _under_load(server, port, secrets, rng):
         await asyncio.gather(people, return_exceptions=True)
         for station in stations:
             station.finish(station.outlet(1), "Local")
-        await _until(lambda: not any(s.wire.queue for s in stations), 60, "messages wait for ever")
+        await _until(lambda: not any(s.wire.queue for s in stations), 180, "messages wait for ever")
     finally:
         for task in (*running, people):
             task.cancel()

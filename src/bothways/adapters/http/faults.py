@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from bothways.domain.errors import BothwaysError, GatewayError, InputError, StoreError
+from bothways.domain.errors import BothwaysError, DomainError, GatewayError, InputError, StoreError
 from bothways.operations.access.accounts import SignInRefused
 from bothways.operations.access.roles import NotAllowed
 from bothways.operations.desk.desk import Unknown
@@ -73,6 +73,10 @@ def install(app: FastAPI) -> None:
     async def _not_allowed(_: Request, error: NotAllowed) -> JSONResponse:
         remedy = "Ask an administrator for a role that includes it."
         return _answer(403, body(403, "Not allowed", f"{error}.", remedy))
+
+    @app.exception_handler(DomainError)
+    async def _domain(_: Request, error: DomainError) -> JSONResponse:
+        return _answer(409, body(409, "Not possible now", f"{error}.", "Look at the site's state first."))
 
     @app.exception_handler(Unknown)
     async def _unknown(_: Request, error: Unknown) -> JSONResponse:

@@ -22,7 +22,7 @@ from bothways.app.live.metrics import live_registry
 from bothways.app.live.register import StoredRegister
 from bothways.app.live.web import WebServer
 from bothways.domain.errors import InputError, Problem
-from bothways.operations.access.accounts import Access
+from bothways.operations.access.accounts import Access, PasswordHasher
 from bothways.operations.desk.desk import Desk
 from bothways.operations.events import StationEvent
 from bothways.operations.intake import EveryToken, ListedTokens, SiteIntake, TokenList
@@ -45,6 +45,7 @@ class Parts:
         settings: settings of a site where its tariff was read already.
         loop: how the loops behave in time.
         gateway: settings of the gateway; the configuration's TLS is added.
+        hasher: of people's passwords.
     """
 
     clock: Clock = field(default_factory=SystemClock)
@@ -53,6 +54,7 @@ class Parts:
     settings: Mapping[str, SiteSettings] = field(default_factory=dict)
     loop: LoopOptions = field(default_factory=LoopOptions)
     gateway: GatewayOptions = field(default_factory=GatewayOptions)
+    hasher: PasswordHasher = field(default_factory=Argon2Hasher)
 
 
 class LiveServer:
@@ -67,7 +69,7 @@ class LiveServer:
         self.loops = {site.id: self._loop(site) for site in config.site}
         for loop in self.loops.values():
             self.intake.listen(loop.on_event)
-        self.access = Access(store, Argon2Hasher(), TimeCodes(), parts.clock)
+        self.access = Access(store, parts.hasher, TimeCodes(), parts.clock)
         self.desk = Desk(self.loops, store, store, self.gateway, parts.clock)
         application = build_application(
             self.access, self.desk, self.lacking, live_registry(self), secure_cookies=config.server.behind_proxy

@@ -191,7 +191,7 @@ def site_line(site_id: str, snapshot: Snapshot) -> SiteLine:
         vehicles_kw=0.0 if summary is None else round(summary.vehicles_kw, 3),
         connected=0 if summary is None else summary.connected,
         stations_offline=len(offline),
-        stopped=image is not None and image.latched,
+        stopped=_stopped(snapshot),
         alarms=tuple(alarm_view(item) for item in snapshot.alarms),
     )
 
@@ -218,8 +218,8 @@ def site_view(site_id: str, tz: str, snapshot: Snapshot, pv_kw: float | None, *,
         phase_limit_kw=finite(image.limits.phase_kw),
         export_limit_kw=finite(image.limits.export_kw) or 0.0,
         headroom_kw=None if limit is None or net is None else round(limit - net, 3),
-        stopped=image.latched,
-        stop_reason=snapshot.incident.reason if image.latched and snapshot.incident is not None else "",
+        stopped=_stopped(snapshot),
+        stop_reason=snapshot.incident.reason if snapshot.incident is not None and _stopped(snapshot) else "",
         following_plan=summary.following_plan,
         imported_kwh=round(totals.import_kwh, 3),
         exported_kwh=round(totals.export_kwh, 3),
@@ -230,6 +230,11 @@ def site_view(site_id: str, tz: str, snapshot: Snapshot, pv_kw: float | None, *,
         alarms=tuple(alarm_view(item) for item in snapshot.alarms),
         plan=plan_steps(snapshot),
     )
+
+
+def _stopped(snapshot: Snapshot) -> bool:
+    """Whether an emergency stop is latched, also between two ticks."""
+    return snapshot.incident is not None and snapshot.incident.latched
 
 
 def _unknown_site(site_id: str, tz: str, snapshot: Snapshot) -> SiteView:
