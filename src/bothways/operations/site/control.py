@@ -23,6 +23,7 @@ Ints = NDArray[np.int64]
 
 _TINY_KWH = 1e-6
 _BURST_S = 10.0
+_LEAST_LEFT = 0.2
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def _intended(
         offset = plan.offset(image.now)
         if offset is not None:
             following = plan.usable
-            target = min(target, float(plan.plan.target_kw[offset]))
+            target = min(target, _rest_of_step(float(plan.plan.target_kw[offset]), image, plan))
             for i, key in enumerate(connected.key):
                 row = plan.rows.get(int(key))
                 if row is not None:
@@ -199,6 +200,17 @@ def _intended(
         if session is not None and session.need is not None and session.need.charge_now:
             planned[i] = math.inf
     return planned, target, following
+
+
+def _rest_of_step(target_kw: float, image: Image, plan: ActivePlan) -> float:
+    """The target for what is left of the step, so that its mean, which is billed, keeps the target.
+
+    Import above the target before a change was seen is made up for; import below it gives nothing to be spent.
+    """
+    elapsed = (image.now - plan.start).total_seconds() % plan.step_s
+    left = max(plan.step_s - elapsed, _LEAST_LEFT * plan.step_s)
+    over = max(0.0, image.step_mean_kw - target_kw) if math.isfinite(target_kw) else 0.0
+    return target_kw - over * min(image.step_seen_s, elapsed) / left
 
 
 def _shaped(
@@ -222,7 +234,7 @@ def _shaped(
         base.import_limit,
         *shares,
     )
-    power = _whole(power, column.minimum, connected.charge_kw, options.quantum_kw)
+    power = _whole(power, column.minimum, connected.charge_kw, connected.discharge_kw, options.quantum_kw)
     cap_rise(power, column.before, column.minimum, column.order, 1.0, budgets[0])
     cap_rise(power, column.before, column.minimum_out, column.order, -1.0, budgets[1])
     hold(
@@ -232,11 +244,25 @@ def _shaped(
     return np.clip(power, -connected.discharge_kw, np.maximum(connected.charge_kw, 0.0))
 
 
-def _whole(power: Floats, minimum: Floats, greatest: Floats, quantum: float) -> Floats:
-    """Whole quanta, rounded toward zero, but not below the minimum nor off the greatest power."""
-    whole = np.trunc(power / quantum + np.sign(power) * 1e-6) * quantum
-    whole = np.where((power > 0.0) & (power >= minimum), np.maximum(whole, minimum), whole)
-    return np.asarray(np.where(power >= greatest, power, whole))
+def _whole(power: Floats, minimum: Floats, greatest: Floats, least: Floats, quantum: float) -> Floats:
+    """Whole quanta, so that orders do not change with every breath of the load; what one row loses the next one gains.
+
+    Zero stays zero, nobody changes direction, falls below a minimum or leaves the range; the sum of charging and that
+    of discharging each stay within a quantum.
+    """
+    whole = power.copy()
+    carry = {1.0: 0.0, -1.0: 0.0}
+    for i in range(power.shape[0]):
+        if power[i] == 0.0 or power[i] >= greatest[i] or power[i] <= -least[i]:
+            continue
+        sign = 1.0 if power[i] > 0.0 else -1.0
+        wanted = abs(power[i]) + carry[sign]
+        rounded = math.floor(wanted / quantum + 1e-6) * quantum
+        low = minimum[i] if sign > 0.0 else 0.0
+        rounded = min(max(rounded, min(low, abs(power[i]))), greatest[i] if sign > 0.0 else least[i])
+        carry[sign] = min(max(wanted - rounded, 0.0), quantum)
+        whole[i] = sign * rounded
+    return whole
 
 
 def _budgets(image: Image, before: TickState, options: LoopOptions) -> tuple[float, float]:

@@ -23,6 +23,7 @@ from bothways.operations.ports import (
 )
 from bothways.operations.site import emergency, imaging, opening
 from bothways.operations.site.alarms import Alarm, Alarms
+from bothways.operations.site.base import estimate_base
 from bothways.operations.site.book import SiteBook
 from bothways.operations.site.comparing import Comparer
 from bothways.operations.site.control import Tick, TickState, tick
@@ -110,6 +111,7 @@ class LoopCore:
         day = now.astimezone(self._tz).toordinal()
         self._book.advance(now, day, self._longest_s)
         self._take_leave()
+        self._account(seconds, now)
         image = imaging.take_image(self._book, self._world(now, day))
         self._observe(image)
         self._collect_plan(now)
@@ -120,7 +122,7 @@ class LoopCore:
         self._image, self._tick, self._state = image, made, made.state
         sent = self._command(image, made, now)
         self._compare(image, now)
-        self._account(image, made, seconds, sent, now)
+        self._summary = summarise(image, made, sent)
         self._site_alarms(image, made, now)
 
     @property
@@ -172,17 +174,15 @@ class LoopCore:
             lacks=self._permission.missing(now),
             needs=self._needs, learned=self._learned, connected=self._gateway.connected() & self._met,
             disobedient=self._comparer.disobedient, reading=reading, meter_age_s=age, latched=self._latched,
+            running=self._history.running(now),
         )  # fmt: skip
 
     def _base_kw(self, image: Image) -> float:
-        building = self._state.building
-        if image.meter_fresh:
-            vehicles = sum(item.measured_kw if item.fresh else item.ordered_kw for item in image.evses if item.session)
-            known = building is not None and math.isfinite(float(building[3]))
-            return float(building[3]) if known and building is not None else image.site_kw - vehicles
-        if self.site.assumed_load_kw is not None:
+        """The building's load as it is now, or as it was seen last; what was stated where it never was [kW]."""
+        building = float(estimate_base(image, self._state.building, self.site).building[3])
+        if not image.meter_fresh and self.site.assumed_load_kw is not None:
             return self.site.assumed_load_kw
-        return 0.0 if building is None or not math.isfinite(float(building[3])) else float(building[3])
+        return building if math.isfinite(building) else 0.0
 
     def _planning(self, image: Image, base_kw: float) -> Callable[[], ActivePlan]:
         settings, options, history = self.site, self.options, self._history.copy()
@@ -297,19 +297,18 @@ class LoopCore:
         self._alarms.set(bool(self._desk.failure), "planner-failed", site, now, self._desk.failure)
         self._alarms.set(bool(self._prices.failure), "prices-missing", site, now, self._prices.failure)
 
-    def _account(self, image: Image, made: Tick, seconds: float, sent: int, now: datetime) -> None:
-        """Totals, the load's history, and what is due to be saved."""
-        plan = self._desk.plan
-        offset = plan.offset(now) if plan is not None else None
-        prices = (0.0, 0.0)
-        if plan is not None and offset is not None:
-            prices = float(plan.import_price[offset]), float(plan.export_price[offset])
-        self._totals = self._totals.plus(image, seconds / 3600.0, prices)
-        self._summary = summarise(image, made, sent)
+    def _account(self, seconds: float, now: datetime) -> None:
+        """Totals, the load's history, and what is due to be saved; what was seen last is held until now."""
+        image, made, plan = self._image, self._tick, self._desk.plan
         closed = None
-        if image.meter_fresh and seconds > 0.0:
-            building = float(made.base.building[3])
-            closed = self._history.add(now, seconds, image.site_kw, building)
+        if image is not None and made is not None and seconds > 0.0:
+            offset = plan.offset(image.now) if plan is not None else None
+            prices = (0.0, 0.0)
+            if plan is not None and offset is not None:
+                prices = float(plan.import_price[offset]), float(plan.export_price[offset])
+            self._totals = self._totals.plus(image, seconds / 3600.0, prices)
+            if image.meter_fresh:
+                closed = self._history.add(now, seconds, image.site_kw, float(made.base.building[3]))
         if closed is not None:
             self._dirty.add("history")
             detail = self._totals.since(self._totals_noted)

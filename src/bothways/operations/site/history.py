@@ -53,6 +53,13 @@ class StepHistory:
             self._forget(closed)
         return closed
 
+    def running(self, now: datetime) -> tuple[float, float]:
+        """Mean import of the step that ``now`` lies in [kW], and the seconds of it that were metered [s]."""
+        part = self._open.get(math.floor(now.timestamp() / self.step_s))
+        if part is None or part.seconds <= 0.0:
+            return 0.0, 0.0
+        return part.net_kws / part.seconds, part.seconds
+
     def _forget(self, latest: int) -> None:
         oldest = latest - _KEPT_S // self.step_s
         for series in (self.net, self.base):

@@ -38,6 +38,7 @@ class World:
     reading: SiteReading | None
     meter_age_s: float
     latched: bool
+    running: tuple[float, float] = (0.0, 0.0)
 
     @property
     def meter_fresh(self) -> bool:
@@ -71,6 +72,8 @@ def take_image(book: SiteBook, world: World) -> Image:
         meter_age_s=world.meter_age_s,
         meter_fresh=world.meter_fresh,
         latched=world.latched,
+        step_mean_kw=world.running[0],
+        step_seen_s=world.running[1],
     )
 
 

@@ -66,18 +66,13 @@ class Orders:
     def place(self, outlet: Outlet, power_kw: float, session: SessionState, phases: int, now: datetime) -> bool:
         """Sends the setpoint if it is due; returns whether something was put on its way.
 
-        Falls are sent at once, small rises wait a little for company. Stations get whole quanta, rounded toward zero.
+        Falls are sent at once, small rises wait a little for company.
         """
         desk = self._desks.setdefault(outlet.key, _Desk())
         if desk.outstanding is not None:
             return False
-        quantum = self._options.quantum_kw
-        whole = math.trunc(power_kw / quantum + math.copysign(1e-6, power_kw)) * quantum
-        if 0.0 < whole < session.minimum_kw <= power_kw or power_kw >= session.charge_kw > 0.0:
-            whole = power_kw  # neither below the smallest power nor off the greatest by rounding
-        order = PowerOrder(
-            outlet.key, round(whole, 6), session.transaction_id, self._options.order_valid_s, phases=phases
-        )
+        power = round(power_kw, 6)
+        order = PowerOrder(outlet.key, power, session.transaction_id, self._options.order_valid_s, phases=phases)
         if not self._due(desk, order, now):
             return False
         self._start(outlet, desk, order, now)

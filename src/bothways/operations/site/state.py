@@ -177,6 +177,8 @@ class Image:
         meter_age_s: age of that reading [s]; ``inf`` where there never was one.
         meter_fresh: whether it is used.
         latched: whether an emergency stop is in force.
+        step_mean_kw: mean import in the running planning step so far [kW].
+        step_seen_s: seconds of it that were metered [s]; 0 for none.
     """
 
     now: datetime
@@ -188,6 +190,8 @@ class Image:
     meter_age_s: float
     meter_fresh: bool
     latched: bool = False
+    step_mean_kw: float = 0.0
+    step_seen_s: float = 0.0
 
 
 @lru_cache(maxsize=8192)

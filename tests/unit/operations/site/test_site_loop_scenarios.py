@@ -295,12 +295,12 @@ async def test_phases_are_rotated_and_the_fuse_of_each_holds(make_world, car):
     site = SiteSettings("site", phase_limit_kw=11.0)
     world = await make_world(3, site=site, load=6.0, phases=3, charge_kw=11.0, min_kw=4.1, rotate=True).open()
     for k in range(3):
-        world.plug(k, car(charge_kw=3.7, phases=1))
+        world.plug(k, car(charge_kw=3.6, phases=1))
     for _ in range(60):
         await world.tick(1)
         assert max(world.phase_kw()) <= 11.0 + 1e-6
     assert max(world.phase_kw()) - min(world.phase_kw()) < 0.1  # each on a phase of its own
-    assert world.site_kw == pytest.approx(6.0 + 11.0)
+    assert world.site_kw == pytest.approx(6.0 + 3 * 3.6)
     assert world.gateway.points[world.key(0)].orders[-1][1].phases == 1
     assert world.row(0).high_kw == pytest.approx(11.0 / 3.0)
 
@@ -309,7 +309,7 @@ async def test_single_phase_vehicles_on_one_phase_share_its_fuse(make_world, car
     site = SiteSettings("site", phase_limit_kw=7.0)
     world = await make_world(4, site=site, load=6.0, charge_kw=11.0).open()
     for k in range(4):
-        world.plug(k, car(charge_kw=3.7, phases=1))
+        world.plug(k, car(charge_kw=3.6, phases=1))
     for _ in range(60):
         await world.tick(1)
         assert max(world.phase_kw()) <= 7.0 + 1e-6
