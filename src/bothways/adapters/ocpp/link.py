@@ -75,12 +75,10 @@ class Link:
             Superseded: where ``wanted`` said no.
         """
         await self._take_turn(priority)
-        try:
-            if wanted is not None and not wanted():
-                raise Superseded(action)
-            return await self._exchange(action, payload)
-        finally:
+        if wanted is not None and not wanted():
             self._pass_turn()
+            raise Superseded(action)
+        return await self._exchange(action, payload)
 
     async def send(self, action: str, payload: Mapping[str, object]) -> None:
         """Sends a message that is not answered (2.1)."""
@@ -88,20 +86,25 @@ class Link:
         await self._transmit(rpc.send(str(uuid4()), action, payload))
 
     async def _exchange(self, action: str, payload: Mapping[str, object]) -> dict[str, Any]:
-        self._must_be_open()
         message_id = str(uuid4())
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
         self._pending, self._future, self._action = message_id, future, action
+        text = f"{action}: no answer within {self.timeout_s:g} s"
+        timer = loop.call_later(self.timeout_s, self._give_up, future, text)
+        future.add_done_callback(lambda done: self._ended(done, timer))
         try:
-            async with asyncio.timeout(self.timeout_s):
+            self._must_be_open()
+            async with asyncio.timeout(self.timeout_s):  # a station that does not read fills the buffers
                 await self._transmit(rpc.call(message_id, action, payload))
-                answer = await future
         except TimeoutError as error:
-            msg = f"{action}: no answer within {self.timeout_s:g} s"
-            raise NoAnswer(msg) from error
-        finally:
-            self._pending, self._future = "", None
             future.cancel()
+            raise NoAnswer(text) from error
+        except BaseException:
+            future.cancel()
+            raise
+        # A caller that gives up early does not free the line: the station still owes its answer.
+        answer = await asyncio.shield(future)
         found = violations(self.version, action, answer, response=True)
         if any(not item.form for item in found):
             if self.version == "2.1":
@@ -145,7 +148,9 @@ class Link:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (priority, next(self._order), turn))
         if priority == URGENT and self._future is not None:
-            asyncio.get_running_loop().call_later(PATIENCE_S, self._give_up, self._future)
+            # an emergency stop must not queue behind a station's silence
+            why = f"{self._action}: given up for an urgent call"
+            asyncio.get_running_loop().call_later(PATIENCE_S, self._give_up, self._future, why)
         try:
             await turn
         except asyncio.CancelledError:
@@ -153,10 +158,17 @@ class Link:
                 self._pass_turn()  # the turn had been given in the same instant
             raise
 
-    def _give_up(self, future: asyncio.Future[Any]) -> None:
-        """Ends the wait for an answer: an emergency stop must not queue behind a station's silence."""
-        if future is self._future and not future.done():
-            future.set_exception(NoAnswer(f"{self._action}: given up for an urgent call"))
+    def _give_up(self, future: asyncio.Future[Any], why: str) -> None:
+        if not future.done():
+            future.set_exception(NoAnswer(why))
+
+    def _ended(self, future: asyncio.Future[Any], timer: asyncio.TimerHandle) -> None:
+        """The line is free again: the next call may go out."""
+        timer.cancel()
+        if not future.cancelled():
+            future.exception()  # seen, even where the caller has given up
+        self._pending, self._future = "", None
+        self._pass_turn()
 
     def _pass_turn(self) -> None:
         while self._waiting:

@@ -41,7 +41,7 @@ _log = logging.getLogger("bothways.ocpp")
 PROTOCOLS: Mapping[str, Version] = {"ocpp2.1": "2.1", "ocpp2.0.1": "2.0.1", "ocpp1.6": "1.6"}
 REPLACED, GOING_AWAY, NO_PROTOCOL = 1000, 1001, 1002
 WATCH_S = 1.0
-RECORD_S = 1.0  # a fleet gets a setpoint every second: its records are not read more often
+RECORD_S = 10.0  # a fleet gets a setpoint every second: its records are not read that often
 
 
 class OcppGateway:
@@ -127,6 +127,11 @@ class OcppGateway:
     def connected(self) -> frozenset[str]:
         """Stations with a live connection."""
         return frozenset(self._sessions)
+
+    def refresh(self, station_id: str) -> None:
+        """Forgets what was read of a station's record, so that a change holds at the next order."""
+        if (session := self._sessions.get(station_id)) is not None:
+            session.read_at = -math.inf
 
     async def set_power(self, order: PowerOrder, evse: EvseRecord) -> CommandResult:
         """Puts a setpoint on the wire, rounded toward zero; refuses what the station cannot be told safely."""
@@ -266,10 +271,10 @@ class OcppGateway:
             self.counters["connections_replaced"] += 1
             old_session.close("the station connected anew")
             session.start(old.close(REPLACED, "replaced by a newer connection"))
-        await self._say(session, connection, connected=True)
-        if session.talk.accepted:
-            session.start(session.learn())
         try:
+            await self._say(session, connection, connected=True)
+            if session.talk.accepted:
+                session.start(session.learn())
             await self._read(connection, session)
         except ConnectionClosed:
             pass
