@@ -19,13 +19,13 @@ _SETTLED_KWH = 1e-6
 
 
 def run_uncontrolled(inputs: StudyInputs, case: Case) -> StrategyRun:
-    """Plays uncontrolled charging, within the site's safety limit only."""
+    """Plays uncontrolled charging, within the site's safety limit only; a battery to be bought is not there."""
     trace = charge_on_arrival(
         inputs.stays, case.base_kw, inputs.grid.step_h, import_hard_limit_kw=case.limits.import_hard_limit_kw
     )
     periods = inputs.grid.periods
     battery, stored = np.zeros(periods), np.zeros(periods)
-    if case.battery is not None:
+    if case.battery is not None and not case.battery.bought:
         battery, stored = _settled(case.battery, case.base_kw + trace.vehicles_kw, inputs.grid.step_h)
     flows = site_flows(
         case.load.values, case.pv.values, trace.vehicles_kw, battery, stored, case.limits.export_limit_kw

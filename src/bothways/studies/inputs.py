@@ -42,6 +42,12 @@ class StationaryBattery:
         eta_d: discharging efficiency.
         wear_per_kwh: cost of wear per kWh discharged [currency/kWh].
         hold: share of the capacity that every plan ends with, and that the study starts with.
+        health: capacity over that when new: below 1 for a battery that has had a first life.
+        cell: key of :data:`bothways.battery.models.MODELS`; empty where it is not known.
+        price: what it costs, built in [currency]; above 0 it is bought with the strategies that control it, and
+            uncontrolled charging is without it.
+        remaining_cycles: full cycles that it has left; ``inf`` where nobody says.
+        source: who says what it costs.
     """
 
     capacity_kwh: float
@@ -50,6 +56,16 @@ class StationaryBattery:
     eta_d: float
     wear_per_kwh: float
     hold: float = 0.5
+    health: float = 1.0
+    cell: str = ""
+    price: float = 0.0
+    remaining_cycles: float = math.inf
+    source: str = ""
+
+    @property
+    def bought(self) -> bool:
+        """Whether it comes with control, so that uncontrolled charging does without."""
+        return self.price > 0.0
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from bothways.studies.ageing import Ageing
 from bothways.studies.inputs import Case, StudyInputs
 from bothways.studies.period import YearScale, monthly_amount
 from bothways.studies.runs import StrategyRun
+from bothways.studies.stationary import StationaryAgeing
 from bothways.tariffs.bill import Bill
 
 
@@ -176,6 +177,7 @@ class CaseResult:
         sensitivity: ``None`` where the scenario switches it off.
         scale: how the period's money becomes a year's.
         ageing: what the strategies do to the vehicles' batteries; ``None`` where it was not asked for.
+        stationary: ageing of the stationary battery, by strategy; empty without one.
     """
 
     case: Case
@@ -184,6 +186,7 @@ class CaseResult:
     sensitivity: Sensitivity | None
     scale: YearScale
     ageing: Ageing | None = None
+    stationary: tuple[StationaryAgeing, ...] = ()
 
     def yearly_cost(self, key: str) -> float:
         """Cost of a strategy per year: what is charged once a month scaled by months, the rest by days."""

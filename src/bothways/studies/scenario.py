@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from bothways.battery.models import MODELS
 from bothways.domain.errors import DomainError, Problems
 from bothways.domain.timegrid import zone
 from bothways.studies.scenario_vehicles import (
@@ -230,9 +231,26 @@ class BatteryPart(Part):
     power_kw: Annotated[float, Field(gt=0.0, le=1e6, allow_inf_nan=False)]
     charge_efficiency: Efficiency = 0.95
     discharge_efficiency: Efficiency = 0.95
-    wear_per_kwh: NotNegative = 0.0
+    wear_per_kwh: NotNegative | None = None
     hold: Fraction = 0.5
+    soh: Annotated[float, Field(ge=0.3, le=1.0)] = 1.0
+    cell: str = ""
+    price_per_kwh: NotNegative = 0.0
+    remaining_cycles: Annotated[float, Field(gt=0.0, le=1e6, allow_inf_nan=False)] | None = None
     source: str = Field(min_length=3)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.cell and self.cell not in MODELS:
+            msg = f"cell must be one of {', '.join(MODELS)}, or be left out"
+            raise ValueError(msg)
+        if self.remaining_cycles is not None and self.wear_per_kwh is not None:
+            msg = "give wear_per_kwh, or price_per_kwh with remaining_cycles, not both"
+            raise ValueError(msg)
+        if self.remaining_cycles is not None and self.price_per_kwh <= 0.0:
+            msg = "remaining_cycles needs price_per_kwh: wear is the price over what the cycles deliver"
+            raise ValueError(msg)
+        return self
 
 
 class CasePart(Part):

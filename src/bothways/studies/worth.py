@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from bothways.economics.appraisal import Appraisal, StrategyCase, Terms, appraise_all
-from bothways.economics.investment import Investment, ItemKind, LineItem, YearlyCost
+from bothways.economics.investment import Investment, ItemKind, LineItem, Replacement, YearlyCost
+from bothways.economics.statement import DAYS_PER_YEAR
+from bothways.economics.wear import lifetime_throughput_kwh
 from bothways.studies.result import CaseResult, InvestmentResult
 from bothways.studies.scenario import EquipmentPart, InvestmentPart
 
@@ -62,18 +67,60 @@ def _yearly(part: EquipmentPart, chargers: int) -> YearlyCost:
 
 
 def investments_of(result: CaseResult, terms: InvestmentTerms) -> tuple[InvestmentResult, ...]:
-    """Appraises smart and bidirectional against what comes before them; running cost is the closed loop's."""
+    """Appraises smart and bidirectional against what comes before them; running cost is the closed loop's.
+
+    A stationary battery that is bought is a line of both, and is bought again when its cycles are used up. Its wear is
+    then no running cost: the price would be paid twice.
+    """
     names = ("uncontrolled", "smart", "bidirectional")
+    terms = _with_battery(terms, result)
     cases = [
         StrategyCase(
             name,
-            running=result.yearly_cost(name),
+            running=result.yearly_cost(name) - _battery_wear(result, name),
             investment=terms.equipment.get(name, Investment()),
             yearly_cost=terms.yearly.get(name, YearlyCost()),
+            replacements=_battery_again(result, name, terms.terms.years),
         )
         for name in names
     ]
     return tuple(_shown(appraisal, terms) for appraisal in appraise_all(cases, terms.terms))
+
+
+def _with_battery(terms: InvestmentTerms, result: CaseResult) -> InvestmentTerms:
+    own = result.case.battery
+    if own is None or not own.bought:
+        return terms
+    name = "second-life stationary battery" if own.health < 1.0 else "stationary battery"
+    line = LineItem(ItemKind.OTHER, own.price, own.source, 1, name)
+    return replace(
+        terms, equipment={key: Investment((*each.items, line)) for key, each in terms.equipment.items()}
+    )  # fmt: skip
+
+
+def _battery_out_per_year(result: CaseResult, name: str) -> float:
+    """Energy that a bought battery delivers in a year under a strategy [kWh, AC side]."""
+    own = result.case.battery
+    if own is None or not own.bought:
+        return 0.0
+    flow = result.outcome(name).run.flows.battery
+    hours_per_year = 24.0 * float(DAYS_PER_YEAR)
+    return float(np.maximum(-flow, 0.0).mean()) * hours_per_year
+
+
+def _battery_wear(result: CaseResult, name: str) -> float:
+    own = result.case.battery
+    return 0.0 if own is None else own.wear_per_kwh * _battery_out_per_year(result, name)
+
+
+def _battery_again(result: CaseResult, name: str, years: int) -> tuple[Replacement, ...]:
+    """A bought battery is bought again whenever its cycles are used up within the years counted."""
+    own, out = result.case.battery, _battery_out_per_year(result, name)
+    if own is None or out <= 0.0 or math.isinf(own.remaining_cycles):
+        return ()
+    life = lifetime_throughput_kwh(own.capacity_kwh, own.remaining_cycles) * own.eta_d / out
+    ends = [math.ceil(life * (k + 1)) for k in range(math.floor(years / life))]
+    return tuple(Replacement(max(1, end), own.source, 0.0, own.price) for end in ends if end < years)
 
 
 def _shown(appraisal: Appraisal, terms: InvestmentTerms) -> InvestmentResult:

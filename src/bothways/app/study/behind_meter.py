@@ -214,9 +214,10 @@ def _battery_wear(part: BatteryPart) -> float:
 
 
 def _battery_said(part: BatteryPart, currency: str) -> Assumption:
+    wear = f"wear {_battery_wear(part):.3g} {currency}/kWh"
     text = (
         f"{part.capacity_kwh:g} kWh, {part.power_kw:g} kW, efficiencies {part.charge_efficiency:g} and "
-        f"{part.discharge_efficiency:g}, wear {_battery_wear(part):.3g} {currency}/kWh, every plan ends at {part.hold:.0%}"
+        f"{part.discharge_efficiency:g}, {wear}, every plan ends at {part.hold:.0%}"
     )
     if part.soh < 1.0:
         text += f"; {part.soh:.0%} of its capacity when new"

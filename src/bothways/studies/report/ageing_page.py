@@ -23,6 +23,7 @@ def ageing_block(result: CaseResult, inputs: StudyInputs, slug: str) -> str:
         f'<div class="block"><h3>{esc(heading(ageing))}</h3>{paragraph(_finding(result, inputs, ageing))}'
         f'<div class="pair">{pair}</div></div>{_left_table(ageing, f"{slug}-left")}'
         f"{_change_table(inputs, ageing, f'{slug}-change')}"
+        f"{_stationary_table(result, f'{slug}-stationary')}"
         f"<details><summary>What the ageing rests on</summary>{bullets(rests_on(ageing, inputs))}</details>"
     )
 
@@ -149,6 +150,37 @@ def _change_table(inputs: StudyInputs, ageing: Ageing, slug: str) -> str:
         rows,
         slug=slug,
         groups=f'<tr class="groups"><td class="blank"></td>{groups}</tr>',
+        wide=True,
+    )
+
+
+def _stationary_table(result: CaseResult, slug: str) -> str:
+    """What is left of the stationary battery under the strategies that use it."""
+    found = result.stationary
+    if not found:
+        return ""
+    rows = []
+    for place, cell in enumerate(found[0].cells):
+        cells = [Cell(percent(cell.at_start, 1))]
+        for item in found:
+            own = item.cells[place]
+            ends = "beyond ten years" if own.years_to_end is None else f"{number(own.years_to_end, 1)} years"
+            cells += [Cell(percent(own.after_5, 1), style="first"), Cell(percent(own.after_10, 1)), Cell(ends)]
+        rows.append(Row(cell.title, tuple(cells)))
+    heads = ["After 5 years", "After 10 years", f"Until {esc(percent(found[0].end))}"]
+    groups = "".join(
+        f'<th scope="colgroup" colspan="{len(heads)}" class="n first">{esc(NAMES[item.strategy])}</th>'
+        for item in found
+    )
+    cycles = sentence_list([f"{NAMES[item.strategy].lower()} {number(item.cycles_per_year)}" for item in found])
+    return table(
+        "The stationary battery",
+        f"Per cent of the capacity it had when new; it begins here at {percent(found[0].health)}. Full cycles of its "
+        f"present capacity a year: {cycles}. Where a law does not come down to that start, it begins higher.",
+        ["Cell", "At the start", *(heads * len(found))],
+        rows,
+        slug=slug,
+        groups=f'<tr class="groups"><td class="blank"></td><td class="blank"></td>{groups}</tr>',
         wide=True,
     )
 

@@ -10,6 +10,7 @@ from bothways.studies.ageing import MIDDLE_YEARS, YEARS, Ageing, StrategyAgeing
 from bothways.studies.report.amounts import COMPONENTS, yearly_blindness, yearly_saving
 from bothways.studies.report.text import iso_local
 from bothways.studies.result import CaseResult, InvestmentResult, Outcome, StudyResult
+from bothways.studies.stationary import StationaryAgeing
 
 _DIGITS = 6
 
@@ -92,6 +93,7 @@ def _case(case: CaseResult) -> dict[str, Any]:
         "investments": [_investment(item) for item in case.investments],
         "sensitivity": _sensitivity(case),
         "ageing": _ageing(case.ageing),
+        "stationary_battery": {item.strategy: _stationary(item) for item in case.stationary},
     }
 
 
@@ -172,6 +174,23 @@ def _ageing(found: Ageing | None) -> dict[str, Any] | None:
         "residual_per_kwh": None if value is None else finite(value.residual_per_kwh),
         "end_of_life": None if value is None else finite(value.end_of_life),
         "strategies": {item.strategy: _aged(found, item) for item in found.strategies},
+    }
+
+
+def _stationary(item: StationaryAgeing) -> dict[str, Any]:
+    return {
+        "health_at_start": finite(item.health),
+        "cycles_per_year": finite(item.cycles_per_year),
+        "end_of_second_life": finite(item.end),
+        "cells": {
+            cell.key: {
+                "at_start": finite(cell.at_start),
+                "left_after_5_years": finite(cell.after_5),
+                "left_after_10_years": finite(cell.after_10),
+                "years_to_end": finite(cell.years_to_end),
+            }
+            for cell in item.cells
+        },
     }
 
 
