@@ -134,7 +134,7 @@ class Inputs:
         main: feedback of the main contactor by a mirror contact (IEC 60947-4-1, annex F).
         sections: in the site's order.
         sources: in the site's order.
-        loss_of_mains: a station or relay reports that the mains are lost.
+        loss_of_mains: a station or relay reports now that the mains are lost; to be withdrawn when it no longer does.
         estop: the emergency stop or the fire alarm is active.
         bus_pu: voltage on the building's side, fraction of nominal; ``None`` where not measured.
         in_sync: what a synchronism relay says across the contactor; ``None`` where there is none.

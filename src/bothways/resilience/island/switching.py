@@ -10,6 +10,7 @@ from bothways.resilience.island.signals import Mode, Position
 from bothways.resilience.island.turn import Turn
 
 _TINY_KW = 0.05
+_WORTH_KW = 1.0  # below, a difference between order and measurement says nothing
 
 
 def watch_breakers(turn: Turn) -> None:
@@ -168,8 +169,18 @@ def _tell(turn: Turn, plan: Ration) -> None:
             f"Section {first.section_id} lasts {plan.lasts_h:.1f} h, {plan.short_h:.1f} h less than its target.",
             "Connect another vehicle or bring fuel; switch off what is not needed.",
         )
-    for k, source in enumerate(site.sources):
-        if turn.inputs.sources[k].mode is Mode.UNKNOWN:
+    for k, (source, reading) in enumerate(zip(site.sources, turn.inputs.sources, strict=True)):
+        track = turn.tracks[turn.first_source + k]
+        asked = track.output_kw if track is not None and track.age_s >= site.timing.confirm_s else 0.0
+        if reading.mode is Mode.GIVING and asked > _WORTH_KW and reading.output_kw < 0.5 * asked:
+            turn.say_while(
+                "not delivering",
+                Severity.WARN,
+                f"{source.source_id} was told {asked:.1f} kW and gives {reading.output_kw:.1f} kW.",
+                "Look at the charger and the vehicle; another vehicle may be needed.",
+                source.source_id,
+            )
+        if reading.mode is Mode.UNKNOWN:
             turn.say_while(
                 "silent",
                 Severity.WARN,

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bothways.domain.errors import DomainError, InputError
+from bothways.resilience.island.checklist import island_tasks, next_tasks, return_tasks, vehicles_left
 from bothways.resilience.island.commands import Action, Command, instruction
 from bothways.resilience.island.interlock import Latch, observe, pass_through, refusal
 from bothways.resilience.island.local_mode import local_modes
@@ -341,6 +342,44 @@ def test_what_stations_are_told_beforehand():
     modes = local_modes(run.state, read(run.plant, DARK, SITE), SITE)
     assert [mode.keep_forming for mode in modes] == [True, False, False]
     assert [mode.floor_kwh for mode in modes] == [0.0, 20.0, 20.0]
+
+
+def test_the_paper_plan_leads_a_person_through_an_outage():
+    plan = island_tasks(SITE)
+    assert [(task.device, task.action) for task in plan] == [
+        ("battery", Action.RELEASE), ("c1", Action.RELEASE), ("c2", Action.RELEASE), ("main", Action.OPEN),
+        ("lift", Action.OPEN), ("kitchen", Action.OPEN), ("clinic", Action.OPEN), ("battery", Action.FORM),
+        ("clinic", Action.CLOSE), ("kitchen", Action.CLOSE), ("lift", Action.CLOSE),
+    ]  # fmt: skip
+    assert all(task.done is None and task.text.endswith(".") for task in (*plan, *return_tasks(SITE)))
+    seen = next_tasks(plan, Latch.fresh(SITE), read(PLANT, DARK, SITE), SITE)
+    open_now = [(task.device, task.action) for task in seen if not task.done and not task.wait]
+    assert open_now == [("main", Action.OPEN), ("lift", Action.OPEN)]
+    assert "not confirmed open" in seen[7].wait
+
+
+def test_the_list_follows_what_devices_report():
+    run = Run().to_island()
+    seen = next_tasks(island_tasks(SITE), run.state.latch, read(run.plant, DARK, SITE), SITE)
+    assert all(task.done for task in seen)
+    back = next_tasks(return_tasks(SITE), run.state.latch, read(run.plant, DARK, SITE), SITE)
+    main = next(task for task in back if task.device == "main")
+    assert not main.done
+    assert main.wait
+
+
+def test_what_each_vehicle_can_still_give():
+    plant = replace(PLANT, units=(*PLANT.units[:2], Unit(car=Car("b", 60.0, 20.0, opted_out=True))))
+    assert vehicles_left(read(plant, DARK, SITE), SITE) == (("a", pytest.approx(38.0)), ("b", 0.0))
+
+
+def test_a_vehicle_that_gives_less_than_it_was_told_is_named():
+    def weak(inputs):
+        return replace(inputs, sources=tuple(replace(source, output_kw=0.1) for source in inputs.sources))
+
+    run = Run().to_island()
+    run.go(30.0, see=weak)
+    assert {message.device for message in run.said("not delivering")} == {"c1", "c2"}
 
 
 def test_every_command_has_words_for_a_person():
