@@ -6,16 +6,21 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export BOTHWAYS_TEST_JOBS ?= 2
 
-.PHONY: run test lint bench docs lock clean help
+.PHONY: run test soak lint bench docs lock clean help
 
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 run: $(VENV)/.run-ready   ## set up, then study the JPL garage; the report is in out/
 	$(BIN)/bothways study examples/workplace-jpl/scenario.toml --out out/workplace-jpl
+	@echo
+	@echo "next: $(BIN)/bothways serve --demo    (twenty virtual charging stations, live)"
 
 test: $(VENV)/.dev-ready  ## set up, then every check
 	bash scripts/checks
+
+soak: $(VENV)/.dev-ready  ## the long versions of the kill, fuzz and replay tests
+	bash scripts/soak
 
 lint: $(VENV)/.dev-ready  ## format and quick static checks
 	$(BIN)/ruff format src tests benchmarks

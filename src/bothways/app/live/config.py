@@ -214,7 +214,12 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
     """
     from bothways.adapters.files.reading import read_toml  # noqa: PLC0415
 
-    return config_from_mapping(read_toml(path), os.environ if environment is None else environment, at=path.name)
+    config = config_from_mapping(read_toml(path), os.environ if environment is None else environment, at=path.name)
+    place = config.store.url.removeprefix("sqlite:///")
+    if place == config.store.url or Path(place).is_absolute():
+        return config
+    store = config.store.model_copy(update={"url": f"sqlite:///{path.parent.absolute() / place}"})
+    return config.model_copy(update={"store": store})
 
 
 def _copy(value: Any) -> Any:

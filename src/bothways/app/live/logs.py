@@ -65,7 +65,7 @@ def configure(log_format: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
-    for noisy in ("websockets", "uvicorn.access", "httpx"):
+    for noisy in ("alembic", "websockets", "bothways.ocpp.websocket", "uvicorn", "uvicorn.error", "httpx"):
         logging.getLogger(noisy).setLevel(max(number, logging.WARNING))
 
 

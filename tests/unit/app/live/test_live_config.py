@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bothways.app.live.config import Config, config_from_mapping
+from bothways.app.live.config import Config, config_from_mapping, load_config
 from bothways.domain.errors import InputError
 from bothways.domain.validation import known_keys
 
@@ -64,3 +64,11 @@ def test_a_site_needs_prices_and_one_source_of_them():
     assert _problems({"site": [{**SITE, "prices": {"file": "prices.csv"}}]})
     assert _problems({"site": [SITE, SITE]})
     assert _problems({"site": []})
+
+
+def test_a_relative_store_lies_beside_the_file(tmp_path):
+    path = tmp_path / "live.toml"
+    path.write_text(
+        '[store]\nurl = "sqlite:///a.db"\n[[site]]\nid = "h"\ntz = "UTC"\nprices = { import_per_kwh = 1 }\n'
+    )
+    assert load_config(path, {}).store.url == f"sqlite:///{tmp_path}/a.db"
