@@ -21,6 +21,7 @@ from bothways.app.cli import (
     soh,
     station,
     station_simulator,
+    store,
     study,
 )
 
@@ -69,6 +70,7 @@ app.command(name="study")(study.study)
 app.command(name="station-simulator")(station_simulator.station_simulator)
 app.add_typer(account.account, name="account")
 app.add_typer(station.station, name="station")
+app.add_typer(store.store, name="store")
 
 
 def run() -> None:
