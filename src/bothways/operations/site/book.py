@@ -51,6 +51,8 @@ class Visit:
         charged: whether it ever drew power.
         asleep: whether it did not resume after a pause in this visit.
         wish: the need and declaration that ``until`` was fixed for.
+        looked_up: whether the store was asked for the driver's need; nothing is ordered before, so that a vehicle
+            that can wait is not started only to be paused.
     """
 
     number: int
@@ -74,6 +76,7 @@ class Visit:
     charged: bool = False
     asleep: bool = False
     wish: tuple[str, datetime | None] | None = None
+    looked_up: bool = False
 
 
 @dataclass(slots=True)
@@ -230,9 +233,7 @@ class SiteBook:
         meter, visit = outlet.meter, outlet.visit
         soc_before = meter.soc_at
         late = (event.received_at - meter.server_time(event.at, event.received_at)).total_seconds() > _LATE_S
-        if offline or late:  # energy is never dropped, but a power that is over says nothing about now
-            samples = tuple(sample for sample in samples if sample.measurand.startswith("Energy."))
-        meter.take(samples, event.received_at)
+        meter.take(samples, event.received_at, current=not (offline or late))
         if visit is None:
             return
         if math.isnan(visit.start_in_kwh) and math.isfinite(meter.register_in_kwh):

@@ -1,4 +1,4 @@
-"""State and tick of one site's loop; :class:`~bothways.operations.site.loop.SiteLoop` is its public face."""
+"""The tick of one site's loop; :class:`~bothways.operations.site.loop.SiteLoop` is its public face."""
 
 from __future__ import annotations
 
@@ -9,37 +9,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bothways.domain.errors import BothwaysError
-from bothways.domain.timegrid import zone
 from bothways.operations.events import EvseKey
-from bothways.operations.orders import CommandResult, PowerOrder
-from bothways.operations.ports import (
-    ChargerGateway,
-    Clock,
-    MeterSource,
-    SignalSource,
-    SiteReading,
-    StationRegistry,
-    Store,
-)
 from bothways.operations.site import emergency, imaging, opening
-from bothways.operations.site.alarms import Alarm, Alarms
 from bothways.operations.site.base import estimate_base
-from bothways.operations.site.book import SiteBook
-from bothways.operations.site.comparing import Comparer
-from bothways.operations.site.control import Tick, TickState, tick
-from bothways.operations.site.estimate import Learned
-from bothways.operations.site.gate import CompatibilityRegister, ListedPairs
-from bothways.operations.site.history import StepHistory
-from bothways.operations.site.memory import Forgetful, LearningStore, SiteMemory, StoreMemory
+from bothways.operations.site.control import Tick, tick
+from bothways.operations.site.keeping import LoopState
 from bothways.operations.site.observe import NOTHING, metered_after_order, observe
-from bothways.operations.site.planner import ActivePlan, CostModel, Forecaster, TariffCosts, make_plan
-from bothways.operations.site.planning_desk import PlanningDesk
-from bothways.operations.site.sending import Orders
-from bothways.operations.site.settings import LoopOptions, SiteSettings
-from bothways.operations.site.signals import PriceBoard
-from bothways.operations.site.state import Image, SiteLimits
-from bothways.operations.site.summary import TickSummary, Totals, summarise
-from bothways.operations.stations import DriverNeed, GridPermission
+from bothways.operations.site.planner import ActivePlan, make_plan
+from bothways.operations.site.state import Image
+from bothways.operations.site.summary import summarise
 
 _REREAD_S = 60.0
 _SAVE_S = 30.0
@@ -48,56 +26,8 @@ _OWED_KWH = 0.5
 _STOP_AGAIN_S = 5.0
 
 
-class LoopCore:
-    """What :class:`~bothways.operations.site.loop.SiteLoop` is made of; its arguments are explained there."""
-
-    def __init__(
-        self, site: SiteSettings, registry: StationRegistry, store: Store, gateway: ChargerGateway,
-        meter: MeterSource | None, signals: SignalSource | None, clock: Clock, options: LoopOptions | None = None, *,
-        memory: SiteMemory | None = None, register: CompatibilityRegister | None = None,
-        forecast: Forecaster | None = None, costs: CostModel | None = None,
-    ) -> None:  # fmt: skip
-        self.site, self.options = site, options or LoopOptions()
-        self._registry, self._store, self._gateway, self._clock = registry, store, gateway, clock
-        self._meter, self._forecast = meter, forecast
-        self._costs = costs or TariffCosts(site.tariff)
-        self._register = register or ListedPairs({})
-        if memory is None:
-            memory = StoreMemory(store, clock) if isinstance(store, LearningStore) else Forgetful()
-        self._memory = memory
-        self._tz = zone(site.tz)
-        self._book = SiteBook(site.site_id)
-        self._desk = PlanningDesk(self.options)
-        self._orders = Orders(gateway, clock, self.options, self._answered)
-        self._prices = PriceBoard(signals, self.options, site.tz)
-        self._alarms = Alarms(self._alarm_changed)
-        self._comparer = Comparer(self._alarms)
-        self._learned, self._history = Learned(), StepHistory(self.options.step_s)
-        self._needs: dict[str, DriverNeed] = {}
-        self._permission = GridPermission(site.site_id)
-        self._limits = SiteLimits(
-            import_hard_kw=site.import_hard_limit_kw, import_kw=site.import_limit_kw,
-            import_penalty_per_kwh=site.import_limit_penalty_per_kwh, export_kw=site.export_limit_kw,
-            phase_kw=site.phase_limit_kw,
-        )  # fmt: skip
-        self._reading: SiteReading | None = None
-        self._met: set[str] = set()
-        self._meeting: set[str] = set()
-        self._seen_at: dict[str, datetime] = {}
-        self._state = TickState()
-        self._image: Image | None = None
-        self._tick: Tick | None = None
-        self._summary: TickSummary | None = None
-        self._totals = self._totals_noted = Totals()
-        self._incident: emergency.Incident | None = None
-        self._stopped_again_at: datetime | None = None
-        self._last: datetime | None = None
-        self._read_at: datetime | None = None
-        self._saved_at: datetime | None = None
-        self._dirty: set[str] = set()
-        self._open = self._closing = False
-
-    # One tick ------------------------------------------------------------------------------------------------------
+class LoopCore(LoopState):
+    """The tick of :class:`~bothways.operations.site.loop.SiteLoop`."""
 
     async def step(self) -> None:
         """One tick: image, plan if due, dispatch, orders, comparison."""
@@ -166,7 +96,8 @@ class LoopCore:
 
     def _world(self, now: datetime, day: int) -> imaging.World:
         reading = self._reading
-        age = math.inf if reading is None else (now - reading.at).total_seconds()
+        # a meter whose clock is ahead must not look fresh for ever: the older of the two ages counts
+        age = math.inf if reading is None else (now - min(reading.at, self._heard_at)).total_seconds()
         export = min(self._limits.export_kw, self._permission.allowed_export_kw(now))
         return imaging.World(
             now=now, day=day, settings=self.site, options=self.options,
@@ -228,12 +159,6 @@ class LoopCore:
 
     async def _stop_everything(self) -> dict[str, str]:
         return await emergency.stop_all(self._gateway, self._book.outlets.values(), self.options.order_valid_s)
-
-    def _answered(self, key: EvseKey, order: PowerOrder, result: CommandResult) -> None:
-        self._comparer.answered(key, result)
-        outlet = self._book.outlets.get(key)
-        if outlet is not None and result.accepted and order.power_kw == outlet.ordered_kw:
-            outlet.uncertain = False
 
     def _compare(self, image: Image, now: datetime) -> None:
         if image.latched:
@@ -333,50 +258,3 @@ class LoopCore:
         beyond = image.meter_fresh and not over and reserved > 0.0 and building + reserved > limit + 0.5
         text = f"{reserved:.0f} kW may be drawn untold, {max(0.0, limit - building):.0f} kW are free"
         self._alarms.set(beyond, "safe-profiles-over-limit", site, now, text)
-
-    # Beside the tick -----------------------------------------------------------------------------------------------
-
-    async def _refresh_prices(self, now: datetime) -> None:
-        if await self._prices.refresh(now):
-            self._desk.news(now)
-
-    async def _reread(self) -> None:
-        """Stations, permission and needs as the store has them now."""
-        try:
-            self._book.install(await self._registry.stations(self.site.site_id))
-            self._permission = await self._store.permission(self.site.site_id)
-            for holder, need in (await opening.needs_of(self._book, self._store)).items():
-                known = self._needs.get(holder)
-                if known is None or need.stated_at > known.stated_at:
-                    self._needs[holder] = need
-                    self._desk.news(self._clock.now())
-        except (BothwaysError, OSError) as error:
-            self._store_failed(error)
-        else:
-            self._alarms.set(False, "store-failing", self.site.site_id, self._clock.now(), "")  # noqa: FBT003
-
-    async def _save(self) -> None:
-        dirty, self._dirty = self._dirty, set()
-        try:
-            if "learned" in dirty:
-                await self._memory.remember(self.site.site_id, "learned", self._learned.as_values())
-            if "history" in dirty:
-                await self._memory.remember(self.site.site_id, "history", self._history.as_values())
-        except (BothwaysError, OSError) as error:
-            self._dirty |= dirty
-            self._store_failed(error)
-
-    async def _note(self, kind: str, subject: str, detail: dict[str, object]) -> None:
-        try:
-            await self._store.note(kind, subject, self._clock.now(), detail)
-        except (BothwaysError, OSError) as error:
-            self._store_failed(error)
-
-    def _store_failed(self, error: Exception) -> None:
-        text = str(error) or type(error).__name__
-        self._alarms.set(True, "store-failing", self.site.site_id, self._clock.now(), text)  # noqa: FBT003
-
-    def _alarm_changed(self, alarm: Alarm, raised: bool) -> None:
-        if alarm.kind != "store-failing":
-            detail: dict[str, object] = {"kind": alarm.kind, "text": alarm.text, "since": alarm.since.isoformat()}
-            self._orders.run(self._note("alarm" if raised else "alarm ended", alarm.subject, detail))

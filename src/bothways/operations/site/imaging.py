@@ -17,6 +17,7 @@ from bothways.operations.site.state import EvseState, Image, SessionState, SiteL
 from bothways.operations.stations import DriverNeed, GridPermission
 
 _ROOM_KWH = 2.0
+_LOOK_UP_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def _evse(outlet: Outlet, book: SiteBook, world: World) -> EvseState:
     fresh = metered_after_order(outlet, world.now, world.options.settle_s, world.options.sample_stale_s)
     low, high = _range(outlet, world, fresh=fresh)
     excess = _excess(outlet, world, fresh=fresh) if session is not None else 0.0
-    controllable = online and obeys and session is not None and session.transaction_id != ""
+    controllable = online and obeys and visit is not None and visit.transaction_id != "" and _looked_up(visit, world)
     reserved = 0.0 if controllable or session is None else _reserved(outlet, world, high, online=online)
     power, why = 0.0, ""
     if session is not None:
@@ -101,6 +102,11 @@ def _evse(outlet: Outlet, book: SiteBook, world: World) -> EvseState:
         controllable=controllable, phases=phase_use(outlet.record, outlet.meter.shares),
         may_discharge_kw=power, why_not_discharging=why,
     )  # fmt: skip
+
+
+def _looked_up(visit: Visit, world: World) -> bool:
+    """Whether the driver's need was sought, or the store has taken too long to say it."""
+    return visit.looked_up or not timedelta(0) <= world.now - visit.since < timedelta(seconds=_LOOK_UP_S)
 
 
 def _range(outlet: Outlet, world: World, *, fresh: bool) -> tuple[float, float]:

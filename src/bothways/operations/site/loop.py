@@ -46,14 +46,17 @@ class SiteLoop(LoopCore):
         """Takes in what a station said; called after the event is durable."""
         if event.station_id in self._book.stations and self._book.apply(event):
             self._desk.news(self._clock.now())
-            self._read_at = None  # needs of a vehicle that came are read at the next tick
+            if self._open:
+                self._orders.run(self._look_up_new())
 
     def on_reading(self, reading: SiteReading) -> None:
         """Takes in a reading of the site's meter; one that is not finite or older than the last is not used."""
         values = (reading.power_kw, *reading.phase_kw)
-        newer = self._reading is None or reading.at >= self._reading.at
+        now, last = self._clock.now(), self._reading
+        silent = (now - self._heard_at).total_seconds() > self.options.meter_stale_s
+        newer = last is None or reading.at >= last.at or silent  # a clock that was set back is believed after a while
         if newer and all(math.isfinite(value) for value in values):
-            self._reading = reading
+            self._reading, self._heard_at = reading, now
 
     @property
     def reading(self) -> SiteReading | None:
@@ -101,6 +104,7 @@ class SiteLoop(LoopCore):
             if reading is not None:
                 reading.cancel()
             self._desk.close()
+            await self._save()
 
     def close(self) -> None:
         """Ends :meth:`run` after the tick under way. Stations keep their orders, then their safe profiles."""
@@ -119,7 +123,7 @@ class SiteLoop(LoopCore):
         self._book.install(await self._registry.stations(self.site.site_id))
         self._permission = await self._store.permission(self.site.site_id)
         await opening.reopen(self._book, self._store, now)
-        self._needs.update(await opening.needs_of(self._book, self._store))
+        await self._look_up_new()
         await self._prices.refresh(now)
         await asyncio.gather(*(self._meet(station) for station in self._gateway.connected() & set(self._book.stations)))
         self._read_at = now

@@ -62,22 +62,28 @@ class Meter:
         self._skew_s = min(ahead, self._skew_s + 1.0)
         return received - timedelta(seconds=max(0.0, ahead - self._skew_s))
 
-    def take(self, samples: Iterable[Sample], received: datetime) -> bool:
-        """Takes samples in; returns whether a power was among them. Late ones never replace newer ones."""
+    def take(self, samples: Iterable[Sample], received: datetime, *, current: bool = True) -> bool:
+        """Takes samples in; returns whether they tell a power. Late ones never replace newer ones.
+
+        Args:
+            samples: what the station sent, in any order.
+            received: when, by the server's clock.
+            current: False for what was sent late: energy is never dropped, but a power that is over says nothing now.
+        """
         by_time: dict[datetime, list[Sample]] = {}
         for sample in samples:
             if sample.location not in _IGNORED_PLACES and math.isfinite(sample.value):
                 by_time.setdefault(sample.at, []).append(sample)
         found = False
         for at in sorted(by_time):
-            found = self._take_together(by_time[at], self.server_time(at, received)) or found
+            found = self._take_together(by_time[at], self.server_time(at, received), current=current) or found
         return found
 
-    def _take_together(self, samples: list[Sample], at: datetime) -> bool:
-        power = _power(samples)
+    def _take_together(self, samples: list[Sample], at: datetime, *, current: bool) -> bool:
+        power = _power(samples) if current else None
         before, before_at = self.register_in_kwh, self.register_at
         self._registers(samples, at)
-        if power is None and before_at is not None and self.register_at == at and at > before_at:
+        if current and power is None and before_at is not None and self.register_at == at and at > before_at:
             power = self._from_register(before, before_at, at)
         if power is not None and (self.power_at is None or at >= self.power_at):
             self.power_kw, self.power_at = power, at

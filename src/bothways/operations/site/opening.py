@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from bothways.domain.errors import BothwaysError
@@ -53,10 +53,10 @@ async def _reopen(book: SiteBook, outlet: Outlet, row: TransactionRow, store: St
         visit.soc_ref = visit.soc_first = (outlet.meter.soc, visit.delivered_kwh, visit.returned_kwh)
 
 
-async def needs_of(book: SiteBook, store: Store) -> Mapping[str, DriverNeed]:
+async def needs_of(outlets: Iterable[Outlet], store: Store) -> Mapping[str, DriverNeed]:
     """Needs of everybody who is plugged in, by token and by outlet."""
     holders: list[str] = []
-    for outlet in book.outlets.values():
+    for outlet in outlets:
         if outlet.visit is not None:
             holders.append(f"{outlet.key.station_id}/{outlet.key.evse_id}")
             if outlet.visit.id_token:
@@ -73,6 +73,7 @@ async def ask_composites(gateway: ChargerGateway, outlets: list[Outlet]) -> None
         except (TimeoutError, BothwaysError):
             answer = None
         outlet.composite = answer
+        outlet.uncertain = True
         held = held_kw(answer)
         if held is not None and math.isfinite(held):
             outlet.before_kw = outlet.ordered_kw = max(-outlet.record.discharge_kw, min(held, outlet.record.charge_kw))

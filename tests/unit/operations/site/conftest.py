@@ -289,6 +289,7 @@ class World:
             self.store.kept_needs[need.holder] = need
             self.loop._needs[need.holder] = need
         self._transaction(k, "started")
+        self.loop._book.outlets[self.key(k)].visit.looked_up = True
         return point
 
     def need(self, k, hours, *, soc=None, kwh=None, consent=False, floor=0.3, **changes):

@@ -585,3 +585,40 @@ async def test_a_pair_that_the_register_lists_as_sleepy_is_kept_at_its_minimum(m
     await world.tick(10)
     assert point.orders[-1][1].power_kw == pytest.approx(1.4)
     assert "kept at its minimum" in world.says(0)
+
+
+async def test_nothing_is_ordered_before_the_need_was_sought(make_world, car, make_prices):
+    dear_now = make_prices(lambda hour: 0.5 if hour < 12 else 0.1)
+    world = await make_world(1, prices=dear_now).open()
+    need = world.need(0, 10, soc=0.6)
+    asked = asyncio.Event()
+    answer = world.store.needs
+
+    async def slow(holders):
+        await asked.wait()
+        return await answer(holders)
+
+    world.store.needs = slow
+    point = world.plug(0, car())
+    world.store.kept_needs["car0"] = need
+    world.loop._book.outlets[world.key(0)].visit.looked_up = False
+    await world.tick(3)
+    assert point.orders == []
+    asked.set()
+    await world.tick(3)
+    assert [order.power_kw for _, order in point.orders] == [0.0]  # it can wait: it was never started
+    assert "a better time" in world.says(0)
+
+
+async def test_a_meter_whose_clock_is_ahead_does_not_look_fresh_for_ever(make_world, car):
+    world = await make_world(1).open()
+    world.plug(0, car())
+    world.loop.on_reading(SiteReading(world.clock.now() + timedelta(hours=2), 10.0))
+    world.meter_works = False
+    await world.tick(20)
+    assert "meter-silent" in world.alarms()
+    world.loop.on_reading(SiteReading(world.clock.now(), 10.0))
+    await world.tick(1)
+    assert "meter-silent" not in world.alarms()
+    world.loop.on_reading(SiteReading(world.clock.now(), math.nan))
+    assert world.loop._reading.power_kw == 10.0
