@@ -164,14 +164,14 @@ class Coupling:
         """Totals of the rows, flat ``(M, width)``, from the threads' sums."""
         return np.asarray(self.extra.base + sums[:, self.width :].sum(axis=0))
 
-    def cost(self, totals: Floats) -> tuple[float, float]:
-        """What the totals cost in penalties [currency], and the greatest excess over a hard limit [kWh]."""
-        if not self.extra.rows:
-            return 0.0, 0.0
-        beyond = self._beyond(totals)
+    def cost(self, totals: Floats) -> float:
+        """What the totals cost in penalties [currency]."""
         hard = np.isinf(self.extra.penalty)
-        soft = float(self.extra.penalty[~hard] @ beyond[~hard].sum(axis=1))
-        return soft, float(beyond[hard].max(initial=0.0))
+        return float(self.extra.penalty[~hard] @ self._beyond(totals)[~hard].sum(axis=1))
+
+    def excess(self, totals: Floats) -> Floats:
+        """Energy beyond hard limits, ``(M, T)`` [kWh]."""
+        return self._beyond(totals) * np.isinf(self.extra.penalty)[:, None]
 
     def _beyond(self, totals: Floats) -> Floats:
         now, extra = self.table(totals), self.extra
@@ -211,15 +211,15 @@ class Coupling:
         lower = np.where(now < 0.0, self.table(self.extra.lower), 0.0)
         return np.asarray((upper * np.maximum(now, 0.0) + lower * np.minimum(now, 0.0)).sum(axis=1))
 
-    def gaps(self, y: Floats, totals: Floats) -> Floats:
+    def gaps(self, y: Floats, totals: Floats, unit: float) -> Floats:
         """|F_j(G_j) + F_j*(y_j) − y_jᵀG_j| of each row, ``(M,)``: how far totals and prices are apart.
 
-        A hard limit counts as costing nothing beyond itself.
+        Beyond a hard limit twice the row's highest price counts, at least ``unit``: infinity would steer nothing.
         """
         if not self.extra.rows:
             return np.zeros(0)
-        soft = np.where(np.isinf(self.extra.penalty), 0.0, self.extra.penalty)
-        cost = soft * self._beyond(totals).sum(axis=1)
+        dear = np.maximum(unit, 2.0 * np.abs(self.table(y)).max(axis=1))
+        cost = np.minimum(self.extra.penalty, dear) * self._beyond(totals).sum(axis=1)
         met = (self.table(y) * self.table(totals)).sum(axis=1)
         return np.asarray(np.abs(cost + self._conjugates(y) - met))
 
@@ -230,11 +230,11 @@ class Coupling:
         groups = y[: self.extra.groups * self.width].reshape(self.extra.groups, self.width)
         return np.asarray((price + self.shares @ groups).ravel())
 
-    def tightened(self, margin_kwh: float) -> Coupling:
-        """The same rows with hard limits drawn in, for prices only."""
-        hard = np.repeat(np.isinf(self.extra.penalty), self.width)
-        upper = np.where(hard, self.extra.upper - margin_kwh, self.extra.upper)
-        lower = np.where(hard, self.extra.lower + margin_kwh, self.extra.lower)
+    def tightened(self, margin_kwh: Floats) -> Coupling:
+        """The same rows with limits drawn in by a margin ``(M, T)`` [kWh], for prices only."""
+        margin = np.zeros(self.numbers)
+        self.table(margin)[:] = margin_kwh
+        upper, lower = self.extra.upper - margin, self.extra.lower + margin
         crossed = lower > upper
         middle = 0.5 * (self.extra.upper[crossed] + self.extra.lower[crossed])
         upper[crossed], lower[crossed] = middle, middle

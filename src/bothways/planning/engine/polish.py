@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from bothways.planning.engine.certificate import repaired
 from bothways.planning.engine.corrective import (
     add_columns,
     mixed_schedules,
@@ -14,7 +13,7 @@ from bothways.planning.engine.corrective import (
     places,
     seed_columns,
 )
-from bothways.planning.engine.search import NOWHERE, Search
+from bothways.planning.engine.search import Search
 from bothways.planning.engine.simd import LANES
 from bothways.planning.engine.site import LOAD, coupling_price
 from bothways.planning.engine.weights import move_weights
@@ -106,17 +105,12 @@ def _follow(search: Search, sums: Floats) -> None:
 
 def _price_schedule(search: Search, place: Ints, energy: Floats, weight: Floats) -> None:
     """Writes the mixtures into the search's schedules and prices exactly those."""
-    site, blocks = search.site, search.blocks
+    blocks = search.blocks
     mixed_schedules(
         blocks.columns, blocks.window, blocks.first_row, blocks.vehicle, place, energy, weight, search.schedules
     )
-    rows = search.coupling
-    search.sums = np.zeros((1, site.width + rows.numbers))
-    own_cost = repaired(
-        0, blocks.count, blocks.columns, blocks.window, blocks.first_row, search.schedules, search.sums[0],
-        NOWHERE, rows.extra, site.width,
-    )  # fmt: skip
-    cost, broken = search.coupling_cost()
-    search.settle(search.offset + cost + own_cost, broken)
+    upper, broken, excess = search.upper(search.schedules)
+    search.settle(upper, broken, excess)
+    search.restore(upper, excess)
     if search.progress is not None:
         search.progress(search.sweeps, search.bounds.lower, search.bounds.upper)

@@ -11,6 +11,7 @@ import numpy as np
 from bothways.planning.engine.certificate import best_values, repaired
 from bothways.planning.engine.coupling import Coupling, extra_prices
 from bothways.planning.engine.model import BEGIN, END, FIELDS, Blocks, Numbers
+from bothways.planning.engine.prices import Bounds, Prices, price_unit
 from bothways.planning.engine.simd import LANES
 from bothways.planning.engine.site import LOAD, Site, conjugate, coupling_price, site_cost
 from bothways.planning.engine.sweeps import sweep
@@ -24,46 +25,15 @@ BALANCE = 0.1
 """The step scale is steered so that the vehicles' part of the gap is this share of the site's."""
 
 KEPT_BLOCKS = 256
-"""Up to this many blocks the best schedule is kept aside while the search goes on."""
+"""Up to this many blocks the best schedule is kept aside while the search goes on; with hard group limits, always."""
+
+NEARLY = 10.0
+"""Money counts as settled within this many times the gap asked for; then what is left is to keep hard limits."""
+
+RESTORING = 6
+"""Sweeps that a schedule gets to be brought within hard group limits."""
 
 Progress = Callable[[int, float, float], None]
-
-
-@dataclass
-class Prices:
-    """What a warm start carries: the price of energy per step, the demand charges' prices and the step scale.
-
-    Attributes:
-        energy: price per step, ``(width,)`` [currency/kWh].
-        charges: prices of the demand charges, flat ``(K, width)``.
-        scale: r; the price moves by about r when the fleet moves by its mean power [currency/kWh].
-        extra: prices of group limits and reserve, flat ``(M, width)``.
-        scales: step scale of each of them, ``(M,)``.
-    """
-
-    energy: Floats
-    charges: Floats
-    scale: float
-    extra: Floats
-    scales: Floats
-
-    def copy(self) -> Prices:
-        """The same prices in arrays of their own."""
-        return Prices(self.energy.copy(), self.charges.copy(), self.scale, self.extra.copy(), self.scales.copy())
-
-
-@dataclass
-class Bounds:
-    """The best that is proven so far [currency]; costs of stored energy at arrival left out."""
-
-    lower: float = -math.inf
-    upper: float = math.inf
-
-    def gap(self) -> float:
-        """Relative gap; infinite while either bound is missing."""
-        if math.isinf(self.lower) or math.isinf(self.upper):
-            return math.inf
-        return (self.upper - self.lower) / max(1.0, abs(self.upper))
 
 
 @dataclass
@@ -110,8 +80,9 @@ class Search:
         self.bounds = Bounds()
         self._last_cost = 0.0
         self._unit = price_unit(self.site)
-        self._margin_kwh = 0.0
-        self._best_upper = math.inf
+        self._margin_kwh, self._gap = 0.0, 0.0
+        self._keeps = self.blocks.count <= KEPT_BLOCKS or bool(np.isinf(self.coupling.extra.penalty).any())
+        self._best_is_last = False
         self._best: Numbers | None = None
         self.pricing, self.pricing_rows = self.site, self.coupling
         self.best_rows = np.zeros(self.coupling.numbers)
@@ -140,7 +111,7 @@ class Search:
 
     def run(self, prices: Prices, gap: float, most_sweeps: int) -> None:
         """Searches until the proven gap is at most ``gap`` or ``most_sweeps`` are done."""
-        self.prices = prices.copy()
+        self.prices, self._gap = prices.copy(), gap
         self._pass(starting=True)
         self._recentre()
         wait = 4
@@ -163,20 +134,81 @@ class Search:
         if lower > self.bounds.lower:
             self.bounds.lower, self.best_rows = lower, y
 
-    def settle(self, upper: float, broken_kwh: float) -> None:
-        """Takes over an upper bound; where the schedule passes a hard limit there is none, and prices get stricter."""
-        self.bounds.upper = upper if broken_kwh <= self.slack_kwh else math.inf
-        if self.bounds.upper < self._best_upper and self.blocks.count <= KEPT_BLOCKS:
-            self._best_upper, self._best = upper, self.schedules.copy()
+    def settle(self, upper: float, broken_kwh: float, excess: Floats) -> None:
+        """Takes over an upper bound; where the schedule passes a hard limit there is none, and prices get stricter.
+
+        Args:
+            upper: cost of the schedule [currency].
+            broken_kwh: excess over a hard limit of the site [kWh].
+            excess: that over hard group limits, ``(M, T)`` [kWh].
+        """
+        kept = max(broken_kwh, float(excess.max(initial=0.0))) <= self.slack_kwh
+        if not self._keeps:
+            self.bounds.upper = upper if kept else math.inf
+        elif kept and upper < self.bounds.upper:
+            self.bounds.upper, self._best, self._best_is_last = upper, self.schedules.copy(), True
+        else:
+            self._best_is_last = False
         if self.slack_kwh < broken_kwh < 1e-3 * self._mean_kwh:  # nearly there; far off, a margin would only cost
             self._margin_kwh = min(max(1.5 * self._margin_kwh, 2.0 * broken_kwh), 2e-3 * self._mean_kwh)
             self.pricing = self.site.tightened(self._margin_kwh)
-            self.pricing_rows = self.coupling.tightened(self._margin_kwh)
+
+    def upper(self, schedules: Numbers) -> tuple[float, float, Floats]:
+        """Prices schedules in float64: their cost, and excess over hard limits as ``settle`` takes it."""
+        blocks, rows, width = self.blocks, self.coupling, self.site.width
+        edges = np.linspace(0, blocks.count, self.threads + 1).astype(np.int64)
+        sums = np.zeros_like(self.sums)
+
+        def work(own: int) -> float:
+            return float(
+                repaired(
+                    edges[own], edges[own + 1], blocks.columns, blocks.window, blocks.first_row, schedules, sums[own],
+                    NOWHERE, rows.extra, width,
+                )
+            )  # fmt: skip
+
+        own_cost = math.fsum(on_threads(work, self.threads))
+        self.sums = sums
+        cost, broken, excess = self.coupling_cost()
+        return self.offset + cost + own_cost, broken, excess
+
+    def restore(self, upper: float, excess: Floats) -> None:
+        """Where money is nearly settled but group limits are passed: a schedule beside the search that keeps them.
+
+        A few sweeps from the present schedule, with ever stiffer prices for the limits that are passed, which are drawn
+        in a little. The search itself goes on as if nothing had been: what it passes the limits by shrinks as it does.
+
+        Args:
+            upper: cost of the present schedule [currency].
+            excess: its energy beyond hard group limits, ``(M, T)`` [kWh].
+        """
+        near = upper - self.bounds.lower <= NEARLY * self._gap * max(1.0, abs(upper))
+        if not near or float(excess.max(initial=0.0)) <= self.slack_kwh:
+            return
+        before = self.schedules, self.sums, self.prices.copy(), self.pricing_rows, self.sweeps
+        self.schedules = self.schedules.astype(np.float32)
+        margin = np.zeros_like(excess)
+        for _ in range(RESTORING):
+            far = (excess > self.slack_kwh).any(axis=1)
+            self.prices.scales = np.where(
+                far, np.minimum(8.0 * self.prices.scales, self._unit * 1e3), self.prices.scales
+            )
+            margin = np.where(
+                excess > 0.0, np.maximum(margin, 2.0 * excess) + 1e-6 * self.coupling.size[:, None], margin
+            )
+            self.pricing_rows = self.coupling.tightened(margin)
+            self._pass(starting=False)
+            found, broken, excess = self.upper(self.schedules)
+            self.settle(found, broken, excess)
+            if float(excess.max()) <= self.slack_kwh:
+                break
+        self._best_is_last = False
+        self.schedules, self.sums, self.prices, self.pricing_rows, self.sweeps = before
 
     def finish(self) -> None:
         """Goes back to the best schedule seen where the last one is worse."""
-        if self._best is not None and self._best_upper < self.bounds.upper:
-            self.bounds.upper, self.schedules = self._best_upper, self._best
+        if self._best is not None and not self._best_is_last:
+            self.schedules = self._best
 
     def price_base_load(self, prices: Prices, gap: float) -> None:
         """Finds the prices of a site without vehicles: the proximal point method ends after finitely many steps."""
@@ -188,15 +220,21 @@ class Search:
                 return
 
     def rescale(self, fleet_gap: float, site_gap: float, row_gaps: Floats, balance: float) -> None:
-        """Balances the parts of the gap: r up where a coupling is what disagrees, down where the vehicles are."""
+        """Balances the parts of the gap: r up where a coupling is what disagrees, down where the vehicles are.
+
+        Site and group limits all see power and move together; the reserve, which sees stored energy, goes by itself.
+        """
+        groups = self.coupling.extra.groups
+        power_gap = site_gap + float(row_gaps[:groups].sum())
+        ratio = math.sqrt(balance * max(power_gap, 1e-300) / max(fleet_gap, 1e-300))
+        least, most = self._unit * 1e-2, self._unit * 1e3
+        self.prices.scale = min(most, max(least, self.prices.scale * min(2.0, max(0.5, ratio))))
         if row_gaps.size:
-            ratios = np.sqrt(balance * np.maximum(row_gaps, 1e-300) / max(fleet_gap, 1e-300))
+            ratios = np.full(row_gaps.size, ratio)
+            ratios[groups:] = np.sqrt(balance * np.maximum(row_gaps[groups:], 1e-300) / max(fleet_gap, 1e-300))
             ratios[row_gaps == 0.0] = 1.0  # a limit that is far away says nothing
             scales = self.prices.scales * np.clip(ratios, 0.5, 2.0)
-            self.prices.scales = np.clip(scales, self._unit * 1e-2, self._unit * 1e3)
-        ratio = math.sqrt(balance * max(site_gap, 1e-300) / max(fleet_gap, 1e-300))
-        scale = self.prices.scale * min(2.0, max(0.5, ratio))
-        self.prices.scale = min(self._unit * 1e3, max(self._unit * 1e-2, scale))
+            self.prices.scales = np.clip(scales, least, most)
 
     def _cancelled(self) -> bool:
         return self.cancel is not None and self.cancel()
@@ -288,14 +326,14 @@ class Search:
         rows = self.coupling
         if not rows.extra.rows:
             return np.zeros(0)
-        self._last_cost += rows.cost(totals)[0]
-        return rows.gaps(rows.feasible(self.prices.extra, self.prices.energy, self.lowest), totals)
+        self._last_cost += rows.cost(totals)
+        return rows.gaps(rows.feasible(self.prices.extra, self.prices.energy, self.lowest), totals, self._unit)
 
-    def coupling_cost(self) -> tuple[float, float]:
-        """What site and rows cost at the present totals [currency], and the excess over hard limits [kWh]."""
+    def coupling_cost(self) -> tuple[float, float, Floats]:
+        """Cost of site and rows at the present totals [currency], and excess over hard limits as ``settle`` has it."""
         cost, broken = site_cost(self.total(), self.site.periods, *self.tables(self.site))
-        more, beyond = self.coupling.cost(self.coupling.totals(self.sums))
-        return cost + more, max(broken, beyond)
+        totals = self.coupling.totals(self.sums)
+        return cost + self.coupling.cost(totals), broken, self.coupling.excess(totals)
 
     def dual(self) -> tuple[float, Floats, Floats]:
         """The bound's part without vehicles, the rows' prices in it, and the price of energy as each kind sees it."""
@@ -314,46 +352,25 @@ class Search:
         periods, blocks, rows, width = self.site.periods, self.blocks, self.coupling, self.site.width
         dual, y, prices = self.dual()
         edges = np.linspace(0, blocks.count, self.threads + 1).astype(np.int64)
-        sums = np.zeros_like(self.sums)
 
-        def work(own: int) -> tuple[float, float]:
-            begin, end = edges[own], edges[own + 1]
-            value = best_values(
-                begin, end, blocks.columns, blocks.window, blocks.first_row, prices, rows.kinds, y, rows.extra, periods,
-                width,
+        def work(own: int) -> float:
+            return float(
+                best_values(
+                    edges[own], edges[own + 1], blocks.columns, blocks.window, blocks.first_row, prices, rows.kinds, y,
+                    rows.extra, periods, width,
+                )
             )  # fmt: skip
-            cost = repaired(
-                begin, end, blocks.columns, blocks.window, blocks.first_row, self.schedules, sums[own], NOWHERE,
-                rows.extra, width,
-            )  # fmt: skip
-            return float(value), float(cost)
 
-        parts = on_threads(work, self.threads)
-        self.sums = sums
-        cost, broken = self.coupling_cost()
-        lower = self.offset + dual + math.fsum(part[0] for part in parts)
-        upper = self.offset + cost + math.fsum(part[1] for part in parts)
+        lower = self.offset + dual + math.fsum(on_threads(work, self.threads))
+        upper, broken, excess = self.upper(self.schedules)
         self.learn(lower, y)
-        self.settle(upper, broken)
+        self.settle(upper, broken, excess)
+        self.restore(upper, excess)
         if self.progress is not None:
             self.progress(self.sweeps, self.bounds.lower, self.bounds.upper)
 
 
 NOWHERE = np.zeros(0)
-
-
-def price_unit(site: Site) -> float:
-    """A typical price [currency/kWh]: what the step scale is measured in."""
-    price = np.concatenate([site.row(13), site.row(14)])
-    return max(float(np.abs(price).mean()), float(np.ptp(price)), 1e-6)
-
-
-def first_prices(site: Site, rows: Coupling) -> Prices:
-    """Prices to start from when nothing is known: those of import, each demand charge spread over its steps."""
-    energy = np.zeros(site.width)
-    energy[: site.periods] = site.row(13)
-    unit = price_unit(site)
-    return Prices(energy, np.zeros(site.charge_numbers), unit, np.zeros(rows.numbers), np.full(rows.extra.rows, unit))
 
 
 def sample(blocks: Blocks, chosen: Ints) -> tuple[Blocks, float]:

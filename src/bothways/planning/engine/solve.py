@@ -13,8 +13,9 @@ from bothways.planning.answer import coupling_notes, relative_gap
 from bothways.planning.engine.coupling import coupling_of, kinds_of, pack_by_kind
 from bothways.planning.engine.model import E0, lowest_convex_price, stays_of
 from bothways.planning.engine.polish import polish
+from bothways.planning.engine.prices import Prices, first_prices, price_unit
 from bothways.planning.engine.schedule import Compact, Tables
-from bothways.planning.engine.search import Prices, Search, first_prices, price_unit, start_prices
+from bothways.planning.engine.search import Search, start_prices
 from bothways.planning.engine.site import site_of
 from bothways.planning.evaluation import Coupled, Flows, site_flows
 from bothways.planning.layout import Layout
