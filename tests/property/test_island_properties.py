@@ -136,7 +136,7 @@ def harm(command: Command, inputs: Inputs, latch: Latch) -> str:  # noqa: C901 o
     return ""
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(readings, st.lists(commands, max_size=5), st.floats(0.0, 3.0))
 def test_whatever_is_wished_the_interlock_lets_no_harm_pass(inputs, wishes, dt_s):
     latch = observe(Latch.fresh(SITE), inputs, dt_s, SITE)
@@ -146,7 +146,7 @@ def test_whatever_is_wished_the_interlock_lets_no_harm_pass(inputs, wishes, dt_s
     assert len(granted) + len(refused) >= len([w for w in wishes if w.action is not Action.RELEASE])
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(st.lists(readings, min_size=1, max_size=8))
 def test_no_readings_stop_the_controller_and_nothing_harmful_leaves_it(all_readings):
     state, estop = initial_state(SITE), False
@@ -281,5 +281,5 @@ class Life(RuleBasedStateMachine):
         assert all(self.plant.closed)
 
 
-Life.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+Life.TestCase.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
 TestLife = pytest.mark.slow(Life.TestCase)

@@ -2,12 +2,12 @@
 
 import json
 
-import pytest
 from typer.testing import CliRunner
 
 from bothways.app.cli import runtime
 from bothways.app.cli.main import app
 from bothways.domain.errors import InputError
+from bothways.simulation import island_setup
 
 SHORT = """
 [site]
@@ -63,8 +63,9 @@ def test_an_unknown_card_is_bad_input(tmp_path, capsys):
     assert "charger-dies" in capsys.readouterr().err
 
 
-@pytest.mark.slow
-def test_without_a_file_the_built_in_drill_is_played():
+def test_without_a_file_the_built_in_drill_is_played(monkeypatch):
+    short = {**island_setup.DEMO, "outage": {**island_setup.DEMO["outage"], "hours": 0.02}}
+    monkeypatch.setattr(island_setup, "DEMO", short)
     done = CliRunner().invoke(app, ["drill"])
     assert done.exit_code == 0
     assert "community centre" in done.stdout

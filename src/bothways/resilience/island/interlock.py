@@ -159,7 +159,7 @@ def must_stop(k: int, latch: Latch, inputs: Inputs, site: IslandSite) -> str:
         lost = inputs.loss_of_mains or judge(inputs.grid, site.windows) in {Grid.LOST, Grid.UNKNOWN}
         if mode is Mode.GIVING and lost and not blind:
             return "the grid is not confirmed present and the main contactor is not confirmed open"
-    return _held_back(k, inputs, site, margin_kwh(k, site))
+    return _held_back(k, inputs, site, site.margins_kwh[k])
 
 
 def stored_kwh(k: int, inputs: Inputs, site: IslandSite) -> tuple[float | None, float]:
@@ -170,13 +170,6 @@ def stored_kwh(k: int, inputs: Inputs, site: IslandSite) -> tuple[float | None, 
     if reading.vehicle is None:
         return None, 0.0
     return reading.vehicle.energy_kwh, max(source.floor_kwh, reading.vehicle.reserve_kwh)
-
-
-def margin_kwh(k: int, site: IslandSite) -> float:
-    """Energy that source ``k`` can still give between the order to stop and the hard-wired cut [kWh]."""
-    source = site.sources[k]
-    seconds = UNINTENTIONAL_ISLAND_S + site.timing.interval_s
-    return source.power_kw * source.surge * seconds / 3600.0 / source.efficiency
 
 
 def _held_back(k: int, inputs: Inputs, site: IslandSite, need_kwh: float) -> str:
@@ -280,7 +273,7 @@ def _energise(  # noqa: PLR0911 one reason per rule
     if not reading.available:
         return "it is not available"
     if command.action is Action.FORM:
-        return _form(k, latch, inputs, site) or _held_back(k, inputs, site, 2.0 * margin_kwh(k, site))
+        return _form(k, latch, inputs, site) or _held_back(k, inputs, site, 2.0 * site.margins_kwh[k])
     live = inputs.bus_pu is not None and inputs.bus_pu >= _LIVE_PU
     forming = live or any(other.mode is Mode.FORMING for j, other in enumerate(inputs.sources) if j != k)
     if not forming or not open_proven(inputs, site):
@@ -290,7 +283,7 @@ def _energise(  # noqa: PLR0911 one reason per rule
     if not 0.0 < command.lease_s <= site.timing.lease_s:
         return "an output needs an end (lease)"
     lease_kwh = command.output_kw * command.lease_s / 3600.0 / source.efficiency
-    return _held_back(k, inputs, site, lease_kwh + margin_kwh(k, site))
+    return _held_back(k, inputs, site, lease_kwh + site.margins_kwh[k])
 
 
 def _form(  # noqa: PLR0911 one reason per rule
@@ -330,18 +323,33 @@ def pass_through(
             stopped.add(source.source_id)
             granted.append(Command(source.source_id, Action.TRIP if latch.tripped[k] else Action.RELEASE))
     refused: list[Refused] = []
+    given: list[int] = []
     for command in wanted:
         if command.device in stopped and command.action is Action.RELEASE:
             continue  # said already
         ending = command.action in ENDING
+        if given and command.action is not Action.GIVE:
+            latch, given = _remember_given(latch, given, site), []
         reason = "it must stop" if command.device in stopped and not ending else ""
         reason = reason or refusal(command, latch, inputs, site)
         if reason:
             refused.append(Refused(command, reason))
             continue
         granted.append(command)
-        latch = _remember(latch, command, site)
-    return tuple(granted), tuple(refused), latch
+        if command.action is Action.GIVE:  # does not change how the next output is judged: noted together
+            given.append(site.index[command.device])
+        else:
+            latch = _remember(latch, command, site)
+    return tuple(granted), tuple(refused), _remember_given(latch, given, site)
+
+
+def _remember_given(latch: Latch, given: list[int], site: IslandSite) -> Latch:
+    if not given:
+        return latch
+    left = list(latch.on_left_s)
+    for k in given:
+        left[k] = site.timing.flight_s
+    return replace(latch, on_left_s=tuple(left))
 
 
 def _remember(latch: Latch, command: Command, site: IslandSite) -> Latch:

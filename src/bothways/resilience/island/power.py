@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bothways.resilience.island.interlock import Latch, margin_kwh, stored_kwh
+from bothways.resilience.island.interlock import Latch, stored_kwh
 from bothways.resilience.island.signals import Inputs, Mode, Position
 from bothways.resilience.island.site import IslandSite, Phases, SourceKind
 
@@ -32,7 +32,7 @@ def abilities(
         vehicle = reading.vehicle
         silent = source.kind is SourceKind.V2X and (vehicle is None or vehicle.opted_out)
         unusable = latch.tripped[k] or latch.estop or failed[k] or not reading.available or stored is None or silent
-        margin = (2.0 if k == former else 1.0) * margin_kwh(k, site)
+        margin = (2.0 if k == former else 1.0) * site.margins_kwh[k]
         room = 0.0 if unusable or stored is None else stored - floor - margin
         if room <= 0.0 or reading.mode is Mode.UNKNOWN:
             out.append(Ability(0.0, 0.0))

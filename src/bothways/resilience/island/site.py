@@ -258,6 +258,12 @@ class IslandSite:
         return {name: k for k, name in enumerate(self.devices)}
 
     @cached_property
+    def margins_kwh(self) -> tuple[float, ...]:
+        """Per source: energy that it can still give between the order to stop and the hard-wired cut [kWh]."""
+        hours = (UNINTENTIONAL_ISLAND_S + self.timing.interval_s) / 3600.0
+        return tuple(source.power_kw * source.surge * hours / source.efficiency for source in self.sources)
+
+    @cached_property
     def longest_s(self) -> float:
         """Longest target of any section [s]; counting time beyond it changes nothing."""
         return max(section.target_h for section in self.sections) * 3600.0

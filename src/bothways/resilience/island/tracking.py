@@ -82,11 +82,11 @@ def chase(  # noqa: PLR0911 one return per answer
         if done and want.action is not Action.GIVE:
             return Chase(None)
         return Chase(Track(want.action, output_kw=want.output_kw), send=True)
+    if done and want.action is not Action.GIVE:
+        return Chase(None)
     patience_s = timing.by_hand_s if by_hand else timing.confirm_s
     age_s = min(track.age_s + dt_s, max(patience_s, timing.lease_s))
     if done:
-        if want.action is not Action.GIVE:
-            return Chase(None)
         moved = abs(want.output_kw - track.output_kw) > max(0.2, 0.05 * abs(track.output_kw))
         renew = moved or age_s >= timing.lease_s / 3.0
         kept = track.output_kw if not renew else want.output_kw

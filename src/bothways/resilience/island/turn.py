@@ -35,6 +35,7 @@ class Turn:
         self.opened, self.go, self.offer = state.opened, state.go, state.offer
         self.distrust = state.distrust
         self.tracks = list(state.tracks)
+        self.first_source = 1 + len(site.sections)  # number of the first source among the devices
         self.before = state.latch if state.rehearsal is None else state.rehearsal.latch
         self.wants: dict[int, Want] = {}
         self.orders: list[Command] = []
@@ -43,11 +44,6 @@ class Turn:
         self._able: tuple[Ability, ...] | None = None
 
     # --- what is seen ---------------------------------------------------------------------------------------------
-
-    @property
-    def first_source(self) -> int:
-        """Number of the first source among the devices."""
-        return 1 + len(self.site.sections)
 
     @property
     def able(self) -> tuple[Ability, ...]:

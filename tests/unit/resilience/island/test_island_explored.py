@@ -384,11 +384,12 @@ def unreturned(nodes: Iterable[Node], within: int = 60) -> list[Node]:
 
 ORDERS = ("take over", "hand back", "open main", "close main", "form A", "form B", "give B", "release A")
 SEARCHES = {
-    "the street": (1, ("grid", "stuck", "blind", "meter", "dispatch", "report loss", "bus")),
+    "the street": (1, ("grid", "stuck", "blind", "meter", "dispatch")),
+    "both sides measured": (1, ("grid", "blind", "meter", "bus", "report loss")),
     "two faults": (2, ("grid", "stuck", "blind", "dies", "lost", "late")),
     "a contactor that lies": (2, ("grid", "stuck", "lies", "confirm")),
-    "emergency stop": (1, ("grid", "stop", "reset", "dies", "late", "lost", "dispatch")),
-    "a person in command": (1, ("grid", *ORDERS, "form A, late", "close main, late")),
+    "emergency stop": (1, ("grid", "stop", "reset", "late", "lost", "dispatch")),
+    "a person in command": (1, ("grid", *ORDERS[:6], "form A, late", "close main, late")),
     "tiers": (1, ("grid", "take over", "hand back", "open T1", "open T3", "close T1", "close T3", "aside T3", "jams")),
     "drivers": (1, ("grid", "leaves", "opts out", "sinks", "lost", "take over", "form B", "give B")),
     "drill": (1, ("grid", "start drill", "end drill", "stop", "reset", "lost", "take over")),
@@ -414,21 +415,26 @@ def unlatched(latch, inputs, dt_s, site):
     return replace(after, estop=inputs.estop, tripped=after.tripped if inputs.estop else (False,) * len(after.tripped))
 
 
+def agrees(*_):
+    """A rule that finds nothing wrong, ever."""
+    return ""
+
+
 MUTANTS = {
-    "starts whatever the contactor says": (interlock, "_form", lambda *_: "", ORDERS, "contactor is closed"),
-    "closes onto running sources": (interlock, "_close_main", lambda *_: "", ORDERS, "not released"),
+    "starts whatever the contactor says": (interlock, "_form", agrees, ("take over", "form A"), "contactor is closed"),
+    "closes onto running sources": (interlock, "_close_main", agrees, ("take over", "close main"), "not released"),
     "forgets commands on their way": (
-        interlock, "_remember", lambda latch, *_: latch, (*ORDERS, "form A, late", "close main, late"),
+        interlock, "_remember", lambda latch, *_: latch, ("take over", "form A", "form B", "close main, late"),
         "beside another one|not released|is closed|dropped",
     ),
-    "never stops a source by itself": (interlock, "must_stop", lambda *_: "", ("dispatch", *ORDERS), "more than 2 s"),
+    "never stops a source by itself": (interlock, "must_stop", agrees, ("dispatch", "take over"), "more than 2 s"),
     "never cuts off": (interlock, "_due", lambda *_: False, ("dispatch", "grid, lost", "lost"), "more than 2 s"),
-    "has no latch": (machine, "observe", unlatched, ("stop", *ORDERS), "after an emergency stop"),
+    "has no latch": (machine, "observe", unlatched, ("stop",), "after an emergency stop"),
     "ignores reserves and drivers": (
-        interlock, "_held_back", lambda *_: "", ("take over", "form B", "opts out", "sinks"), "must not",
+        interlock, "_held_back", agrees, ("take over", "form B", "opts out", "sinks"), "must not",
     ),
     "ignores the order of tiers": (
-        interlock, "_switch", lambda *_: "", ("take over", "open T1", "close T3"), "dropped while|T1 is off",
+        interlock, "_switch", agrees, ("take over", "open T1", "close T3"), "dropped while|T1 is off",
     ),
 }  # fmt: skip
 
@@ -437,7 +443,7 @@ MUTANTS = {
 def test_a_broken_interlock_is_caught(name, monkeypatch):
     module, function, broken, events, harm = MUTANTS[name]
     faults = 3 if "lost" in events else 1
-    explore(("grid", *events), 0)  # the real one passes the same search
+    explore(("grid", *events), faults)  # the real one passes the same search
     monkeypatch.setattr(module, function, broken)
     with pytest.raises(Violated, match=harm):
         explore(("grid", *events), faults)
