@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
+from typing import overload
 
 import numpy as np
 
 from bothways.planning.answer import relative_gap
-from bothways.planning.evaluation import TOLERANCE, Evaluation, evaluate, site_flows
+from bothways.planning.evaluation import TOLERANCE, Evaluation, Flows, evaluate, site_flows
 from bothways.planning.layout import Layout
 from bothways.planning.problem import Floats, PlanProblem, PlanSolution
-from bothways.planning.reserve.bids import best_bids, sold_kw
+from bothways.planning.reserve.bids import best_bids, nearest_bids, sold_kw
 from bothways.planning.reserve.products import Rates, ReservePlanProblem
 from bothways.planning.reserve.repair import Tables
 from bothways.planning.shortfall import Reach, explain
@@ -110,8 +111,11 @@ def settle(
     power_kw: Floats,
     shares_kw: Floats,
     curtailed_kw: Floats,
+    bids_kw: tuple[Floats, ...],
 ) -> Candidate:
-    """Turns a solver's wish into a plan that can be kept: repair, best bids, shares cut to what is sold.
+    """Turns a solver's wish into a plan that can be kept: repair, bids, shares cut to what is sold.
+
+    Bids are once those wished, once those that earn most with the shares at hand; the cheaper plan is taken.
 
     Args:
         problem: what is asked.
@@ -120,16 +124,55 @@ def settle(
         power_kw: wished power per vehicle-step ``(S,)`` [kW].
         shares_kw: wished shares ``(G, S)`` [kW].
         curtailed_kw: wished curtailment ``(T,)`` [kW].
+        bids_kw: wished bids, per product.
     """
+    wished = _settled(problem, layout, tables, (power_kw, shares_kw, curtailed_kw), bids_kw)
+    found = _settled(problem, layout, tables, (power_kw, shares_kw, curtailed_kw), None)
+    if wished is None or found.broken_kw < wished.broken_kw - TOLERANCE:
+        return found
+    return wished if wished.money.total <= found.money.total else found
+
+
+@overload
+def _settled(
+    problem: ReservePlanProblem,
+    layout: Layout,
+    tables: Tables,
+    wish: tuple[Floats, Floats, Floats],
+    bids_kw: None,
+) -> Candidate: ...
+
+
+@overload
+def _settled(
+    problem: ReservePlanProblem,
+    layout: Layout,
+    tables: Tables,
+    wish: tuple[Floats, Floats, Floats],
+    bids_kw: tuple[Floats, ...],
+) -> Candidate | None: ...
+
+
+def _settled(
+    problem: ReservePlanProblem,
+    layout: Layout,
+    tables: Tables,
+    wish: tuple[Floats, Floats, Floats],
+    bids_kw: tuple[Floats, ...] | None,
+) -> Candidate | None:
     plan, periods = problem.plan, problem.plan.periods
-    power, shares = power_kw.copy(), np.maximum(shares_kw, 0.0)
+    power, shares, curtailed = wish[0].copy(), np.maximum(wish[1], 0.0), wish[2]
     energy = tables.fit(power, shares)
     drifts = any(group.activation > 0.0 for group in problem.groups)
     bids: tuple[Floats, ...] = ()
-    flows = site_flows(plan, layout.per_step(power, periods), curtailed_kw)
+    flows = _flows(plan, layout.per_step(power, periods), curtailed)
     for attempt in range(4):
         held = np.array([layout.per_step(share, periods) for share in shares]).reshape(len(problem.groups), periods)
-        bids = best_bids(problem, held, flows.import_kw - flows.export_kw)
+        net = flows.import_kw - flows.export_kw
+        chosen = best_bids(problem, held, net) if bids_kw is None else nearest_bids(problem, held, bids_kw)
+        if chosen is None:
+            return None
+        bids = chosen
         if attempt == 3:
             break  # shares may exceed what is sold by the little that shrank last
         sold = sold_kw(problem, bids)
@@ -139,12 +182,18 @@ def settle(
             break
         kept = shares.copy()
         energy = tables.fit(power, shares)
-        flows = site_flows(plan, layout.per_step(power, periods), curtailed_kw)
+        flows = _flows(plan, layout.per_step(power, periods), curtailed)
         if np.array_equal(kept, shares):
             break
     evaluation = evaluate(plan, layout.spread(power, periods), flows.curtailed_kw, keep_energy=False)
     money = _money(problem, layout, evaluation, energy, shares, bids)
     return Candidate(power, shares, energy, bids, evaluation, money, _broken_kw(problem, evaluation, bids))
+
+
+def _flows(plan: PlanProblem, total_kw: Floats, curtailed_kw: Floats) -> Flows:
+    """Flows with the wished curtailment, and as much more as the export limit needs."""
+    needed = -(plan.base_load_kw + total_kw) - plan.export_limit_kw
+    return site_flows(plan, total_kw, np.clip(np.maximum(curtailed_kw, needed), 0.0, plan.curtailable_kw))
 
 
 def _money(
@@ -255,7 +304,7 @@ def nothing_possible(
     groups = len(problem.groups)
     still = settle(
         problem, layout, Tables.of(problem, layout, bounds), np.zeros(layout.size), np.zeros((groups, layout.size)),
-        np.zeros(problem.plan.periods),
+        np.zeros(problem.plan.periods), (),
     )  # fmt: skip
     answer = conclude(problem, layout, bounds, still, -math.inf, 0.0, solver=solver)
     plan = replace(

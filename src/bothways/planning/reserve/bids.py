@@ -62,6 +62,36 @@ def best_bids(problem: ReservePlanProblem, held_kw: Floats, net_kw: Floats) -> t
     return tuple(_clean(product, x[bid]) for product, bid in zip(problem.products, columns, strict=True))
 
 
+def nearest_bids(
+    problem: ReservePlanProblem, held_kw: Floats, wished_kw: tuple[Floats, ...]
+) -> tuple[Floats, ...] | None:
+    """The bids that were wished, lowered to what is held; ``None`` where whole units are not held.
+
+    Args:
+        problem: what is asked.
+        held_kw: sum of the vehicles' shares, ``(G, T)`` [kW].
+        wished_kw: for each product its bids, one per block [kW].
+    """
+    if len(wished_kw) != len(problem.products):
+        return None
+    wished = tuple(_clean(product, bid) for product, bid in zip(problem.products, wished_kw, strict=True))
+    sold = sold_kw(problem, wished)
+    part = np.minimum(np.divide(held_kw, sold, out=np.ones_like(sold), where=sold > 0.0), 1.0)
+    found = []
+    for number, (product, bid) in enumerate(zip(problem.products, wished, strict=True)):
+        least, starts = np.ones(bid.size), np.arange(0, problem.plan.periods, product.block_steps)
+        for group, share in zip(problem.groups, part, strict=True):
+            if number in group.products:
+                least = np.minimum(least, np.minimum.reduceat(share, starts))
+        if not product.lumpy:
+            found.append(bid * least)
+        elif float((bid * (1.0 - least)).max(initial=0.0)) <= HAIR_KW:
+            found.append(bid)
+        else:
+            return None
+    return tuple(found)
+
+
 def _clean(product: ReserveProduct, bid: Floats) -> Floats:
     """Bids without a solver's rounding."""
     clean = np.where(bid > HAIR_KW, bid, 0.0)

@@ -99,11 +99,7 @@ def _call(problem: ReservePlanProblem, answer: ReserveSolution, *, up: bool, sta
             energy = energy + np.where(here, change, 0.0)
             left_h = (fleet.departure - step) * step_h - end
             reachable = energy + left_h * fleet.charge_efficiency * fleet.charge_kw
-            # Who arrived below the floor is on the way up to it at full power.
-            on_the_way = fleet.energy_at_arrival_kwh + fleet.charge_efficiency * fleet.charge_kw * (
-                (step - fleet.arrival) * step_h + end
-            )
-            floor = np.minimum(fleet.energy_min_kwh, on_the_way)
+            floor = _floor_kwh(problem, step, end / step_h)
             excess = np.stack(
                 [over, floor - energy, energy - bounds.ceiling_kwh, bounds.required_kwh - reachable]
             )  # fmt: skip
@@ -111,3 +107,12 @@ def _call(problem: ReservePlanProblem, answer: ReserveSolution, *, up: bool, sta
             worst = np.maximum(worst, excess.max(axis=1, initial=0.0))
         step += 1
     return worst
+
+
+def _floor_kwh(problem: ReservePlanProblem, step: int, share: float) -> Floats:
+    """The floor ``share`` of the way through a step; who arrived below it is on the way up at full power."""
+    plan, fleet = problem.plan, problem.plan.fleet
+    per_step = plan.step_h * fleet.charge_efficiency * fleet.charge_kw
+    at_start = np.minimum(fleet.energy_min_kwh, fleet.energy_at_arrival_kwh + per_step * (step - fleet.arrival))
+    at_end = np.minimum(fleet.energy_min_kwh, fleet.energy_at_arrival_kwh + per_step * (step + 1 - fleet.arrival))
+    return np.asarray((1.0 - share) * at_start + share * at_end)

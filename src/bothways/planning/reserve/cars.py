@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from bothways.planning.layout import Layout
-from bothways.planning.problem import Floats, Ints
+from bothways.planning.problem import Bools, Floats, Ints
 from bothways.planning.reserve.headroom import headroom_rows
 from bothways.planning.reserve.products import Rates, ReservePlanProblem
 from bothways.planning.reserve.repair import Tables
@@ -50,6 +50,7 @@ class Cars:
         band: half bandwidth of the Newton matrices.
         drifts: whether activation moves energy, so that each vehicle has one more row at the end.
         forced_kw: power in forced first steps, ``(S,)``, 0 elsewhere.
+        most_kw: most that can be promised to a group, ``(S,)``; in a forced step what the slack of the rows leaves.
     """
 
     step_h: float
@@ -70,6 +71,7 @@ class Cars:
     band: int
     drifts: bool
     forced_kw: Floats
+    most_kw: Floats
 
     @property
     def width(self) -> int:
@@ -129,8 +131,17 @@ class Cars:
             rows=np.concatenate([[0], np.cumsum(steps * per_step + 1)]).astype(np.int64),
             band=max(width, reach_back * width - 2),
             drifts=drifts,
+            most_kw=_most_kw(problem, layout, rates, at_full - bounds.lower_kwh, layout.k < forced[layout.owner]),
             forced_kw=np.where(layout.k < forced[layout.owner], fleet.charge_kw[layout.owner], 0.0),
         )
+
+
+def _most_kw(problem: ReservePlanProblem, layout: Layout, rates: Rates, slack_kwh: Floats, forced: Bools) -> Floats:
+    """Where full power is needed in every step so far, e_k lies at its least: only rounding can be promised."""
+    hours = min((group.hours for group in problem.groups), default=problem.plan.step_h)
+    per_kw = hours * np.minimum(rates.call, problem.plan.fleet.charge_efficiency)
+    most = rates.most_kw[layout.owner]
+    return np.where(forced, np.minimum(most, np.maximum(slack_kwh, 0.0) / per_kw[layout.owner]), most)
 
 
 @njit(cache=True, nogil=True)

@@ -109,6 +109,7 @@ def vehicle_values(
     before: Floats,
     moved: Floats,
     wear_share: Floats,
+    most: Floats,
     is_up: Ints,
     row_at: Floats,
     row_up: Ints,
@@ -124,6 +125,7 @@ def vehicle_values(
 
     Takes:
         vehicles … hours: the tables of ``repair`` and ``cars``.
+        most: most that can be promised to a group, ``(S,)`` [kW].
         prices: ``(1 + G, T)``: of energy, of the groups' capacity [currency/kW for one step].
         power: multipliers of the power rows, up and down, ``(2, S)``.
         theta: multipliers of the headroom rows, ``(R, S)``.
@@ -163,8 +165,7 @@ def vehicle_values(
                 for m in range(terms.shape[0]):
                     if terms[m, 1] == g and k + terms[m, 2] < n:
                         cost += car[CALL] * hours[m] * theta[terms[m, 0], s + terms[m, 2]]
-                most = car[CHARGE] + car[DISCHARGE]
-                count = _move(state, slope, length, count, cost, step_h * moved[i, g], most)
+                count = _move(state, slope, length, count, cost, step_h * moved[i, g], most[s])
             if k > 0:
                 low = max(lower[first + k - 1], state[0])
                 # ``slope`` lacks the offset, the left value has it: both are brought together in the cut.

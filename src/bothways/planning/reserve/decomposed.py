@@ -29,6 +29,8 @@ from bothways.planning.shortfall import Reach, reach
 
 _NAME = "interior point, decomposed"
 _MOST_STEPS = 80
+_MOST_TRIES = 8  # certificates in one search
+_STANDSTILL = 1e-4  # steps shorter than this lead nowhere
 _MARGINS = (0.0, 1e-6, 1e-5, 1e-4)  # shares by which hard limits are drawn in until a plan keeps them
 
 
@@ -56,10 +58,13 @@ def solve_reserve_decomposed(
         SolverError: no plan within the site's hard limits was found.
     """
     options = options or PlanOptions()
+    lower = -math.inf
     for margin in _MARGINS:
         search = _Search(problem, margin)
         _run(search, options.gap, cancel, progress)
+        lower = max(lower, search.lower)
         if search.best is not None:
+            search.lower = lower
             return search.answer(options.gap)
     msg = "no plan within the hard limits of the site was found"
     raise SolverError(msg)
@@ -71,22 +76,19 @@ def _run(
     cancel: Callable[[], bool] | None,
     progress: Callable[[int, float, float], None] | None,
 ) -> None:
+    """Steps until the gap is proven, the method is at its end, or nobody wants to wait."""
     tries = 0
     for step in range(_MOST_STEPS):
-        if not search.advance():
-            break
-        near = search.guess() / max(1.0, abs(search.upper if math.isfinite(search.upper) else search.cost()))
-        if near <= gap or step == _MOST_STEPS - 1:
+        alive = search.advance()
+        ended = not alive or step == _MOST_STEPS - 1 or (cancel is not None and cancel())
+        size = max(1.0, abs(search.upper if math.isfinite(search.upper) else search.cost()))
+        if (alive and search.guess() <= gap * size) or (ended and (alive or search.best is None)):
             search.certify()
             tries += 1
             if progress is not None:
                 progress(step + 1, search.lower, search.upper)
-            if search.gap() <= gap or tries >= 8:
-                break
-        if cancel is not None and cancel():
+        if ended or search.gap() <= gap or tries >= _MOST_TRIES:
             break
-    if search.best is None:
-        search.certify()
 
 
 class _Search:
@@ -113,13 +115,13 @@ class _Search:
         self._owner, self._groups, self._kinds = owner, groups, kinds
 
     def advance(self) -> bool:
-        """One step of the method; False where it has come to its numerical end."""
+        """One step of the method; False where it has come to its numerical end and stays where it was."""
         with np.errstate(all="ignore"):
             try:
-                self.interior.iterate()
+                moved = self.interior.iterate()
             except np.linalg.LinAlgError:
                 return False
-        return bool(np.isfinite(self.interior.point.y).all() and np.isfinite(self.interior.point.z).all())
+        return moved > _STANDSTILL
 
     def guess(self) -> float:
         """What the method itself believes the gap to be [currency]."""
@@ -160,7 +162,9 @@ class _Search:
         wished[:, self._pairs] = shares.T
         x = self.market.columns(self.interior.point.s)
         curtailed = np.minimum(self.market.site.curtailed_kw(x, problem.plan.periods), problem.plan.curtailable_kw)
-        return settle(problem, self.layout, self.tables, power, wished, curtailed)
+        return settle(
+            problem, self.layout, self.tables, power, wished, curtailed, tuple(x[bid] for bid in self.market.site.bids)
+        )
 
     def bound(self) -> float:
         """The lower bound at the method's prices and multipliers."""
@@ -183,7 +187,7 @@ class _Search:
         tables = self.tables
         vehicle_values(
             tables.vehicles, plan.fleet.arrival, plan.step_h, plan.fleet.wear_per_kwh, plan.terminal_value_per_kwh,
-            self.bounds.required_kwh, tables.lower, tables.before, tables.moved, wear_share, tables.is_up,
+            self.bounds.required_kwh, tables.lower, tables.before, tables.moved, wear_share, cars.most_kw, tables.is_up,
             tables.row_at, tables.row_up, tables.terms, tables.hours, np.ascontiguousarray(-y.T),
             np.maximum(power, 0.0), np.maximum(theta, 0.0), np.maximum(at_end, 0.0), values,
         )  # fmt: skip

@@ -81,7 +81,7 @@ def _read(problem: ReservePlanProblem, layout: Layout, tables: Tables, model: Re
     discharge[model.discharging] = x[model.discharge]
     power = net_power_kw(problem.plan, layout, x[model.charge], discharge)
     curtailed = model.site.curtailed_kw(x, problem.plan.periods)
-    return settle(problem, layout, tables, power, x[model.shares], curtailed)
+    return settle(problem, layout, tables, power, x[model.shares], curtailed, tuple(x[bid] for bid in model.site.bids))
 
 
 def _both(model: ReserveProgram, x: Floats) -> Ints:

@@ -109,8 +109,8 @@ class Interior:
         point = self.point
         return float(point.w @ point.q + point.sw @ point.sq)
 
-    def iterate(self) -> None:
-        """One predictor and one corrector step."""
+    def iterate(self) -> float:
+        """One step: predictor, corrector, centrality corrections; returns its length, 0 where it could not be made."""
         point, cars, market = self.point, self.cars, self.market
         size = point.y.size
         schur, target, total = np.zeros((size, size)), np.zeros(size), np.zeros(size)
@@ -157,10 +157,12 @@ class Interior:
             if sum(better.lengths(_BACK)) < sum(step.lengths(_BACK)) + 0.02:
                 break
             step = better
-        self._move(step)
+        return self._move(step)
 
-    def _move(self, step: _Directions) -> None:
+    def _move(self, step: _Directions) -> float:
         point = self.point
+        if not all(np.isfinite(part).all() for part in (step.z, step.q, step.s, step.y)):
+            return 0.0
         alpha_w, alpha_q = step.lengths(_BACK)
         point.z += alpha_w * step.z
         point.w += alpha_w * step.w
@@ -169,6 +171,7 @@ class Interior:
         point.q += alpha_q * step.q
         point.sq += alpha_q * step.sq
         point.y += alpha_q * step.y
+        return max(alpha_w, alpha_q)
 
     def _correct(self, system: _System, more: Floats, site_more: Floats) -> None:
         """Adds what the products w·q are to lose besides themselves, per row of the vehicles and of the site."""

@@ -96,7 +96,7 @@ def _product(reader: Reader, plan: PlanProblem | None, problems: Problems) -> Re
         reader.fault("direction", direction, ", ".join(DIRECTIONS), "Say which way a call can go.")
     periods = plan.periods if plan is not None else None
     block = reader.number("block_steps", Allowed("steps", 1, 1e7, whole=True), 1.0)
-    sustain = reader.number("sustain_h", Allowed("h", 0.0, 8760.0), 0.25)
+    sustain = reader.number("sustain_h", Allowed("h", 0.0, 8760.0, above_low=True), 0.25)
     least = reader.number("min_bid_kw", _POWER, 0.0)
     unit = reader.number("granularity_kw", _POWER, 0.0)
     most = reader.number("max_bid_kw", Allowed("kW; null for none", 0.0), math.inf, nullable=True)

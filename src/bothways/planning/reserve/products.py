@@ -73,6 +73,7 @@ class ReserveProduct:
             f"product {self.name!r}: direction must be up, down or symmetric, not {self.direction!r}",
         )
         _require(self.block_steps >= 1, f"product {self.name!r}: block_steps must be at least 1")
+        _require(self.sustain_h > 0.0, f"product {self.name!r}: sustain_h must be above 0, not {self.sustain_h}")
         for name in ("sustain_h", "min_bid_kw", "granularity_kw"):
             value = getattr(self, name)
             _require(math.isfinite(value) and value >= 0.0, f"product {self.name!r}: {name} must be at least 0")

@@ -165,7 +165,7 @@ def test_where_burning_pays_one_direction_is_held(plan_problem, plan_fleet, prod
         departure=2,
     )
     base = plan_problem([0.1, 0.1], fleet=fleet, export=[0.0, 0.0])
-    answer = planned(reserve(base, (product("up", 5.0, 2, sustain_h=0.0),)))
+    answer = planned(reserve(base, (product("up", 5.0, 2, sustain_h=0.01),)))
     assert answer.plan.lower_bound <= answer.plan.objective
 
 
