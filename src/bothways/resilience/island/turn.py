@@ -158,10 +158,16 @@ class Turn:
                     "not obeyed",
                     Severity.ALARM,
                     f"{name} did not confirm '{want.action.value}' after {self.site.timing.attempts} attempts.",
-                    instruction(name, want.action, self.site),
+                    self._remedy(device, want.action),
                     name,
                 )
         return out
+
+    def _remedy(self, device: int, action: Action) -> str:
+        text = instruction(self.site.devices[device], action, self.site)
+        if 0 < device < self.first_source:
+            return f"{text} Or take it out of service to go on without it."
+        return f"{text} Then confirm."
 
     def _command(self, device: int, want: Want, attempt: int, *, by_hand: bool) -> Command:
         floor = 0.0

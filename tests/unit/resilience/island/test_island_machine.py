@@ -225,6 +225,69 @@ def test_second_outage_while_returning_keeps_or_restores_the_island():
     assert run.plant.closed[0]
 
 
+def test_a_contactor_that_does_not_close_leaves_the_building_an_island_until_a_person_asks():
+    run = Run().to_island()
+    run.plant = replace(run.plant, main_stuck=True)
+    run.around = Surroundings()
+    run.go(120.0)
+    assert run.state.phase is Phase.ISLAND
+    assert run.plant.closed[0]
+    assert run.said("not obeyed")[0].device == "main"
+    assert run.said("fault: main not closed")
+    run.plant = replace(run.plant, main_stuck=False)
+    run.go(60.0)
+    assert run.state.phase is Phase.ISLAND
+    run.go(60.0, RequestKind.RETURN_TO_GRID)
+    assert run.state.phase is Phase.GRID_CONNECTED
+    assert all(run.plant.closed)
+
+
+def test_a_vehicle_that_arrives_starts_a_building_that_had_no_source():
+    empty = (Unit(alive=False), Unit(), Unit())
+    run = Run(plant=replace(PLANT, units=empty)).to_island()
+    assert run.state.fault is Fault.NO_SOURCE
+    run.plant = replace(run.plant, units=(empty[0], Unit(car=Car("bus", 150.0, 20.0)), empty[2]))
+    run.go(30.0)
+    assert run.state.phase is Phase.ISLAND
+    assert run.plant.closed[0]
+
+
+def test_a_planned_island_waits_for_a_person_to_return():
+    run = Run().go(2.0).go(60.0, RequestKind.REPORT_LOSS)
+    assert run.state.phase is Phase.ISLAND
+    assert run.plant.closed == (True, True, True)
+    run.go(60.0, RequestKind.RETURN_TO_GRID)
+    assert run.state.phase is Phase.GRID_CONNECTED
+
+
+def test_several_collapses_ask_for_a_person_and_fewer_sections_are_tried():
+    run = Run().to_island()
+    for _ in range(SITE.timing.restarts + 1):
+        run.plant = replace(run.plant, units=tuple(replace(u, mode=Mode.OFF, set_kw=0.0) for u in run.plant.units))
+        run.go(30.0)
+    assert run.state.fault is Fault.COLLAPSES
+    assert run.said("fewer sections")
+    run.go(60.0, RequestKind.CONFIRM)
+    assert run.state.phase is Phase.ISLAND
+    assert run.plant.closed == (True, True, True)
+
+
+def test_a_forming_source_that_falls_silent_is_left_alone_while_the_building_is_fed():
+    run = Run().to_island()
+    run.plant = replace(run.plant, units=(replace(run.plant.units[0], answers=False), *run.plant.units[1:]))
+    run.go(90.0)
+    assert run.state.phase is Phase.ISLAND
+    assert run.plant.closed == (True, True, True)
+    assert run.said("former silent")
+    dead = Run().to_island()
+    dead.plant = replace(
+        dead.plant, units=(replace(dead.plant.units[0], answers=False, alive=False), *dead.plant.units[1:])
+    )
+    dead.go(60.0)
+    assert dead.state.phase is Phase.ISLAND
+    assert dead.state.former == 1
+
+
 def test_controller_restarts_with_its_kept_state():
     run = Run().to_island()
     kept = json.loads(json.dumps(to_mapping(run.state, SITE)))
