@@ -107,6 +107,14 @@ async def test_a_schedule_against_the_rules_of_its_mode_is_not_sent() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_station_is_asked_for_its_abilities_and_for_a_report_where_it_cannot_take_the_question() -> None:
+    answers = {"GetBaseReport": ACCEPTED}
+    async with listening(query_capabilities=True) as wired, calling(wired, answers=answers) as cp:
+        assert (await cp.asked_for("GetBaseReport"))["reportBase"] == "FullInventory"
+        assert [action for action, _ in cp.asked] == ["GetVariables", "GetBaseReport"]
+
+
+@pytest.mark.asyncio
 async def test_a_dynamic_schedule_is_pulled_and_taken_back_when_its_order_ends() -> None:
     answers = {"SetChargingProfile": ACCEPTED, "UpdateDynamicSchedule": ACCEPTED, "ClearChargingProfile": ACCEPTED}
     async with listening(station(discharge="v2x")) as wired, calling(wired, answers=answers) as cp:

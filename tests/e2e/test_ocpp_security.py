@@ -4,16 +4,19 @@ import asyncio
 import base64
 import ssl
 import warnings
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ocpp_certificates import Authority, signing_request
-from ocpp_doubles import SECRET, Wired, basic, calling, listening, station
+from cryptography.hazmat.primitives.asymmetric import ec
+from ocpp_certificates import Authority, private_pem, signing_request
+from ocpp_doubles import SECRET, MemoryRegistry, StillClock, Wired, basic, calling, listening, station
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from bothways.adapters.ocpp.admission import server_context
+from bothways.adapters.ocpp.issuer import OwnAuthority
 from bothways.domain.errors import GatewayError
 from bothways.operations.events import MessageKept
 
@@ -143,6 +146,38 @@ async def test_a_certificate_is_issued_on_request(protocol: str, tmp_path: Path)
         assert (await cp.call("Heartbeat", {}))[0] == 3
         assert len(authority.asked) == 2
         assert sum(action == "CertificateSigned" for action, _ in cp.asked) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_station_connects_with_the_certificate_that_it_was_issued(tmp_path: Path) -> None:
+    made = Authority(tmp_path)
+    context = server_context(*made.issue("server"), client_authority=made.file)
+    record = station(security_profile=3)
+    clock = StillClock(datetime.now(UTC))
+    own = OwnAuthority(Path(made.file).read_bytes(), private_pem(made.key), MemoryRegistry(record), clock)
+    key = ec.generate_private_key(ec.SECP256R1())
+    async with listening(record, ssl_context=context, issuer=own) as wired:
+        async with calling(wired, ssl=made.client("CP1"), answers={"CertificateSigned": ACCEPTED}) as cp:
+            assert (await cp.call("SignCertificate", {"csr": signing_request("CP1", key)}))[2] == ACCEPTED
+            chain = (await cp.asked_for("CertificateSigned"))["certificateChain"]
+        (tmp_path / "new.pem").write_text(chain, encoding="ascii")
+        (tmp_path / "new.key").write_bytes(private_pem(key))
+        rotated = made.client()
+        rotated.load_cert_chain(tmp_path / "new.pem", tmp_path / "new.key")
+        async with calling(wired, ssl=rotated) as cp:
+            assert (await cp.call("Heartbeat", {}))[0] == 3
+
+
+@pytest.mark.asyncio
+async def test_passwords_never_reach_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    async with listening() as wired, calling(wired) as cp:
+        await cp.call("Heartbeat", {})
+        assert await status_of(wired, headers=basic("CP1", b"wrong-and-secret")) == 401
+    ours = [record for record in caplog.records if record.name.startswith("bothways")]
+    proofs = {basic("CP1", secret)["Authorization"][6:] for secret in (SECRET, b"wrong-and-secret")}
+    assert ours
+    assert not any(proof in record.getMessage() for record in ours for proof in proofs)
 
 
 @pytest.mark.asyncio

@@ -1,9 +1,11 @@
 """A real server and a raw WebSocket client, in every protocol version."""
 
+import asyncio
 import math
 
 import pytest
 from ocpp_doubles import NOW, calling, listening, station
+from websockets.exceptions import InvalidStatus
 
 from bothways.operations.events import (
     Booted,
@@ -133,6 +135,73 @@ async def test_nothing_is_answered_with_success_while_the_store_is_down() -> Non
         wired.intake.broken = False
         assert (await cp.call("TransactionEvent", transaction_event("Started", 0)))[2] == {}
         assert len(wired.intake.of(TransactionChanged)) == 1
+
+
+@pytest.mark.asyncio
+async def test_while_the_store_is_down_nobody_new_gets_in_and_whoever_is_there_still_obeys() -> None:
+    order = PowerOrder(EvseKey("CP1", 1), 5.0, "tx-1", 30.0)
+    async with listening() as wired, calling(wired, answers={"SetChargingProfile": ACCEPTED}):
+        wired.registry.broken = True
+        assert (await wired.gateway.set_power(order, station().evses[0])).accepted
+        with pytest.raises(InvalidStatus) as refused:
+            async with calling(wired):
+                pass
+        assert refused.value.response.status_code == 503
+        wired.registry.broken = False
+
+
+@pytest.mark.asyncio
+async def test_a_change_of_the_record_holds_at_the_next_order_once_it_was_told() -> None:
+    order = PowerOrder(EvseKey("CP1", 1), -5.0, "tx-1", 30.0)
+    async with (
+        listening(station(discharge="v2x")) as wired,
+        calling(wired, answers={"SetChargingProfile": ACCEPTED}),
+    ):
+        assert (await wired.gateway.set_power(order, station().evses[0])).accepted
+        wired.registry.records["CP1"] = station(discharge="none")
+        wired.gateway.refresh("CP1")
+        assert (await wired.gateway.set_power(order, station().evses[0])).status == "refused"
+
+
+@pytest.mark.asyncio
+async def test_closing_answers_what_was_read_and_lets_nobody_in() -> None:
+    async with listening() as wired, calling(wired) as cp:
+        wired.intake.held = asyncio.Event()
+        waiting = asyncio.create_task(cp.call("TransactionEvent", transaction_event("Started", 0)))
+        await wired.intake.waiting.wait()
+        closing = asyncio.create_task(wired.gateway.close(5.0))
+        await asyncio.sleep(0.02)
+        assert not closing.done()
+        wired.intake.held.set()
+        assert (await waiting)[2] == {}
+        await closing
+        await cp.socket.wait_closed()
+        assert cp.socket.close_code == 1001
+        assert wired.gateway.connected() == frozenset()
+        with pytest.raises(ConnectionRefusedError):
+            async with calling(wired):
+                pass
+
+
+@pytest.mark.asyncio
+async def test_start_stop_and_signal() -> None:
+    answers = {
+        "RequestStartTransaction": ACCEPTED,
+        "RequestStopTransaction": {"status": "Rejected"},
+        "AFRRSignal": ACCEPTED,
+    }
+    async with listening() as wired, calling(wired, answers=answers) as cp:
+        assert (await wired.gateway.start(EvseKey("CP1", 2), "TAG")).accepted
+        started = await cp.asked_for("RequestStartTransaction")
+        assert (started["evseId"], started["idToken"]) == (2, TAG)
+        assert (await wired.gateway.stop("CP1", "tx")).status == "Rejected"
+        assert await wired.gateway.signal("CP1", -40) == ACCEPTED
+        assert await cp.asked_for("AFRRSignal") == {"timestamp": "2026-03-01T12:00:00.000Z", "signal": -40}
+        assert (await wired.gateway.start(EvseKey("CP2", 1), "TAG")).status == "offline"
+    async with listening() as wired, calling(wired, protocol="ocpp1.6", answers={"RemoteStartTransaction": ACCEPTED}):
+        assert (await wired.gateway.start(EvseKey("CP1", 2), "TAG")).accepted
+        assert (await wired.gateway.start(EvseKey("CP1", 2), "T" * 30)).status == "refused"
+        assert (await wired.gateway.stop("CP1", "not-a-number")).status == "refused"
 
 
 @pytest.mark.asyncio

@@ -16,11 +16,14 @@ import pytest
 from ocpp_doubles import MemoryIntake, MemoryRegistry, StillClock, station
 from ocpp_payloads import smallest
 
+from bothways.adapters.ocpp.administration import outgoing
 from bothways.adapters.ocpp.link import Link
 from bothways.adapters.ocpp.options import GatewayOptions
 from bothways.adapters.ocpp.schemas import Version, actions, violations
 from bothways.adapters.ocpp.session import HANDLERS, Session
 from bothways.adapters.ocpp.talk import Talk
+from bothways.operations.events import EvseKey
+from bothways.operations.orders import PowerOrder, SafeProfile
 
 COUNT = int(os.environ.get("BOTHWAYS_FUZZ_MESSAGES", "3000"))
 CODES = {
@@ -193,3 +196,57 @@ def test_the_seeds_of_the_fuzz_are_sound(version: Version) -> None:
     for action, payload in rich(version):
         assert action in actions(version)
         assert violations(version, action, payload) == (), action
+
+
+async def answer_badly(version: Version, count: int) -> Counter[str]:
+    """Asks a station that answers with mutated payloads, and sometimes not at all."""
+    rng = random.Random(f"answers {version}")
+    outcomes: Counter[str] = Counter()
+    record = station(discharge={"1.6": "negative_limit", "2.0.1": "negative_limit", "2.1": "v2x"}[version])
+    seeds = {action: orjson.dumps(smallest(version, action, response=True)) for action in outgoing(version)}
+    sessions: list[Session] = []
+
+    async def transmit(data: bytes) -> None:
+        message = orjson.loads(data)
+        if message[0] != 2:
+            return
+        answer = [3, message[1], "unused", orjson.loads(seeds[message[2]])]
+        if rng.random() < 0.9:
+            raw = mutated(answer, rng)
+            try:
+                kind, number, _, payload = orjson.loads(raw)
+                raw = orjson.dumps([kind, number, payload])
+            except (ValueError, TypeError):
+                pass
+        else:
+            raw = orjson.dumps([4, message[1], rng.choice(["NotSupported", "InternalError", "Odd"]), "", {}])
+        await sessions[0].on_message(raw)
+
+    link = Link(version, transmit, 0.001)
+    talk = Talk(
+        version, record, True, link, MemoryIntake(keep=False), MemoryRegistry(record), StillClock(),
+        GatewayOptions(query_capabilities=True), accepted=True,
+    )  # fmt: skip
+    session = Session(talk, transmit, lambda _: None)
+    sessions.append(session)
+    evse = record.evses[0]
+    for _ in range(count):
+        order = PowerOrder(EvseKey("CP1", 1), rng.choice([-5.0, 0.0, 5.0]), "7", 30.0)
+        outcomes[(await session.steering.set_power(order, evse, record)).status] += 1
+        outcomes[(await session.steering.set_safe_profile(SafeProfile("CP1", 4.0), record)).status] += 1
+        composite = await session.steering.composite(evse)
+        outcomes["composite" if composite is not None else "no composite"] += 1
+        await session.learn()
+        talk.capabilities.v2x = talk.capabilities.iso15118 = None
+        await session.settle()
+    return outcomes
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+def test_mutated_answers_are_an_outcome_and_never_a_crash(version: Version, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("CRITICAL")
+    outcomes = asyncio.run(answer_badly(version, max(50, COUNT // 30)))
+    assert set(outcomes) <= {
+        "Accepted", "Rejected", "NotSupported", "unsupported", "timeout", "refused", "composite", "no composite",
+    }  # fmt: skip
+    assert outcomes["Accepted"] > 10

@@ -22,6 +22,10 @@ class NoAnswer(GatewayError):  # noqa: N818 - reads better where it is caught
     """The station did not answer in time."""
 
 
+class BadAnswer(GatewayError):  # noqa: N818 - reads better where it is caught
+    """The station answered, but not with what the standard says."""
+
+
 class Superseded(Exception):  # noqa: N818 - not an error: a newer order made this one pointless
     """The call was given up before it was sent, because nobody wants it any more."""
 
@@ -111,7 +115,7 @@ class Link:
                 code = rpc.code_of(found)
                 await self._transmit(rpc.error(self.version, message_id, code, found[0].text, of_result=True))
             msg = f"{action}: the answer breaks the schema at {found[0].where or 'its top'}: {found[0].text}"
-            raise GatewayError(msg)
+            raise BadAnswer(msg)
         sound: dict[str, Any] = answer
         return sound
 

@@ -37,6 +37,8 @@ from bothways.operations.ports import Clock, Intake, StationRegistry
 from bothways.operations.stations import EvseRecord, StationRecord
 
 _log = logging.getLogger("bothways.ocpp")
+_wire_log = logging.getLogger("bothways.ocpp.websocket")
+_wire_log.setLevel(logging.INFO)  # below, the library writes headers with passwords into the log
 
 PROTOCOLS: Mapping[str, Version] = {"ocpp2.1": "2.1", "ocpp2.0.1": "2.0.1", "ocpp1.6": "1.6"}
 REPLACED, GOING_AWAY, NO_PROTOCOL = 1000, 1001, 1002
@@ -94,7 +96,7 @@ class OcppGateway:
             max_size=self._options.max_message_bytes,
             max_queue=4,
             server_header=None,
-            logger=logging.getLogger("bothways.ocpp.websocket"),
+            logger=_wire_log,
         )
         self._background = [asyncio.create_task(self._watch())]
         if self._options.ping_interval_s > 0.0:
@@ -225,7 +227,10 @@ class OcppGateway:
     async def _record(self, session: Session) -> StationRecord:
         """The station's record as it is now: an operator may have changed how it discharges."""
         if time.monotonic() - session.read_at > RECORD_S:
-            found = await self._registry.station(session.talk.station_id)
+            try:
+                found = await self._registry.station(session.talk.station_id)
+            except StoreError:  # limits hold while the store is down, by what was known
+                return session.talk.record
             session.read_at = time.monotonic()
             session.talk.record = found if found is not None else session.talk.record
         return session.talk.record

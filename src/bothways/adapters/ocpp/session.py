@@ -185,7 +185,12 @@ class Session:
         if not self.talk.options.query_capabilities:
             return
         action, payload = question(self.talk.version)
-        answer = await self._quietly(action, payload)
+        try:
+            answer = await self.talk.link.call(action, payload, priority=ADMINISTRATION)
+        except CallError:
+            if self.talk.version != "1.6":  # too many at once for some: the report comes in parts, as NotifyReport
+                await self._quietly("GetBaseReport", {"requestId": 1, "reportBase": "FullInventory"})
+            return
         if self.talk.version == "1.6":
             self.talk.capabilities.note_configuration(answer)
         else:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bothways.adapters.ocpp import profiles
-from bothways.adapters.ocpp.link import ORDER, URGENT, NoAnswer, Superseded
+from bothways.adapters.ocpp.link import ORDER, URGENT, BadAnswer, NoAnswer, Superseded
 from bothways.adapters.ocpp.modes import CENTRAL_SETPOINT, CHARGING_ONLY
 from bothways.adapters.ocpp.options import DischargeAdapter
 from bothways.adapters.ocpp.profiles import Wired
@@ -248,6 +248,8 @@ class Steering:
         if isinstance(error, CallError):
             word = "unsupported" if error.code in {"NotImplemented", "NotSupported"} else "Rejected"
             return self._result(word, math.nan, str(error))
+        if isinstance(error, BadAnswer):
+            return self._result("Rejected", math.nan, str(error))
         return self._result("timeout" if isinstance(error, NoAnswer) else "offline", math.nan, str(error))
 
     def _result(self, status: str, power_kw: float, detail: str) -> CommandResult:

@@ -32,7 +32,7 @@ class Authority:
         certificate = self._build(_name(common_name), key.public_key())
         return (
             self._write(f"{common_name}.pem", certificate.public_bytes(serialization.Encoding.PEM)),
-            self._write(f"{common_name}.key", _pem(key)),
+            self._write(f"{common_name}.key", private_pem(key)),
         )
 
     async def sign(self, station_id: str, csr_pem: str, use: str) -> str | None:
@@ -80,9 +80,9 @@ class Authority:
         return str(path)
 
 
-def signing_request(common_name: str) -> str:
+def signing_request(common_name: str, key: Key | None = None) -> str:
     """A certificate signing request of a station, as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     request = x509.CertificateSigningRequestBuilder().subject_name(_name(common_name)).sign(key, hashes.SHA256())
     return request.public_bytes(serialization.Encoding.PEM).decode()
 
@@ -91,7 +91,7 @@ def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _pem(key: Key) -> bytes:
+def private_pem(key: Key) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

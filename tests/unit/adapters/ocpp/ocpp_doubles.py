@@ -53,6 +53,8 @@ class MemoryIntake:
         self.events: list[StationEvent] = []
         self.tokens: dict[str, str] = {"TAG": "Accepted", "BLOCKED": "Blocked"}
         self.broken = False
+        self.held: asyncio.Event | None = None
+        self.waiting = asyncio.Event()
         self._keep = keep
         self._numbers = itertools.count(1)
         self._known: dict[Any, Receipt] = {}
@@ -62,6 +64,9 @@ class MemoryIntake:
         if self.broken:
             msg = "the store is down"
             raise StoreError(msg)
+        if self.held is not None:
+            self.waiting.set()
+            await self.held.wait()
         if not self._keep:
             return Receipt(new=True, transaction_id="1")
         key = self._key(event)
@@ -108,8 +113,12 @@ class MemoryRegistry:
         self.records = {record.station_id: record for record in records}
         self.secrets = {record.station_id: SECRET for record in records}
         self.accepted: list[tuple[str, str]] = []
+        self.broken = False
 
     async def station(self, station_id: str) -> StationRecord | None:
+        if self.broken:
+            msg = "the store is down"
+            raise StoreError(msg)
         return self.records.get(station_id)
 
     async def stations(self, site_id: str | None = None) -> Sequence[StationRecord]:
