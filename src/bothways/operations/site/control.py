@@ -117,14 +117,15 @@ def tick(
         state = TickState(image.now, base.building, *budgets, dict.fromkeys(rows, 0.0))
         return Tick(rows, state, base, math.inf, tuple(base.high), following=False)
     planned, target, following = _intended(image, plan, connected, evses, options)
+    discharge_kw = connected.discharge_now_kw(step_h)
     column = _Columns(connected, evses, before, step_h)
     wished = setpoints(
         planned, connected.energy_kwh, connected.floor_kwh, connected.ceiling_kwh, connected.need_kwh,
-        connected.steps_left, connected.charge_kw, connected.discharge_kw, connected.eta_c, connected.eta_d,
+        connected.steps_left, connected.charge_kw, discharge_kw, connected.eta_c, connected.eta_d,
         np.zeros(connected.size), float(base.high[3]), target, float(base.import_limit[3]),
         max(0.0, float(base.export_limit[3])), step_h,
     )  # fmt: skip
-    power = _shaped(wished, column, connected, base, budgets, options)
+    power = _shaped(wished, column, (connected.charge_kw, discharge_kw), base, budgets, options)
     shares = (base.high, column.worst, column.most, column.sure, column.shown)
     loads = tuple(import_load(power, c, *shares) for c in range(4))
     state = _next_state(image, base, budgets, power, evses, before)
@@ -214,7 +215,7 @@ def _rest_of_step(target_kw: float, image: Image, plan: ActivePlan) -> float:
 
 
 def _shaped(
-    wished: Floats, column: _Columns, connected: Connected, base: Base, budgets: tuple[float, float],
+    wished: Floats, column: _Columns, greatest: tuple[Floats, Floats], base: Base, budgets: tuple[float, float],
     options: LoopOptions,
 ) -> Floats:  # fmt: skip
     """Minimum powers, whole quanta, the cap on rises, then the limits."""
@@ -234,14 +235,14 @@ def _shaped(
         base.import_limit,
         *shares,
     )
-    power = _whole(power, column.minimum, connected.charge_kw, connected.discharge_kw, options.quantum_kw)
+    power = _whole(power, column.minimum, *greatest, options.quantum_kw)
     cap_rise(power, column.before, column.minimum, column.order, 1.0, budgets[0])
     cap_rise(power, column.before, column.minimum_out, column.order, -1.0, budgets[1])
     hold(
         power, column.must, column.floor, column.minimum, column.minimum_out, column.order, base.high, base.low,
         base.import_limit, base.export_limit, *shares,
     )  # fmt: skip
-    return np.clip(power, -connected.discharge_kw, np.maximum(connected.charge_kw, 0.0))
+    return np.clip(power, -greatest[1], np.maximum(greatest[0], 0.0))
 
 
 def _whole(power: Floats, minimum: Floats, greatest: Floats, least: Floats, quantum: float) -> Floats:

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bothways.dispatch.budgets import Caps, DischargeBudgets
 from bothways.dispatch.policy import Connected, Plan, SiteView, decide, standing_need
 from bothways.domain.timegrid import TimeGrid
 from bothways.operations.ports import Prices
@@ -145,8 +146,8 @@ def connected_rows(
 ) -> tuple[Connected, list[EvseState]]:
     """The policy's picture of the vehicles that obey orders, and their EVSEs in the same order.
 
-    The floor is raised by what is uncertain about the stored energy where a vehicle may discharge, and so far that
-    the day's cap is kept; a vehicle without declared departure is charged at once and never discharged.
+    The floor is raised by what is uncertain about the stored energy where a vehicle may discharge; a vehicle without
+    declared departure is charged at once and never discharged.
     """
     rows = [item for item in image.evses if item.controllable]
     sessions = [item.session for item in rows if item.session is not None]
@@ -176,19 +177,29 @@ def connected_rows(
         eta_d=np.array([s.eta_d for s in sessions]),
         wear_per_kwh=np.full(len(sessions), wear_per_kwh),
         minimum_kw=np.array([s.minimum_kw for s in sessions]),
+        left_kwh=caps_of(rows).left_now_kwh(),
     )
     return connected, rows
 
 
 def _floor(session: SessionState, may_discharge_kw: float) -> float:
-    """The driver's floor, raised by what is uncertain and by what the day's cap keeps in the battery [kWh]."""
-    floor = session.floor_kwh
+    """The driver's floor, raised by what is uncertain about the stored energy where it may be discharged [kWh]."""
     if may_discharge_kw <= 0.0:
-        return floor
+        return session.floor_kwh
     uncertain = max(0.0, session.energy_kwh - session.energy_low_kwh)
-    cap = session.need.discharge_cap_kwh if session.need is not None else 0.0
-    left = max(0.0, cap - session.returned_today_kwh) / session.eta_d
-    return min(session.energy_kwh, max(floor + uncertain, session.energy_kwh - left))
+    return min(session.energy_kwh, session.floor_kwh + uncertain)
+
+
+def caps_of(evses: list[EvseState]) -> Caps:
+    """What each vehicle may discharge per local day, and what it has, in the order of ``evses``."""
+    needs = [(item.session.need, item.session.returned_today_kwh) for item in evses if item.session is not None]
+    unlimited = np.full(len(needs), math.inf)
+    return Caps(
+        per_day_kwh=np.array([need.discharge_cap_kwh if need is not None else math.inf for need, _ in needs]),
+        per_year_kwh=unlimited,
+        today_kwh=np.array([used for _, used in needs]),
+        year_kwh=np.zeros(len(needs)),
+    )
 
 
 def stands_before(image: Image) -> float:
@@ -216,7 +227,7 @@ def make_plan(
         The plan, empty where nobody is connected.
     """
     start = step_start(image.now, options.step_s)
-    connected, _ = connected_rows(image, start, options.step_s, settings.wear_per_kwh)
+    connected, rows = connected_rows(image, start, options.step_s, settings.wear_per_kwh)
     longest = int(connected.steps_left.max()) if connected.size else 1
     reach = max(1, min(round(options.horizon_h * 3600 / options.step_s), longest))
     grid = TimeGrid(start, timedelta(seconds=options.step_s), reach, settings.tz)
@@ -237,7 +248,10 @@ def make_plan(
         export_limit_kw=min(limits.export_kw, known.export_limit_kw),
         earliness_per_kwh_h=options.earliness_per_kwh_h,
     )
-    plan = decide(site, connected, PlanOptions(gap=options.plan_gap, time_limit_s=options.plan_time_limit_s))
+    budgets: tuple[DischargeBudgets, ...] = ()
+    if connected.size and (connected.discharge_kw > 0.0).any():  # who does not feed back is under no cap on it
+        budgets = caps_of(rows).ahead(grid.local.date_ordinal, grid.local.year)
+    plan = decide(site, connected, PlanOptions(gap=options.plan_gap, time_limit_s=options.plan_time_limit_s), budgets)
     return ActivePlan(
         plan, start, image.now, options.step_s, base, known.import_price, known.export_price,
         {int(key): row for row, key in enumerate(connected.key)},
