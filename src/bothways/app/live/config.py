@@ -84,22 +84,32 @@ class MeterPart(Part):
 
 
 class PricesPart(Part):
-    """Prices where no tariff file gives them."""
+    """Prices where no tariff file gives them: flat, from a file, or over HTTP (``settings`` with an ``address``)."""
 
     import_per_kwh: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    export_per_kwh: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    export_per_kwh: Annotated[float, Field(allow_inf_nan=False)] | None = None
     file: str | None = None
-    address: str | None = None
-    unit: Literal["currency/kWh", "currency/MWh", "cents/kWh"] | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def given(self) -> bool:
+        """Whether any source is named."""
+        return self.import_per_kwh is not None or self.file is not None or bool(self.settings)
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        given = [self.import_per_kwh is not None, self.file is not None, self.address is not None]
-        if sum(given) > 1:
-            msg = "give one of import_per_kwh, file and address"
+        flat = self.import_per_kwh is not None
+        if flat and (self.file is not None or self.settings):
+            msg = "give either import_per_kwh, or a file or an address with its settings"
             raise ValueError(msg)
-        if (self.file or self.address) and self.unit is None:
-            msg = "prices from a file or an address need their unit: currency/kWh, currency/MWh or cents/kWh"
+        if not flat and self.export_per_kwh is not None:
+            msg = "export_per_kwh goes with import_per_kwh; for a file or an address it belongs into the settings"
+            raise ValueError(msg)
+        if self.file is not None and "address" in self.settings:
+            msg = "give either a file or an address"
+            raise ValueError(msg)
+        if self.file is None and self.settings and "address" not in self.settings:
+            msg = "settings describe a file or an address; name one of them"
             raise ValueError(msg)
         return self
 
@@ -144,9 +154,8 @@ class SitePart(Part):
 
     @model_validator(mode="after")
     def _priced(self) -> Self:
-        prices = self.prices
-        if not (self.tariff or prices.file or prices.address or prices.import_per_kwh is not None):
-            msg = "prices are needed: a tariff file, or [site.prices] with import_per_kwh, file or address"
+        if not (self.tariff or self.prices.given):
+            msg = "prices are needed: a tariff file, or [site.prices] with import_per_kwh, a file or an address"
             raise ValueError(msg)
         return self
 

@@ -1,12 +1,15 @@
 """The configuration file of the live system."""
 
 import tomllib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bothways.app.live.config import Config, config_from_mapping, load_config
+from bothways.app.live.sources import parts_of
 from bothways.domain.errors import InputError
+from bothways.domain.timegrid import TimeGrid
 from bothways.domain.validation import known_keys
 
 SITE = {"id": "house", "tz": "Europe/Amsterdam", "prices": {"import_per_kwh": 0.3}}
@@ -61,7 +64,9 @@ def test_stations_reach_other_machines_only_over_tls():
 def test_a_site_needs_prices_and_one_source_of_them():
     assert _problems({"site": [{**SITE, "prices": {}}]})
     assert _problems({"site": [{**SITE, "prices": {"import_per_kwh": 0.3, "file": "prices.csv"}}]})
-    assert _problems({"site": [{**SITE, "prices": {"file": "prices.csv"}}]})
+    assert _problems({"site": [{**SITE, "prices": {"settings": {"unit": "currency/kWh"}}}]})
+    assert _problems({"site": [{**SITE, "prices": {"file": "a.csv", "settings": {"address": "http://x"}}}]})
+    assert _problems({"site": [{**SITE, "prices": {"file": "a.csv", "export_per_kwh": 0.1}}]})
     assert _problems({"site": [SITE, SITE]})
     assert _problems({"site": []})
 
@@ -72,3 +77,31 @@ def test_a_relative_store_lies_beside_the_file(tmp_path):
         '[store]\nurl = "sqlite:///a.db"\n[[site]]\nid = "h"\ntz = "UTC"\nprices = { import_per_kwh = 1 }\n'
     )
     assert load_config(path, {}).store.url == f"sqlite:///{tmp_path}/a.db"
+
+
+def test_all_sources_are_checked_at_once(tmp_path):
+    site = {
+        **SITE,
+        "meter": {"kind": "modbus"},
+        "prices": {"file": "missing.csv", "settings": {"unit": "currency/kWh"}},
+    }
+    config = config_from_mapping({"site": [{**site, "tariff": "missing.json"}]})
+    with pytest.raises(InputError) as refused:
+        parts_of(config, tmp_path)
+    places = " ".join(problem.where for problem in refused.value.problems)
+    assert "missing.csv" in places
+    assert "missing.json" in places
+    assert "site[0].meter" in places
+
+
+@pytest.mark.asyncio
+async def test_flat_prices_and_files_become_sources(tmp_path):
+    (tmp_path / "prices.csv").write_text(
+        "start,price\n2026-05-04T00:00Z,200\n2026-05-04T01:00Z,100\n2026-05-04T02:00Z,50\n", encoding="utf-8"
+    )
+    priced = {**SITE, "id": "b", "prices": {"file": "prices.csv", "settings": {"unit": "currency/MWh"}}}
+    parts = parts_of(config_from_mapping({"site": [SITE, priced]}), tmp_path)
+    grid = TimeGrid(datetime(2026, 5, 4, tzinfo=UTC), timedelta(minutes=30), 4)
+    assert (await parts.signals["house"].prices(grid)).import_price == (0.3,) * 4
+    assert (await parts.signals["b"].prices(grid)).import_price == pytest.approx((0.2, 0.2, 0.1, 0.1))
+    assert set(parts.settings) == {"house", "b"}
