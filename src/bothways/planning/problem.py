@@ -192,7 +192,7 @@ class PlanOptions:
 
     Attributes:
         gap: relative gap (objective − lower bound)/max(1, |objective|) at which a solution counts as optimal.
-        time_limit_s: solver time after which the best plan so far is returned [s].
+        time_limit_s: solver time after which the best plan so far is returned [s]; see ``solve`` for whose clock.
         solver: ``auto``, ``highs`` or ``engine``.
         keep_schedule: whether the answer must hold ``power_kw`` whatever its size; by default very large fleets get
             an answer without it.

@@ -3,44 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from bothways.domain.errors import DomainError, SolverError
 from bothways.planning.problem import PlanOptions, PlanProblem, PlanSolution
+from bothways.planning.watch import Watch
 
 Solver = Callable[[PlanProblem, PlanOptions], PlanSolution]
 
 
-def _highs() -> Solver:
+def _highs(watch: Watch) -> Solver:
     from bothways.planning.highs.reference import solve_with_highs  # noqa: PLC0415 (highspy is loaded when needed)
 
-    return solve_with_highs
+    def solve_exactly(problem: PlanProblem, options: PlanOptions) -> PlanSolution:
+        return solve_with_highs(problem, options, cancel=watch.cancel)
+
+    return solve_exactly
 
 
-def _engine() -> Solver:
-    from bothways.planning.engine.solve import solve_engine  # noqa: PLC0415 (numba is loaded when needed)
+def _engine(watch: Watch) -> Solver:
+    from bothways.planning.engine.solve import prepare, solve_engine  # noqa: PLC0415 (numba is loaded when needed)
+
+    if watch.clock is not None:
+        prepare()  # compiling is not searching
 
     def solve_with_engine(problem: PlanProblem, options: PlanOptions) -> PlanSolution:
-        return solve_engine(problem, options, dense=True if options.keep_schedule else None)[0]
+        stop = watch.until(options.time_limit_s)
+        dense = True if options.keep_schedule else None
+        plan, _ = solve_engine(problem, options, dense=dense, cancel=stop, progress=watch.progress)
+        if plan.status == "feasible" and stop is not None and stop():
+            return _noted(plan, "the search was stopped by the time limit or the caller: this is its best plan")
+        return plan
 
     return solve_with_engine
 
 
-def _engine_then_highs() -> Solver:
+def _engine_then_highs(watch: Watch) -> Solver:
     """The engine, and HiGHS after it: for a gap left open if the fleet is small, and where limits rank above needs."""
-    engine, highs = _engine(), _highs()
+    engine, highs = _engine(watch), _highs(watch)
 
     def solve_with_both(problem: PlanProblem, options: PlanOptions) -> PlanSolution:
+        begin = watch.seconds()
+
+        def rest() -> PlanOptions:
+            left = max(options.time_limit_s - (watch.seconds() - begin), _LEAST_S)
+            return replace(options, time_limit_s=left)
+
         try:
             first = engine(problem, options)
         except SolverError:  # it found no schedule within the hard limits: needs may have to give way to them
-            return highs(problem, options)
-        if first.status == "optimal" or problem.fleet.size > HIGHS_AFTER_ENGINE_UP_TO:
+            second = highs(problem, rest())
+            return _noted(second, "the engine found no schedule within the hard limits; HiGHS took over")
+        stopped = watch.cancel is not None and watch.cancel()
+        if first.status == "optimal" or problem.fleet.size > HIGHS_AFTER_ENGINE_UP_TO or stopped:
             return first
-        second = highs(problem, options)
-        return second if second.status != "feasible" or second.gap <= first.gap else first
+        second = highs(problem, rest())
+        if second.status == "feasible" and second.gap > first.gap:
+            return first
+        return _noted(second, f"the engine left a gap of {first.gap:.2g}; HiGHS took over")
 
     return solve_with_both
 
+
+def _noted(plan: PlanSolution, note: str) -> PlanSolution:
+    return replace(plan, notes=(*plan.notes, note))
+
+
+_LEAST_S = 0.01
 
 ENGINE_FROM = 300
 """Vehicles from which ``auto`` takes the engine. It is the faster one from about thirty, but below 300 HiGHS answers
@@ -49,35 +78,47 @@ exactly within a fraction of a second, and the engine's kernels take many second
 HIGHS_AFTER_ENGINE_UP_TO = 2_000
 """Vehicles up to which ``auto`` lets HiGHS finish what the engine left with too large a gap."""
 
-SOLVERS: dict[str, Callable[[], Solver]] = {"highs": _highs, "engine": _engine}
+SOLVERS: dict[str, Callable[[Watch], Solver]] = {"highs": _highs, "engine": _engine}
 """Solvers by the name that ``PlanOptions.solver`` gives; each is loaded when it is first asked for."""
 
 
 def choose(problem: PlanProblem) -> str:
     """The solver that ``auto`` begins with on this problem."""
-    if problem.fleet.size < ENGINE_FROM:
-        return "highs"
+    return reason_for(problem)[0]
+
+
+def reason_for(problem: PlanProblem) -> tuple[str, str]:
+    """The solver that ``auto`` begins with on this problem, and why."""
+    vehicles = problem.fleet.size
+    if vehicles < ENGINE_FROM:
+        return "highs", f"{vehicles} vehicles are fewer than {ENGINE_FROM}"
     from bothways.planning.engine.solve import supports  # noqa: PLC0415
 
-    return "engine" if supports(problem) is None else "highs"
+    reason = supports(problem)
+    if reason is None:
+        return "engine", f"{vehicles} vehicles, and nothing that the engine does not take"
+    return "highs", reason
 
 
-def solver_for(problem: PlanProblem, options: PlanOptions) -> Solver:
+def solver_for(problem: PlanProblem, options: PlanOptions, watch: Watch | None = None) -> Solver:
     """Loads the solver that will answer ``solve(problem, options)``.
+
+    With a clock in ``watch`` the engine's kernels are compiled here, so that the time limit counts the search alone.
 
     Raises:
         DomainError: the solver's name is unknown.
     """
+    watch = watch or Watch()
     if options.solver == "auto":
-        return _engine_then_highs() if choose(problem) == "engine" else _highs()
+        return _engine_then_highs(watch) if choose(problem) == "engine" else _highs(watch)
     name = options.solver
     if name not in SOLVERS:
         msg = f"unknown solver {name!r}; there are {', '.join(['auto', *SOLVERS])}"
         raise DomainError(msg)
-    return SOLVERS[name]()
+    return SOLVERS[name](watch)
 
 
-def solve(problem: PlanProblem, options: PlanOptions | None = None) -> PlanSolution:
+def solve(problem: PlanProblem, options: PlanOptions | None = None, watch: Watch | None = None) -> PlanSolution:
     """Plans the fleet: least cost that keeps every hard limit and serves every driver as far as can be.
 
     Order of precedence: safety limits, drivers' floors, required energy, money.
@@ -85,6 +126,8 @@ def solve(problem: PlanProblem, options: PlanOptions | None = None) -> PlanSolut
     Args:
         problem: site, prices, vehicles.
         options: gap, time limit, solver; defaults apply where not given.
+        watch: clock, cancelling and progress. HiGHS keeps the time limit by its own clock; the engine keeps it where
+            the watch has one.
 
     Returns:
         A plan that is ``optimal`` within the gap, ``feasible`` with its gap, or ``infeasible`` with the reasons.
@@ -94,4 +137,4 @@ def solve(problem: PlanProblem, options: PlanOptions | None = None) -> PlanSolut
         SolverError: the solver failed.
     """
     options = options or PlanOptions()
-    return solver_for(problem, options)(problem, options)
+    return solver_for(problem, options, watch)(problem, options)

@@ -32,9 +32,9 @@ def plan(
     """Plans a fleet at one site: least cost within every hard limit, and a bound on how much better it could be.
 
     What cannot be met is said per vehicle, with the reason. Exit code 1 where no schedule keeps the hard limits.
+    Ctrl-C ends the search with the best plan so far.
     """
-    import time  # noqa: PLC0415
-
+    from bothways.app.cli.watching import Watching  # noqa: PLC0415
     from bothways.domain.errors import DomainError, InputError, Problem  # noqa: PLC0415
     from bothways.planning.parsing import problem_from_mapping  # noqa: PLC0415
     from bothways.planning.problem import PlanOptions  # noqa: PLC0415
@@ -43,22 +43,23 @@ def plan(
     _check_options(solver, schedule)
     asked = problem_from_mapping(_read(problem), at=str(problem))
     options = PlanOptions(gap=gap, time_limit_s=time_limit, solver=solver, keep_schedule=schedule is not None)
-    run = solver_for(asked, options)
-    begin = time.perf_counter()
-    try:
-        answer = run(asked, options)
-    except DomainError as error:
-        remedy = "Use --solver auto, which takes what fits the problem."
-        raise InputError(
-            [Problem("--solver", solver, "a solver that can plan this problem", f"{error}. {remedy}")]
-        ) from error
-    seconds = time.perf_counter() - begin
+    with Watching() as watching:
+        run = solver_for(asked, options, watching.watch)
+        watching.begin()
+        try:
+            answer = run(asked, options)
+        except DomainError as error:
+            remedy = "Use --solver auto, which takes what fits the problem."
+            raise InputError(
+                [Problem("--solver", solver, "a solver that can plan this problem", f"{error}. {remedy}")]
+            ) from error
+    seconds = watching.seconds
     if schedule is not None and answer.status != "infeasible":
         _write_schedule(schedule, answer)
     if json:
         import json as encoder  # noqa: PLC0415
 
-        typer.echo(encoder.dumps(_told(asked, answer, seconds), indent=2, ensure_ascii=False, allow_nan=False))
+        typer.echo(encoder.dumps(_told(asked, options, answer, seconds), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         _show(asked, options, answer, seconds, schedule)
     if answer.status == "infeasible":
@@ -160,7 +161,7 @@ def _write_schedule(path: Path, answer: PlanSolution) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def _told(asked: PlanProblem, answer: PlanSolution, seconds: float) -> dict[str, Any]:
+def _told(asked: PlanProblem, options: PlanOptions, answer: PlanSolution, seconds: float) -> dict[str, Any]:
     import math  # noqa: PLC0415
 
     def finite(value: float) -> float | None:
@@ -173,6 +174,7 @@ def _told(asked: PlanProblem, answer: PlanSolution, seconds: float) -> dict[str,
         "gap": finite(answer.gap),
         "seconds": round(seconds, 6),
         "solver": answer.solver,
+        "solver_because": _because(asked, options),
         "peak_import_kw": answer.peak_import_kw,
         "curtailed_kwh": float(answer.curtailed_kw.sum()) * asked.step_h,
         "shortfall_kwh": answer.shortfall_kwh.tolist(),
@@ -188,6 +190,13 @@ def _told(asked: PlanProblem, answer: PlanSolution, seconds: float) -> dict[str,
         "reserve_deficit_kwh": answer.reserve_deficit_kwh.tolist(),
         "reserve_price": answer.reserve_price.tolist(),
     }
+
+
+def _because(asked: PlanProblem, options: PlanOptions) -> str:
+    """Why this solver was taken."""
+    from bothways.planning.solve import reason_for  # noqa: PLC0415
+
+    return "auto: " + reason_for(asked)[1] if options.solver == "auto" else "asked for"
 
 
 def _energies(asked: PlanProblem, answer: PlanSolution) -> list[tuple[str, str]]:
@@ -236,6 +245,7 @@ def _show(
         ("lower bound", f"{answer.lower_bound:,.4f}"),
         ("gap", f"{answer.gap:.2g}"),
         ("solver, seconds", f"{answer.solver}, {seconds:.3f}"),
+        ("solver because", _because(asked, options)),
         ("vehicles × steps", f"{asked.fleet.size:,} × {asked.periods:,}"),
         *_energies(asked, answer),
         ("highest import", f"{answer.peak_import_kw:,.1f} kW"),

@@ -64,13 +64,14 @@ def polish(search: Search, gap: float, most_passes: int) -> None:
         search.sweeps += 1
         _follow(search, sums)
         prices = search.prices
-        dual, y, by_kind = search.dual()
+        meter = search.conjugate()
+        dual, y, by_kind = search.dual(*meter)
         values, fleet_gap = add_columns(
             blocks.columns, blocks.window, blocks.first_row, blocks.vehicle, by_kind, rows.kinds, y, extra,
             site.periods, site.width, place, energy, own, weight,
         )  # fmt: skip
         search.learn(search.offset + dual + values, y)
-        site_gap, row_gaps = search.site_gap(sums[: site.width]), search.row_gaps(sums[site.width :])
+        site_gap, row_gaps = search.site_gap(sums, *meter), search.row_gaps(sums[site.width :])
         open_gap = fleet_gap + site_gap + float(row_gaps.sum())
         if open_gap <= 1.2 * gap * max(1.0, abs(search.offset + dual + values)):
             _price_schedule(search, place, energy, weight)

@@ -16,10 +16,7 @@ from bothways.planning.engine.simd import LANES
 from bothways.planning.engine.site import LOAD, Site, conjugate, coupling_price, site_cost
 from bothways.planning.engine.sweeps import sweep
 from bothways.planning.engine.threads import on_threads
-from bothways.planning.problem import Floats, Ints
-
-NESTED_BLOCKS = 64
-"""A sample for the nested start has at least this many blocks."""
+from bothways.planning.problem import Floats
 
 BALANCE = 0.1
 """The step scale is steered so that the vehicles' part of the gap is this share of the site's."""
@@ -118,7 +115,10 @@ class Search:
         while self.sweeps < most_sweeps and not self._cancelled():
             fleet_gap = self._pass(starting=False)
             self._recentre()
-            site_gap, row_gaps = self.site_gap(self.total()), self.row_gaps(self.coupling.totals(self.sums))
+            site_gap, row_gaps = (
+                self.site_gap(self.total(), *self.conjugate()),
+                self.row_gaps(self.coupling.totals(self.sums)),
+            )
             guess = (0.5 * fleet_gap + site_gap + row_gaps.sum()) / max(1.0, abs(self._objective_guess()))
             wait -= 1
             if guess <= gap or wait <= 0:
@@ -311,15 +311,18 @@ class Search:
     def _objective_guess(self) -> float:
         return self._last_cost + self.offset
 
-    def site_gap(self, total: Floats) -> float:
-        """|F(P) + F*(λ) − λᵀP|: how far site and price are apart; without the bars negative beyond a hard limit."""
-        table, width, limits, charges, masks = self.tables(self.site)
+    def site_gap(self, total: Floats, price: Floats, value: float) -> float:
+        """|F(P) + F*(λ) − λᵀP|: how far site and price are apart; without the bars negative beyond a hard limit.
+
+        Args:
+            total: AC energy of base load and vehicles, ``(≥ T,)`` [kWh].
+            price: a price in the domain of F*.
+            value: F* there [currency].
+        """
         periods = self.site.periods
-        cost, _ = site_cost(total, periods, table, width, limits, charges, masks)
+        cost, _ = site_cost(total, periods, *self.tables(self.site))
         self._last_cost = cost
-        clipped = self.prices.energy.copy()
-        value = conjugate(clipped, periods, table, width, limits, charges, masks, self.prices.charges.copy())
-        return abs(float(cost + value - clipped[:periods] @ total[:periods]))
+        return abs(float(cost + value - price[:periods] @ total[:periods]))
 
     def row_gaps(self, totals: Floats) -> Floats:
         """The same of group limits and reserve, ``(M,)``."""
@@ -335,13 +338,16 @@ class Search:
         totals = self.coupling.totals(self.sums)
         return cost + self.coupling.cost(totals), broken, self.coupling.excess(totals)
 
-    def dual(self) -> tuple[float, Floats, Floats]:
-        """The bound's part without vehicles, the rows' prices in it, and the price of energy as each kind sees it."""
-        table, width, limits, charges, masks = self.tables(self.site)
-        periods, rows = self.site.periods, self.coupling
+    def conjugate(self) -> tuple[Floats, float]:
+        """The present price of energy, brought into the domain of F*, and F* there."""
         price = self.prices.energy.copy()
-        dual = -conjugate(price, periods, table, width, limits, charges, masks, self.prices.charges.copy())
-        dual += float(price[:periods] @ self.site.row(LOAD))
+        value = conjugate(price, self.site.periods, *self.tables(self.site), self.prices.charges.copy())
+        return price, float(value)
+
+    def dual(self, price: Floats, value: float) -> tuple[float, Floats, Floats]:
+        """The bound's part without vehicles, the rows' prices in it, and the price of energy as each kind sees it."""
+        periods, rows = self.site.periods, self.coupling
+        dual = float(price[:periods] @ self.site.row(LOAD)) - value
         if not rows.extra.rows:
             return dual, self.prices.extra, price
         y = rows.feasible(self.prices.extra, price, self.lowest)
@@ -350,7 +356,7 @@ class Search:
     def certify(self) -> None:
         """Recomputes both bounds in float64 from scratch; the running total is replaced by the recomputed one."""
         periods, blocks, rows, width = self.site.periods, self.blocks, self.coupling, self.site.width
-        dual, y, prices = self.dual()
+        dual, y, prices = self.dual(*self.conjugate())
         edges = np.linspace(0, blocks.count, self.threads + 1).astype(np.int64)
 
         def work(own: int) -> float:
@@ -371,35 +377,3 @@ class Search:
 
 
 NOWHERE = np.zeros(0)
-
-
-def sample(blocks: Blocks, chosen: Ints) -> tuple[Blocks, float]:
-    """Some of the blocks, and their share of the vehicles."""
-    lanes = blocks.vehicle.reshape(-1, LANES)
-    window = blocks.window[chosen]
-    first_row = np.zeros(chosen.size + 1, dtype=np.int64)
-    np.cumsum(window[:, 1] - window[:, 0], out=first_row[1:])
-    part = Blocks(
-        lanes[chosen].ravel(),
-        blocks.columns.reshape(-1, FIELDS * LANES)[chosen].ravel(),
-        window,
-        first_row,
-    )
-    return part, float((part.vehicle >= 0).sum() / (blocks.vehicle >= 0).sum())
-
-
-def start_prices(search: Search, prices: Prices, gap: float) -> Prices:
-    """Solves a sample of the fleet, recursively, for the prices to begin with."""
-    count = max(NESTED_BLOCKS, search.blocks.count // 32)
-    if search.blocks.count < 2 * count:
-        return prices
-    # Every so-many-th block: a sample that is spread evenly over the kinds of stay.
-    chosen = np.unique(np.linspace(0, search.blocks.count - 1, count).round().astype(np.int64))
-    blocks, share = sample(search.blocks, chosen)
-    small = Search(
-        search.site.shrunk(share), search.coupling.sampled(search.blocks, chosen, share), blocks,
-        int((blocks.vehicle >= 0).sum()), search.step_h, search.lowest, search.offset * share, 1, search.rng,
-        search.cancel,
-    )  # fmt: skip
-    small.run(start_prices(small, prices, gap), gap, 60)
-    return small.prices

@@ -12,14 +12,15 @@ from bothways.domain.errors import DomainError, SolverError
 from bothways.planning.answer import coupling_notes, relative_gap
 from bothways.planning.engine.coupling import coupling_of, kinds_of, pack_by_kind
 from bothways.planning.engine.model import E0, lowest_convex_price, stays_of
+from bothways.planning.engine.nested import start_prices
 from bothways.planning.engine.polish import polish
 from bothways.planning.engine.prices import Prices, first_prices, price_unit
 from bothways.planning.engine.schedule import Compact, Tables
-from bothways.planning.engine.search import Search, start_prices
+from bothways.planning.engine.search import Search
 from bothways.planning.engine.site import site_of
 from bothways.planning.evaluation import Coupled, Flows, site_flows
 from bothways.planning.layout import Layout
-from bothways.planning.problem import Fleet, Floats, PlanOptions, PlanProblem, PlanSolution
+from bothways.planning.problem import DemandCharge, Fleet, Floats, PlanOptions, PlanProblem, PlanSolution
 from bothways.planning.shortfall import explain, reach
 
 DENSE_UP_TO = 200_000
@@ -204,6 +205,24 @@ def solve_engine(
         search.prices.scales.copy(),
     )
     return _solution(problem, compact, search, options.gap, dense=dense), state
+
+
+def prepare() -> None:
+    """Compiles the kernels, or loads them, by planning two small fleets: so that a clock which runs later sees none.
+
+    The first time on a machine this takes some ten to thirty seconds.
+    """
+    periods, size = 3, 2
+    one = np.ones(size)
+    fleet = Fleet(
+        np.zeros(size, np.int64), np.full(size, periods), 2.0 * one, 3.0 * one, one, 5.0 * one, one, one, 0.9 * one,
+        0.9 * one, 0.0 * one, 0.0 * one, np.zeros(size, np.bool_),
+    )  # fmt: skip
+    price = np.array([0.2, 0.1, 0.3])
+    peak = DemandCharge(1.0, np.ones(periods, np.bool_))
+    problem = PlanProblem(1.0, periods, price, 0.5 * price, np.ones(periods), fleet, (peak,))
+    for dense in (True, False):
+        solve_engine(problem, PlanOptions(gap=1e-12), dense=dense)
 
 
 def _search(search: Search, gap: float, warm: EngineState | None) -> None:

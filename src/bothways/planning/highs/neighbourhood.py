@@ -47,9 +47,9 @@ def run(search: Search, model: FleetProgram, *, at_most_s: float = math.inf, gap
             search.offer(search.candidate(early_power_kw(search.problem, search.layout, search.bounds)))
         start = search.integers(model)
     if model.soft is not None:
-        outcome = solve_by_rank(model.program, model.soft, start, time_limit_s=seconds, gap=gap)
+        outcome = solve_by_rank(model.program, model.soft, start, time_limit_s=seconds, gap=gap, cancel=search.cancel)
     else:
-        runner = Runner(model.program, time_limit_s=seconds, gap=gap)
+        runner = Runner(model.program, time_limit_s=seconds, gap=gap, cancel=search.cancel)
         if start is not None:
             runner.start_from(*start)
         outcome = Ranked(runner.run(), (0.0, 0.0), np.zeros(0), runner.seconds)

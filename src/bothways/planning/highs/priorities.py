@@ -5,6 +5,7 @@ Each aim is a run of its own that the next ones must not spoil, so that no penal
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,13 @@ class Ranked:
 
 
 def solve_by_rank(
-    program: Program, soft: Soft, start: tuple[np.ndarray, Floats] | None, *, time_limit_s: float, gap: float
+    program: Program,
+    soft: Soft,
+    start: tuple[np.ndarray, Floats] | None,
+    *,
+    time_limit_s: float,
+    gap: float,
+    cancel: Callable[[], bool] | None = None,
 ) -> Ranked:
     """Minimises power beyond the hard limits, then time below the floor, then missing energy, then money.
 
@@ -50,9 +57,10 @@ def solve_by_rank(
         start: integer columns and values to begin with, if any are known.
         time_limit_s: solver time for all runs together [s].
         gap: relative gap for mixed-integer programs.
+        cancel: asked while it runs; True stops it.
     """
     money, integers = program.cost, np.flatnonzero(program.integer)
-    runner = Runner(program, time_limit_s=time_limit_s, gap=gap)
+    runner = Runner(program, time_limit_s=time_limit_s, gap=gap, cancel=cancel)
     nothing = np.zeros(soft.over.size)
     least: list[float] = []
     if start is not None:

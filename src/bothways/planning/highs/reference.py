@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,9 @@ from bothways.planning.shortfall import reach
 _NAME = "HiGHS"
 
 
-def solve_with_highs(problem: PlanProblem, options: PlanOptions) -> PlanSolution:
+def solve_with_highs(
+    problem: PlanProblem, options: PlanOptions, *, cancel: Callable[[], bool] | None = None
+) -> PlanSolution:
     """Solves ``problem`` as a linear program, with integers only where they are needed.
 
     Integers are: import or export in steps where export pays more than import costs; minimum powers and pauses; charge
@@ -31,6 +34,7 @@ def solve_with_highs(problem: PlanProblem, options: PlanOptions) -> PlanSolution
     Args:
         problem: what is asked.
         options: gap and time limit.
+        cancel: asked while HiGHS runs; True ends the search with the best plan so far.
 
     Returns:
         The plan; its objective is that of the schedule returned, its bound that of the solver's prices.
@@ -40,7 +44,7 @@ def solve_with_highs(problem: PlanProblem, options: PlanOptions) -> PlanSolution
     over = _not_even_with_all_discharge_kw(problem, layout)
     if np.any(over > 0.0):
         return infeasible(problem, bounds, cannot_be_kept(problem, over), solver=_NAME)
-    search = Search(problem, options, layout, bounds, Choices())
+    search = Search(problem, options, layout, bounds, Choices(), cancel=cancel)
     while search.seconds_left > 0.0:
         model = build_for(search, search.choices)
         outcome = run(search, model)
@@ -101,12 +105,12 @@ def _conclude(search: Search) -> PlanSolution:
     if search.best is None:
         search.offer(search.candidate(early_power_kw(problem, search.layout, bounds)))
         name = "charging early"
-        notes.append("the time limit was reached before HiGHS had a schedule: this one charges early at full power")
+        notes.append("stopped before HiGHS had a schedule: this one charges early at full power")
     if search.best is None:
         because = f"no schedule was found in {search.options.time_limit_s:g} s, and charging early breaks a hard limit"
         return infeasible(problem, bounds, (because,), solver=_NAME)
     if not search.least_rank:
-        notes.append("the time limit was reached before the shortfall was known to be the least")
+        notes.append("stopped before the shortfall was known to be the least")
     return solution(
         problem, bounds, search.best.table_kw, search.best.evaluation, search.bound, search.options,
         solver=name, proven=search.least_rank, notes=tuple(notes), shadow=search.shadow,

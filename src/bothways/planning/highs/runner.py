@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import highspy
 import numpy as np
@@ -37,7 +39,9 @@ class Runner:
     vehicle-steps and months of sessions), so there is no choice of method by size.
     """
 
-    def __init__(self, program: Program, *, time_limit_s: float, gap: float) -> None:
+    def __init__(
+        self, program: Program, *, time_limit_s: float, gap: float, cancel: Callable[[], bool] | None = None
+    ) -> None:
         self._program = program
         self._mixed = bool(program.integer.any())
         self._time_limit_s = time_limit_s
@@ -51,6 +55,8 @@ class Runner:
             option("mip_abs_gap", gap / 2.0)
         else:
             option("solver", "simplex")
+        if cancel is not None:
+            _stop_when(self._highs, cancel)
         status = self._highs.passModel(
             program.column_count, program.row_count, program.rows.size, 1, 1, 0.0,
             program.cost, program.lower, program.upper, program.row_lower, program.row_upper,
@@ -91,7 +97,7 @@ class Runner:
         known = highspy.HighsModelStatus
         if status in {known.kInfeasible, known.kUnboundedOrInfeasible}:
             return Answer("infeasible", None, -np.inf)
-        if status not in {known.kOptimal, known.kTimeLimit}:
+        if status not in {known.kOptimal, known.kTimeLimit, known.kInterrupt}:
             msg = f"HiGHS stopped with {self._highs.modelStatusToString(status)}"
             raise SolverError(msg)
         feasible = info.primal_solution_status == int(highspy.SolutionStatus.kSolutionStatusFeasible)
@@ -103,3 +109,13 @@ class Runner:
             bound=float(known_bound),
             row_prices=None if self._mixed or status != known.kOptimal else np.array(found.row_dual),
         )
+
+
+def _stop_when(highs: highspy.Highs, cancel: Callable[[], bool]) -> None:
+    """Lets HiGHS ask, while it runs, whether to stop."""
+
+    def ask(event: Any) -> None:
+        event.interrupt(cancel())
+
+    for callback in (highs.cbSimplexInterrupt, highs.cbMipInterrupt):
+        callback.subscribe(ask)

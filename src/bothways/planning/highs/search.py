@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,6 +53,7 @@ class Search:
         bound: no schedule of the least rank costs less.
         least: no schedule has a smaller rank.
         shadow: prices of group limits and reserve, as far as a linear program has told them.
+        cancel: asked while programs run; True ends the search as if its time were over.
     """
 
     problem: PlanProblem
@@ -65,10 +67,13 @@ class Search:
     bound: float = -math.inf
     least: tuple[float, float] = (0.0, 0.0)
     shadow: Shadow = field(default_factory=Shadow)
+    cancel: Callable[[], bool] | None = None
 
     @property
     def seconds_left(self) -> float:
         """Solver time that is left."""
+        if self.cancel is not None and self.cancel():
+            return 0.0
         return max(0.0, self.options.time_limit_s - self.seconds)
 
     @property
