@@ -68,12 +68,12 @@ def _finding(result: CaseResult, inputs: StudyInputs, ageing: Ageing) -> str:
         extra = ageing.extra_value_lost(strategy)
         if extra and strategy == "bidirectional":
             outcome = result.outcome(strategy)
-            counted = outcome.wear_cost * result.scale.by_days
+            counted = inputs.settings.wear_per_kwh * outcome.discharged_kwh * result.scale.by_days
             worst, best = -max(extra) / YEARS, -min(extra) / YEARS
             parts.append(
-                f"In money, all batteries together keep {signed_money(worst, inputs.currency)} to "
+                f"In money, all vehicles together keep {signed_money(worst, inputs.currency)} to "
                 f"{signed_money(best, inputs.currency)} of value a year; the optimiser counted a cost of "
-                f"{money(counted, inputs.currency)} a year for what is discharged."
+                f"{money(counted, inputs.currency)} a year for what they discharged."
             )
     return " ".join(parts) or "Only one strategy was played, so there is nothing to compare."
 
