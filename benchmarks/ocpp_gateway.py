@@ -29,8 +29,10 @@ from bothways.adapters.ocpp.options import GatewayOptions
 from bothways.adapters.ocpp.schemas import violations
 from bothways.adapters.ocpp.server import OcppGateway
 from bothways.adapters.ocpp.session import Session
+from bothways.adapters.ocpp.steering import Steering
 from bothways.adapters.ocpp.talk import Talk
-from bothways.operations.events import StationEvent
+from bothways.operations.events import EvseKey, StationEvent
+from bothways.operations.orders import PowerOrder
 from bothways.operations.ports import Receipt
 from bothways.operations.stations import EvseRecord, StationRecord
 
@@ -146,6 +148,26 @@ async def handling(seconds: float) -> float:
     return count / spent
 
 
+async def ordering(seconds: float) -> float:
+    """Setpoints put on the wire and their answers checked, without a socket [1/s]."""
+    everything = Anyone()
+
+    async def transmit(data: bytes) -> None:
+        link.answered(rpc.Frame(rpc.CALLRESULT, orjson.loads(data)[1], payload={"status": "Accepted"}))
+
+    record = await everything.station("CP1")
+    assert record is not None
+    link = Link("2.1", transmit, 5.0)
+    talk = Talk("2.1", record, True, link, everything, everything, WallClock(), GatewayOptions())  # noqa: FBT003
+    steering = Steering(talk)
+    begin, count = time.process_time(), 0
+    while (spent := time.process_time() - begin) < seconds:
+        order = PowerOrder(EvseKey("CP1", 1), count % 20, "3f1c9a52-7d5e-4c7e-9a0b-1f2e3d4c5b6a", 60.0)
+        assert (await steering.set_power(order, record.evses[0], record)).accepted
+        count += 1
+    return count / spent
+
+
 async def serve(seconds: float) -> None:
     """A gateway in a process of its own; prints its port, then its memory whenever it is asked on its input."""
     everything = Anyone()
@@ -244,6 +266,7 @@ def main() -> None:
     print(f"TransactionEvent            {len(event(1)):>9} bytes")
     print(f"parsed and validated        {validation(settings.seconds):>9.0f} /s and core (goal: 20000)")
     print(f"handled and answered        {uvloop.run(handling(settings.seconds)):>9.0f} /s and core, without a socket")
+    print(f"setpoints sent and accepted {uvloop.run(ordering(settings.seconds)):>9.0f} /s and core, without a socket")
     with subprocess.Popen(
         [sys.executable, __file__, "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as server:

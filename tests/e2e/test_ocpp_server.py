@@ -214,6 +214,24 @@ async def test_a_reconnect_replaces_the_old_socket() -> None:
 
 
 @pytest.mark.asyncio
+async def test_two_sockets_with_one_id_leave_one_connection_and_nothing_behind() -> None:
+    async with listening() as wired:
+        async with calling(wired) as first:
+            before = len(asyncio.all_tasks())
+            for _ in range(40):
+                async with calling(wired) as second, calling(wired) as third:
+                    await second.socket.wait_closed()
+                    assert (await third.call("Heartbeat", {}))[0] == 3
+                    assert wired.gateway.connected() == {"CP1"}
+            await first.socket.wait_closed()
+            async with asyncio.timeout(5):
+                while wired.gateway.connected() or len(asyncio.all_tasks()) > before:
+                    await asyncio.sleep(0.01)
+        said = [event.connected for event in wired.intake.of(ConnectionChanged)]
+        assert (said.count(True), said[-1]) == (81, False)
+
+
+@pytest.mark.asyncio
 async def test_orders_to_a_station_that_is_away_and_one_that_is_silent() -> None:
     order = PowerOrder(EvseKey("CP1", 1), 5.0, "tx-1", 30.0)
     async with listening(call_timeout_s=0.05) as wired:

@@ -14,6 +14,7 @@ from bothways.adapters.ocpp.link import Link
 from bothways.adapters.ocpp.modes import profile_violations
 from bothways.adapters.ocpp.options import GatewayOptions
 from bothways.adapters.ocpp.profiles import safe_profiles
+from bothways.adapters.ocpp.rpc import CALLRESULT, Frame
 from bothways.adapters.ocpp.schemas import Version, violations
 from bothways.adapters.ocpp.steering import Steering
 from bothways.adapters.ocpp.talk import Talk
@@ -55,6 +56,7 @@ class Listener:
 
     def __init__(self, version: Version, method: DischargeMethod, evse: EvseRecord, unit: RateUnit, dynamic: bool):
         self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.answers: dict[str, Any] = {}
         self.vendor = Vendor()
         self.evse = evse
         self.record = station(evses=(evse,), discharge=method)
@@ -72,16 +74,11 @@ class Listener:
         _, message_id, action, payload = orjson.loads(data)
         assert violations(self.link.version, action, payload) == ()
         self.sent.append((action, payload))
-        self.link.answered(_answer(message_id))
+        answer = self.answers.get(action, {"status": "Accepted"})
+        self.link.answered(Frame(CALLRESULT, message_id, payload=answer))
 
     async def order(self, order: PowerOrder) -> CommandResult:
         return await self.steering.set_power(order, self.evse, self.record)
-
-
-def _answer(message_id: str) -> Any:
-    from bothways.adapters.ocpp.rpc import parse  # noqa: PLC0415
-
-    return parse(orjson.dumps([3, message_id, {"status": "Accepted"}]))
 
 
 def directions(
@@ -208,3 +205,39 @@ def test_a_safe_profile_never_exceeds_what_it_may_nor_discharges(
         for evse in evses:
             power = period["limit"] * (1e-3 if unit == "W" else evse.voltage_v * evse.phases * 1e-3)
             assert 0.0 <= power <= max(0.0, limit) * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@given(power=POWERS, evse=EVSES, unit=UNITS, phases=st.sampled_from([0, 1, 3]))
+def test_a_station_that_repeats_what_it_was_told_is_read_as_what_was_commanded(
+    version: Version, power: float, evse: EvseRecord, unit: RateUnit, phases: int
+) -> None:
+    async def run() -> None:
+        method: DischargeMethod = "v2x" if version == "2.1" else "negative_limit"
+        listener = Listener(version, method, evse, unit, dynamic=False)
+        done = await listener.order(PowerOrder(EvseKey("CP1", evse.evse_id), power, "7", 30.0, phases=phases))
+        if not done.accepted:
+            return
+        ((_, payload),) = listener.sent
+        profile = payload.get("csChargingProfiles") or payload["chargingProfile"]
+        schedule = profile["chargingSchedule"]
+        schedule = dict(schedule[0] if isinstance(schedule, list) else schedule)
+        del schedule["startSchedule"]
+        if version == "1.6":
+            listener.answers["GetCompositeSchedule"] = {"status": "Accepted", "chargingSchedule": schedule}
+        else:
+            schedule |= {"evseId": evse.evse_id, "scheduleStart": "2026-03-01T12:00:00Z", "duration": 60}
+            del schedule["id"]
+            listener.answers["GetCompositeSchedule"] = {"status": "Accepted", "schedule": schedule}
+        composite = await listener.steering.composite(evse)
+        assert composite is not None
+        if version == "2.1" and power < 0.0:
+            assert composite.setpoint_kw == done.commanded_kw
+        elif power >= 0.0:
+            assert composite.limit_kw == done.commanded_kw
+            assert composite.discharge_limit_kw in {None, 0.0}
+        else:
+            assert (composite.discharge_limit_kw or 0.0) == done.commanded_kw
+            assert composite.limit_kw == 0.0
+
+    asyncio.run(run())
