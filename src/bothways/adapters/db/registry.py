@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from bothways.adapters.db import schema
 from bothways.adapters.db.base import Database
 from bothways.adapters.db.credentials import check_secret
 from bothways.adapters.db.engine import clock_us
+from bothways.adapters.db.gathering import Gathered
 from bothways.adapters.db.rows import station_record, station_row
 from bothways.adapters.db.values import clean, short, to_us
 from bothways.domain.errors import InputError, Problem
 from bothways.operations.stations import StationRecord
 
 _T = schema.station
+_PRESENT = select(_T).where(_T.c.station_id.in_(bindparam("ids", expanding=True)), _T.c.removed_us.is_(None))
 
 
 def audit(connection: Connection, kind: str, subject: str, at_us: int, detail: dict[str, object]) -> None:
@@ -30,10 +32,17 @@ def audit(connection: Connection, kind: str, subject: str, at_us: int, detail: d
 class Registry(Database):
     """The register of stations."""
 
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._present_stations: Gathered[Any] = Gathered(self._fetch_stations)
+
+    async def _fetch_stations(self, ids: list[str]) -> Mapping[str, Any]:
+        found = await self._read(lambda connection: connection.execute(_PRESENT, {"ids": ids}).all())
+        return {row.station_id: row for row in found}
+
     async def station(self, station_id: str) -> StationRecord | None:
         """What is known of a station, or ``None`` for an unknown or removed one."""
-        query = select(_T).where(_T.c.station_id == short(station_id), _T.c.removed_us.is_(None))
-        row = await self._read(lambda connection: connection.execute(query).one_or_none())
+        row = await self._present_stations.get(short(station_id))
         return None if row is None else station_record(row)
 
     async def stations(self, site_id: str | None = None) -> Sequence[StationRecord]:
@@ -49,11 +58,8 @@ class Registry(Database):
         After a rotation the earlier secret holds until the new one is used for the first time, because a station may
         have missed the change.
         """
-        query = select(_T.c.secret_hash, _T.c.previous_hash).where(
-            _T.c.station_id == short(station_id), _T.c.removed_us.is_(None)
-        )
-        row = await self._read(lambda connection: connection.execute(query).one_or_none())
-        current, previous = ("", "") if row is None else row
+        row = await self._present_stations.get(short(station_id))
+        current, previous = ("", "") if row is None else (row.secret_hash, row.previous_hash)
         good, earlier = check_secret(current, secret), check_secret(previous, secret)
         if good and previous:
             await self._write(lambda connection: _forget_previous(connection, station_id, current))

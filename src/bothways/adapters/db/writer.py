@@ -8,6 +8,7 @@ cannot take at all (gone, disk full, locked) fails whole with :class:`StoreError
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -211,7 +212,7 @@ def _answer(jobs: Sequence[_Job]) -> None:
     for job in jobs:
         by_loop.setdefault(job.loop, []).append(job)
     for loop, own in by_loop.items():
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # a loop that was closed meanwhile: nobody waits any more
             loop.call_soon_threadsafe(_resolve, own)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 from collections.abc import Iterator
@@ -72,6 +73,20 @@ class Gauge:
                 if tiny and self._largest > 0.0
                 else ""
             )
+
+
+def heed_cancellation() -> None:
+    """Ends a task whose cancellation was lost on the way.
+
+    ``asyncio.wait_for`` before Python 3.12 swallows a cancellation that arrives together with its result, and client
+    libraries are built on it: a loop that reads for ever would then never end.
+
+    Raises:
+        CancelledError: somebody has asked the current task to end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def pauses(first_s: float = 1.0, most_s: float = 60.0) -> Iterator[float]:

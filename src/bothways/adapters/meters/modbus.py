@@ -9,7 +9,7 @@ from datetime import datetime
 from pymodbus import ModbusException
 from pymodbus.client import AsyncModbusTcpClient
 
-from bothways.adapters.meters.gauge import Gauge, pauses
+from bothways.adapters.meters.gauge import Gauge, heed_cancellation, pauses
 from bothways.adapters.meters.settings import ModbusSettings, Register
 from bothways.adapters.meters.sunspec import Block, Read, SunSpecError, find_inverter, find_meter
 from bothways.operations.ports import Clock, SiteReading
@@ -52,6 +52,7 @@ class ModbusMeter:
                 while True:
                     at = self._clock.now()
                     reading = await self._read(client, at)
+                    heed_cancellation()
                     self.problem, waits = "", pauses()
                     if reading is not None:
                         yield reading
@@ -60,6 +61,7 @@ class ModbusMeter:
                 self.problem = f"{type(error).__name__}: {error}"
             finally:
                 client.close()
+            heed_cancellation()
             await self._clock.sleep(next(waits))
 
     async def _read(self, client: AsyncModbusTcpClient, at: datetime) -> SiteReading | None:

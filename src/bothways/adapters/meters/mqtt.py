@@ -11,7 +11,7 @@ from typing import Any
 import aiomqtt
 import orjson
 
-from bothways.adapters.meters.gauge import Gauge, pauses
+from bothways.adapters.meters.gauge import Gauge, heed_cancellation, pauses
 from bothways.adapters.meters.settings import MqttSettings, Topic
 from bothways.operations.ports import Clock, SiteReading
 
@@ -41,6 +41,7 @@ class MqttMeter:
                 async with self._client() as client:
                     for topic in sorted({topic.topic for topic in self._topics()}):
                         await client.subscribe(topic, qos=0)
+                    heed_cancellation()
                     self.problem, waits = "", pauses()
                     async for message in client.messages:
                         reading = self._take(str(message.topic), message.payload, retained=message.retain)
@@ -48,6 +49,7 @@ class MqttMeter:
                             yield reading
             except (aiomqtt.MqttError, OSError) as error:
                 self.problem = f"{type(error).__name__}: {error}"
+            heed_cancellation()
             await self._clock.sleep(next(waits))
 
     def _client(self) -> aiomqtt.Client:

@@ -183,6 +183,33 @@ async def test_it_comes_back_after_the_device_was_away() -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("fails", [True, False])
+async def test_a_cancellation_that_a_library_swallowed_ends_the_readings(*, fails: bool) -> None:
+    """``asyncio.wait_for`` of Python 3.11 loses a cancellation that arrives together with its result."""
+    port = free_port()
+    meter: Any = meter_from("modbus", settings(port, power={"address": 0, "type": "int16"}), QuickClock())
+
+    async def swallowing(*_: object) -> SiteReading | None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            if fails:
+                raise ConnectionError from None
+        return None
+
+    meter._read = swallowing
+    readings = meter.readings()
+    async with server(port, (1, 0, [1000])):
+        task = asyncio.ensure_future(anext(readings))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=10)
+        assert done
+        assert task.cancelled()
+        await readings.aclose()
+
+
+@pytest.mark.asyncio
 async def test_watts_taken_for_kilowatts_are_refused() -> None:
     port = free_port()
     given = settings(port, unit="kW", power={"address": 0, "type": "int16"})
