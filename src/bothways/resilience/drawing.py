@@ -196,7 +196,7 @@ def pool_path(cars: Floats, turn: float, store: Floats, works: float, path: Floa
     """Writes the path of vehicles and battery as one store.
 
     A vehicle that leaves takes the share of the stored energy that it brought. One store is what the order "first the
-    unit that would last longest at its rating" of Evans, Tindemans and Angeli (2020,
+    unit that would last longest at its rating" of Evans, Tindemans and Angeli (2019,
     doi:10.1109/TPWRS.2019.2910388) comes to, as long as no unit runs empty before the others.
 
     Args:

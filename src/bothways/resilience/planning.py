@@ -64,7 +64,7 @@ class Wishes:
         target: hours that the most important tier should last.
         draws: of vehicles per start for the curves.
         quick_draws: for variants, which share their luck with one another.
-        quick_every: every n-th start for variants.
+        quick_every: every n-th start for variants and for energies; 11 meets every hour of the week.
         compliance: shares of drivers to sweep.
         reserve_km: distances kept to sweep [km].
         more_kwh: step of battery energy in the marginal table [kWh].
@@ -77,7 +77,7 @@ class Wishes:
     target: int = 24
     draws: int = 50
     quick_draws: int = 10
-    quick_every: int = 7
+    quick_every: int = 11
     compliance: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
     reserve_km: tuple[float, ...] = (0.0, 50.0, 100.0, 150.0, 200.0, 300.0)
     more_kwh: float = 10.0
@@ -95,6 +95,7 @@ class Variant:
         value: the number that was changed; 0 where there is none.
         chance: to last the target hours, by tiers kept, shape ``(J,)``.
         hours: carried with 90 %, by tiers kept, shape ``(J,)`` [h].
+        mean_hours: carried on average, at most the horizon, shape ``(J,)`` [h].
         unserved_kwh: expected in the target hours while all tiers are on, all tiers together [kWh].
         cost: of that.
     """
@@ -103,6 +104,7 @@ class Variant:
     value: float
     chance: Floats
     hours: Floats
+    mean_hours: Floats
     unserved_kwh: float
     cost: float
 
@@ -165,18 +167,17 @@ def plan_outages(
     if not 1 <= wishes.target <= wishes.horizon:
         msg = f"the target must lie in 1…{wishes.horizon} h, not {wishes.target}"
         raise DomainError(msg)
+    few = _every(starts, wishes.quick_every)
     tiers = range(1, len(site.tiers) + 1)
     step("without vehicles")
-    run = partial(follow, site, starts, horizon=wishes.horizon, key=wishes.key, threads=wishes.threads)
-    without = tuple(run(keep=keep) for keep in tiers)
+    without = tuple(_answer(site, None, keep, starts, few, wishes) for keep in tiers)
     answers = without
     if fleet is not None and fleet.kinds:
         found = []
         for keep in tiers:
             step(f"with vehicles, {keep} of {len(site.tiers)} tiers on")
-            found.append(run(keep=keep, fleet=fleet, draws=wishes.draws))
+            found.append(_answer(site, fleet, keep, starts, few, wishes))
         answers = tuple(found)
-    few = _every(starts, wishes.quick_every)
     step("variants")
     base = _variant("as planned", 0.0, site, fleet, few, wishes)
     marginal = tuple(_variant(name, 1.0, s, f, few, wishes) for name, s, f in _one_more(site, fleet, wishes))
@@ -205,12 +206,22 @@ def plan_outages(
     )  # fmt: skip
 
 
+def _answer(site: Site, fleet: Fleet | None, keep: int, starts: Starts, few: Starts, wishes: Wishes) -> Answer:
+    """Survival from every start; expected energies, which are means of means, from few of them."""
+    run = partial(
+        follow, site, keep=keep, fleet=fleet, horizon=wishes.horizon, draws=wishes.draws, key=wishes.key,
+        threads=wishes.threads,
+    )  # fmt: skip
+    whole, energies = run(starts, account=False), run(few, account=True)
+    return replace(whole, energy=energies.energy, load_kwh=energies.load_kwh)
+
+
 def _every(starts: Starts, stride: int) -> Starts:
     return starts.select(np.arange(starts.size) % stride == 0) if starts.size > 24 * stride else starts
 
 
 def _variant(name: str, value: float, site: Site, fleet: Fleet | None, starts: Starts, wishes: Wishes) -> Variant:
-    chance, hours = [], []
+    chance, hours, mean = [], [], []
     last = len(site.tiers)
     answer = None
     for keep in range(1, last + 1):
@@ -220,9 +231,10 @@ def _variant(name: str, value: float, site: Site, fleet: Fleet | None, starts: S
         )  # fmt: skip
         chance.append(answer.at(wishes.target))
         hours.append(float(answer.hours_at(0.9)))
+        mean.append(float(answer.curve.sum()))
     assert answer is not None  # noqa: S101  (a site has at least one tier)
     missing = float(answer.unserved_kwh(wishes.target).sum())
-    return Variant(name, value, np.array(chance), np.array(hours), missing, answer.cost(wishes.target))
+    return Variant(name, value, np.array(chance), np.array(hours), np.array(mean), missing, answer.cost(wishes.target))
 
 
 def _one_more(site: Site, fleet: Fleet | None, wishes: Wishes) -> list[tuple[str, Site, Fleet | None]]:

@@ -265,7 +265,8 @@ def turn_over(
     wide = room / (bins - 1) if room > 0.0 else 1.0
     for g in range(rows.shape[0]):
         if high[g] >= low[g]:
-            fresh[:] = 0.0
+            for b in range(min(bins, int((high[g] - low[g]) * delta * stays / wide) + 3)):
+                fresh[0, b] = 0.0
             lowest = min(room, max(0.0, (low[g] + frac[g]) * delta) * stays + comes) / wide
             last = 0
             for b in range(low[g], high[g] + 1):

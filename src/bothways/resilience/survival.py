@@ -5,6 +5,7 @@ Exact over generators and stored energy, sampled over vehicles only.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -67,7 +68,7 @@ class Starts:
 
 
 def starts_of(grid: TimeGrid, every: int = 1) -> Starts:
-    """Every hour of ``grid`` (steps of one hour), or every n-th; 1 to 23 that share no factor with 24 meet all hours.
+    """Every hour of ``grid`` (steps of one hour), or every n-th; 5, 11 and 13 still meet every hour of the week.
 
     Raises:
         DomainError: the steps are not hours.
@@ -285,6 +286,9 @@ def _follow_starts(
                     there, works,
                 )  # fmt: skip
             for w in range(worlds.shape[0]):
+                share = max(min(draws, 5), math.ceil(draws * worlds[w, 0]))  # draws go where the weight is
+                if draw >= share:
+                    continue
                 pool_path(cars, turn, store, worlds[w, 1], path)
                 if burns:
                     fuel_lasts(
@@ -292,7 +296,7 @@ def _follow_starts(
                     )  # fmt: skip
                 follow_outage(
                     hour[s], loads, inrush, keep, pv, worlds[w, 2], path, gen_start, gen_move, units, unit_kw, lasts,
-                    account, worlds[w, 0] / draws, rows, missed, span, needs, fresh, frac, low, high, mass, survived[s],
+                    account, worlds[w, 0] / share, rows, missed, span, needs, fresh, frac, low, high, mass, survived[s],
                     energy,
                 )  # fmt: skip
 

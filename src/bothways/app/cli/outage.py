@@ -40,5 +40,8 @@ def outage(
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing was written", err=True)
         raise typer.Exit(130) from None
-    found = publish(loaded, plan, folder)
+    command = f"bothways outage {scenario}"
+    command += "" if seed is None else f" --seed {seed}"
+    command += "" if draws is None else f" --draws {draws}"
+    found = publish(loaded, plan, folder, rerun=command)
     show(loaded, plan, found, folder, as_json=json)

@@ -13,9 +13,9 @@ from rich.text import Text
 
 from bothways.app.outage.loading import LoadedOutage
 from bothways.app.outage.summary import reserves
-from bothways.app.outage.words import answer_sentences
+from bothways.app.outage.words import answer_sentences, chance
 from bothways.resilience.planning import OutagePlan
-from bothways.studies.report.text import number, percent
+from bothways.studies.report.text import number
 
 
 @contextlib.contextmanager
@@ -37,7 +37,7 @@ def show(
         return
     console = Console()
     console.print(render(loaded, plan))
-    console.print(f"Results: {folder}", soft_wrap=True)
+    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
 
 
 def render(loaded: LoadedOutage, plan: OutagePlan) -> RenderableType:
@@ -69,7 +69,7 @@ def _tiers(plan: OutagePlan) -> Table:
     for tier, answer, without in zip(plan.site.tiers, plan.answers, plan.without, strict=True):
         low = float(answer.quantiles((0.1,))[0, target - 1])
         table.add_row(
-            Text(f"T{tier.level} {tier.name}"), percent(answer.at(target)), percent(low), number(answer.hours_at(0.9)),
+            Text(f"T{tier.level} {tier.name}"), chance(answer.at(target)), chance(low), number(answer.hours_at(0.9)),
             number(answer.hours_at(0.5)), number(without.hours_at(0.9)),
         )  # fmt: skip
     return table

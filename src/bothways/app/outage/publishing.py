@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+import bothways
 from bothways.adapters.files.writing import folder_in_progress, write_bytes, write_json, write_text
 from bothways.app.outage.loading import LoadedOutage
+from bothways.app.outage.report.page import render
 from bothways.app.outage.summary import summary
 from bothways.resilience.planning import OutagePlan
 
 
-def publish(loaded: LoadedOutage, plan: OutagePlan, folder: Path) -> dict[str, object]:
-    """Fills ``folder`` with summary.json and tables.
+def publish(loaded: LoadedOutage, plan: OutagePlan, folder: Path, *, rerun: str) -> dict[str, object]:
+    """Fills ``folder`` with report.html, summary.json, curves.csv and starts.parquet.
 
     Returns:
         The summary, as in summary.json.
@@ -25,6 +27,7 @@ def publish(loaded: LoadedOutage, plan: OutagePlan, folder: Path) -> dict[str, o
     """
     found = summary(loaded, plan)
     with folder_in_progress(folder) as place:
+        write_text(place / "report.html", render(loaded, plan, rerun=rerun, version=bothways.__version__))
         write_json(place / "summary.json", found)
         write_text(place / "curves.csv", curves_table(plan).write_csv())
         content = io.BytesIO()

@@ -203,11 +203,13 @@ def _tier(plan: OutagePlan, place: int) -> dict[str, object]:
 def _variant(item: Variant, base: Variant | None) -> dict[str, object]:
     found: dict[str, object] = {
         "name": item.name, "value": item.value, "chance_at_target": _list(item.chance),
-        "hours_at_90": _list(item.hours), "unserved_kwh": item.unserved_kwh, "cost": item.cost,
+        "hours_at_90": _list(item.hours), "mean_hours": _list(item.mean_hours),
+        "unserved_kwh": item.unserved_kwh, "cost": item.cost,
     }  # fmt: skip
     if base is not None:
         found |= {
-            "chance_gained": _list(item.chance - base.chance), "hours_gained": _list(item.hours - base.hours),
+            "chance_gained": _list(item.chance - base.chance),
+            "mean_hours_gained": _list(item.mean_hours - base.mean_hours),
             "kwh_saved": base.unserved_kwh - item.unserved_kwh, "cost_saved": base.cost - item.cost,
         }  # fmt: skip
     return found
