@@ -39,6 +39,15 @@ def phases_of(order: PowerOrder, evse: EvseRecord) -> int:
     return min(order.phases, evse.phases) if order.phases else evse.phases
 
 
+def _named(order: PowerOrder, unit: RateUnit, *, switching: bool) -> bool:
+    """Whether the message names a number of phases.
+
+    A station that cannot switch refuses an order that names fewer than it has; a vehicle that uses fewer does so
+    anyway.
+    """
+    return switching if order.phases else unit == "A"
+
+
 def bounded(power_kw: float, evse: EvseRecord) -> float:
     """The power within what the EVSE can do; never further from zero than asked."""
     return min(max(power_kw, -evse.discharge_kw), evse.charge_kw)
@@ -54,13 +63,15 @@ def _schedule_times(now: datetime, valid_for_s: float, lag_s: int) -> tuple[str,
     return stamp(start), whole_seconds(lag_s + valid_for_s)
 
 
-def tx_profile_16(order: PowerOrder, evse: EvseRecord, unit: RateUnit, now: datetime, lag_s: int) -> Wired:
+def tx_profile_16(
+    order: PowerOrder, evse: EvseRecord, unit: RateUnit, now: datetime, lag_s: int, *, switching: bool = True
+) -> Wired:
     """A 1.6 TxProfile. A negative power gives a negative limit: the caller decides whether this is allowed."""
     phases = phases_of(order, evse)
     limit = on_wire(bounded(order.power_kw, evse), unit, evse, phases, strict=True)
     start, duration = _schedule_times(now, order.valid_for_s, lag_s)
     period: dict[str, Any] = {"startPeriod": 0, "limit": limit}
-    if order.phases or unit == "A":
+    if _named(order, unit, switching=switching):
         period["numberPhases"] = phases
     profile = {
         "chargingProfileId": TX_ID + evse.evse_id,
@@ -78,7 +89,9 @@ def tx_profile_16(order: PowerOrder, evse: EvseRecord, unit: RateUnit, now: date
     return Wired({"connectorId": evse.evse_id, "csChargingProfiles": profile}, power_of(limit, unit, evse, phases))
 
 
-def _period_2x(order: PowerOrder, evse: EvseRecord, unit: RateUnit, mode: str) -> tuple[dict[str, Any], float]:
+def _period_2x(
+    order: PowerOrder, evse: EvseRecord, unit: RateUnit, mode: str, *, switching: bool
+) -> tuple[dict[str, Any], float]:
     phases = phases_of(order, evse)
     value = on_wire(bounded(order.power_kw, evse), unit, evse, phases)
     period: dict[str, Any] = {"startPeriod": 0}
@@ -94,24 +107,34 @@ def _period_2x(order: PowerOrder, evse: EvseRecord, unit: RateUnit, mode: str) -
         period["limit"] = value
         if mode:
             period["operationMode"] = mode
-    if order.phases or unit == "A":
+    if _named(order, unit, switching=switching):
         period["numberPhases"] = phases
-    if order.phase_to_use and order.phases == 1:
+    if order.phase_to_use and order.phases == 1 and switching:
         period["phaseToUse"] = order.phase_to_use
     return period, power_of(value, unit, evse, phases)
 
 
-def tx_profile_201(order: PowerOrder, evse: EvseRecord, unit: RateUnit, now: datetime, lag_s: int) -> Wired:
+def tx_profile_201(
+    order: PowerOrder, evse: EvseRecord, unit: RateUnit, now: datetime, lag_s: int, *, switching: bool = True
+) -> Wired:
     """A 2.0.1 TxProfile. A negative power gives a negative limit: the caller decides whether this is allowed."""
-    period, power_kw = _period_2x(order, evse, unit, "")
+    period, power_kw = _period_2x(order, evse, unit, "", switching=switching)
     return Wired(_request_2x(order, evse, unit, period, now, lag_s), power_kw)
 
 
 def tx_profile_21(
-    order: PowerOrder, evse: EvseRecord, unit: RateUnit, now: datetime, lag_s: int, *, mode: str, dynamic: bool
+    order: PowerOrder,
+    evse: EvseRecord,
+    unit: RateUnit,
+    now: datetime,
+    lag_s: int,
+    *,
+    mode: str,
+    dynamic: bool,
+    switching: bool = True,
 ) -> Wired:
     """A 2.1 TxProfile, in ``ChargingOnly`` or ``CentralSetpoint``, that ends by itself when the station is offline."""
-    period, power_kw = _period_2x(order, evse, unit, mode)
+    period, power_kw = _period_2x(order, evse, unit, mode, switching=switching)
     payload = _request_2x(order, evse, unit, period, now, lag_s)
     profile = payload["chargingProfile"]
     profile["maxOfflineDuration"] = whole_seconds(order.valid_for_s)
@@ -151,7 +174,7 @@ def _request_2x(
 
 def dynamic_update(order: PowerOrder, evse: EvseRecord, unit: RateUnit, mode: str) -> Wired:
     """An UpdateDynamicSchedule for the profile that :func:`tx_profile_21` left as Dynamic."""
-    period, power_kw = _period_2x(order, evse, unit, mode)
+    period, power_kw = _period_2x(order, evse, unit, mode, switching=False)
     update = {name: period[name] for name in ("limit", "dischargeLimit", "setpoint") if name in period}
     return Wired({"chargingProfileId": TX_ID + evse.evse_id, "scheduleUpdate": update}, power_kw)
 

@@ -22,6 +22,7 @@ from bothways.operations.orders import CommandResult, Composite, PowerOrder, Saf
 from bothways.operations.stations import EvseRecord, StationRecord
 
 VENDOR = frozenset({"datatransfer", "external"})
+STILL = "the station did not confirm that discharging ended"
 
 
 @dataclass(slots=True)
@@ -80,8 +81,12 @@ class Steering:
             self._check(order, evse, record)
             if order.power_kw < 0.0 and record.discharge in VENDOR:
                 return await self._vendor_discharge(order, evse, record, held)
-            if held.vendor_discharge:
-                await self._end_vendor_discharge(evse, record, held, order.valid_for_s)
+            if (
+                held.vendor_discharge
+                and order.power_kw > 0.0
+                and not await self._end_discharge(order, evse, record, held)
+            ):
+                raise Refused(STILL)
             action, wired = self._message(order, evse, record, held)
             answer = await self._talk.link.call(action, wired.payload, priority=priority, wanted=newest)
             if action == "UpdateDynamicSchedule" and answer.get("status") != "Accepted":
@@ -95,7 +100,11 @@ class Steering:
         except (GatewayError, CallError) as error:
             held.transaction_id = ""
             return self._failed(error)
-        return self._answered(action, answer, wired, order, held)
+        done = self._answered(action, answer, wired, order, held)
+        # an order of zero sets the limit first: a stop does not wait for a vendor's message
+        if held.vendor_discharge and not await self._end_discharge(order, evse, record, held):
+            return self._result("refused", done.commanded_kw, STILL)
+        return done
 
     def _check(self, order: PowerOrder, evse: EvseRecord, record: StationRecord) -> None:
         version = self._talk.version
@@ -105,8 +114,6 @@ class Steering:
             raise Refused("there is no transaction that a profile could be bound to")
         if version == "1.6" and whole(order.transaction_id) is None:
             raise Refused("the transaction is not one of OCPP 1.6")
-        if order.phases == 1 and evse.phases > 1 and self._talk.capabilities.phase_switching is False:
-            raise Refused("the station says that it cannot switch to one phase")
         if order.power_kw >= 0.0:
             return
         if record.discharge == "none" or evse.discharge_kw <= 0.0:
@@ -124,10 +131,11 @@ class Steering:
     def _message(self, order: PowerOrder, evse: EvseRecord, record: StationRecord, held: Held) -> tuple[str, Wired]:
         talk = self._talk
         unit, now, lag = self._unit(), talk.clock.now(), talk.options.clock_lag_s
+        switching = talk.capabilities.phase_switching is not False
         if talk.version == "1.6":
-            return "SetChargingProfile", profiles.tx_profile_16(order, evse, unit, now, lag)
+            return "SetChargingProfile", profiles.tx_profile_16(order, evse, unit, now, lag, switching=switching)
         if talk.version == "2.0.1":
-            return "SetChargingProfile", profiles.tx_profile_201(order, evse, unit, now, lag)
+            return "SetChargingProfile", profiles.tx_profile_201(order, evse, unit, now, lag, switching=switching)
         dynamic = talk.capabilities.dynamic is True
         two_way = record.discharge == "v2x" and evse.discharge_kw > 0.0 and not talk.capabilities.why_no_v2x()
         mode = CENTRAL_SETPOINT if order.power_kw < 0.0 or (two_way and dynamic) else CHARGING_ONLY
@@ -135,7 +143,9 @@ class Steering:
         if dynamic and (held.transaction_id, held.mode, held.phases) == (order.transaction_id, mode, phases):
             return "UpdateDynamicSchedule", profiles.dynamic_update(order, evse, unit, mode)
         held.transaction_id, held.mode, held.phases = "", mode, phases
-        return "SetChargingProfile", profiles.tx_profile_21(order, evse, unit, now, lag, mode=mode, dynamic=dynamic)
+        return "SetChargingProfile", profiles.tx_profile_21(
+            order, evse, unit, now, lag, mode=mode, dynamic=dynamic, switching=switching
+        )
 
     def _answered(
         self, action: str, answer: Mapping[str, Any], wired: Wired, order: PowerOrder, held: Held
@@ -173,17 +183,25 @@ class Steering:
         word = "Accepted" if taken else "Rejected"
         return CommandResult(taken, word, -power_kw, self._talk.clock.now(), f"by {record.discharge}")
 
-    async def _end_vendor_discharge(
-        self, evse: EvseRecord, record: StationRecord, held: Held, valid_for_s: float
-    ) -> None:
-        adapter = self._adapter(record)
-        ended = await adapter.discharge(record.station_id, evse.evse_id, 0.0, valid_for_s, self._vendor_call)
-        if not ended:
-            raise Refused("the station did not confirm that discharging ended")
-        held.vendor_discharge = False
+    async def _end_discharge(self, order: PowerOrder, evse: EvseRecord, record: StationRecord, held: Held) -> bool:
+        """Ends a vendor's discharge; ``False`` where it may still go on."""
+        adapter = self._talk.options.discharge_adapters.get(record.model)
+        if adapter is None:
+            return False
+        try:
+            ended = await adapter.discharge(
+                record.station_id, evse.evse_id, 0.0, order.valid_for_s, self._vendor_stop_call
+            )
+        except (GatewayError, CallError):
+            return False
+        held.vendor_discharge = not ended
+        return ended
 
     async def _vendor_call(self, action: str, payload: Mapping[str, object]) -> Mapping[str, object]:
         return await self._talk.link.call(action, payload, priority=ORDER)
+
+    async def _vendor_stop_call(self, action: str, payload: Mapping[str, object]) -> Mapping[str, object]:
+        return await self._talk.link.call(action, payload, priority=URGENT)
 
     def _adapter(self, record: StationRecord) -> DischargeAdapter:
         adapter = self._talk.options.discharge_adapters.get(record.model)

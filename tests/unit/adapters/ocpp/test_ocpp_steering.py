@@ -118,8 +118,9 @@ async def test_a_station_that_says_it_cannot_discharge_is_not_asked_to(
 async def test_a_station_that_cannot_switch_phases_is_not_told_to() -> None:
     bench = Bench("2.0.1")
     bench.talk.capabilities.note("SmartChargingCtrlr", "ACPhaseSwitchingSupported", "false")
-    assert (await bench.order(3.0, phases=1)).status == "refused"
-    assert (await bench.order(3.0)).accepted
+    assert (await bench.order(3.0, phases=1, phase_to_use=2)).accepted
+    (period,) = bench.sent[-1][1]["chargingProfile"]["chargingSchedule"][0]["chargingSchedulePeriod"]
+    assert period == {"startPeriod": 0, "limit": 3000.0}
     bench.talk.capabilities.phase_switching = True
     assert (await bench.order(3.0, phases=1, phase_to_use=2)).accepted
     (period,) = bench.sent[-1][1]["chargingProfile"]["chargingSchedule"][0]["chargingSchedulePeriod"]
@@ -203,7 +204,19 @@ async def test_a_vendors_discharge_without_effect_leaves_the_vehicle_idle() -> N
 async def test_a_station_of_unknown_past_ends_its_discharge_first() -> None:
     bench = Bench("1.6", discharge="datatransfer", model="Acme")
     assert (await bench.order(0.0)).accepted
-    assert bench.actions() == ["DataTransfer", "SetChargingProfile"]
+    assert bench.actions() == ["SetChargingProfile", "DataTransfer"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("answer", [{"status": "Rejected"}, "InternalError"])
+async def test_a_stop_sets_the_limit_whatever_a_vendors_message_does(answer: Any) -> None:
+    bench = Bench("1.6", discharge="datatransfer", model="Acme")
+    bench.answers["DataTransfer"] = answer
+    done = await bench.order(0.0)
+    assert (done.accepted, done.commanded_kw) == (False, 0.0)
+    assert "did not confirm" in done.detail
+    assert bench.actions() == ["SetChargingProfile", "DataTransfer"]
+    assert (await bench.order(5.0)).status == "refused"
 
 
 @pytest.mark.parametrize(
