@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from bothways.battery.ageing import AgeingState, age
 from bothways.battery.health import END_OF_SECOND_LIFE
 from bothways.battery.models import AgeingModel
+from bothways.battery.wear import DRIVING_DAY
 from bothways.domain.errors import DomainError
 
 Floats = NDArray[np.float64]
@@ -16,7 +17,6 @@ LONGEST_FIRST_LIFE = 60.0
 """Years of driving after which a first life is taken as it is, whatever capacity the law leaves."""
 
 _STEP_YEARS = 0.5
-_DRIVING = np.repeat([0.8, 0.7, 0.6, 0.8], [8, 9, 3, 4])  # a day: 20 % driven, charged in the evening
 
 
 def worn_to(model: AgeingModel, health: float, temperature_c: float = 20.0) -> tuple[AgeingState, float]:
@@ -49,7 +49,7 @@ def worn_to(model: AgeingModel, health: float, temperature_c: float = 20.0) -> t
         if left <= health:
             break
         found = age(
-            model, _DRIVING, 1.0, temperature_c, capacity_kwh=1.0, years=_STEP_YEARS, state=state,
+            model, DRIVING_DAY, 1.0, temperature_c, capacity_kwh=1.0, years=_STEP_YEARS, state=state,
             every_years=_STEP_YEARS,
         )  # fmt: skip
         state, left = found.state, float(found.capacity_fraction[-1])

@@ -25,6 +25,10 @@ from bothways.domain.errors import DomainError
 Floats = NDArray[np.float64]
 
 
+DRIVING_DAY = np.repeat([0.8, 0.7, 0.6, 0.8], [8, 9, 3, 4])
+"""State of charge by hour of a day of driving: 20 % of charge, charged to 80 % in the evening."""
+
+
 @dataclass(frozen=True, slots=True)
 class BatteryValue:
     """What a battery is worth, for turning lost capacity into money.
@@ -138,6 +142,40 @@ def marginal_wear_per_kwh(
         kernels.report(coefficients, model.tables, ahead, out)
         rises[n] = (out[0] + out[1] - before) / ahead_cycles
     return np.asarray(value.of_loss(1.0) * np.maximum(0.0, rises) / efficiency)
+
+
+def aged_wear_per_kwh(
+    model: AgeingModel,
+    value: BatteryValue,
+    *,
+    temperature_c: float = 20.0,
+    discharge_efficiency: float = 1.0,
+    age_years: float = 2.0,
+) -> float:
+    """The price of :func:`marginal_wear_per_kwh` for a battery in its prime instead of a new one.
+
+    The battery has been driven for ``age_years``: 20 % of charge a day, charged to 80 %.
+
+    Args:
+        model: the cell.
+        value: what the battery is worth.
+        temperature_c: temperature of the cells [°C].
+        discharge_efficiency: AC energy per stored energy.
+        age_years: age of the battery [years], above 0.
+
+    Returns:
+        Price [currency/kWh discharged, AC side].
+
+    >>> from bothways.battery.models import MODELS
+    >>> model, worth = MODELS["lfp-sony"], BatteryValue(120.0, 40.0)
+    >>> 0.0 < aged_wear_per_kwh(model, worth) < float(marginal_wear_per_kwh(model, AgeingState.new(model), worth)[0])
+    True
+    """
+    driven = age(model, DRIVING_DAY, 1.0, temperature_c, capacity_kwh=1.0, years=age_years, every_years=age_years)
+    use = Use(temperature_c=temperature_c)
+    return float(
+        marginal_wear_per_kwh(model, driven.state, value, use=use, discharge_efficiency=discharge_efficiency)[0]
+    )
 
 
 def resting_cost_per_h(

@@ -104,14 +104,15 @@ class AgeingPart(Part):
     replacement_per_kwh: NotNegative | None = None
     residual_per_kwh: NotNegative = 0.0
     end_of_life: Annotated[float, Field(ge=0.5, le=0.95)] = 0.8
+    wear_from: str = "none"
     park_low: str = "none"
     source: str = ""
 
-    @field_validator("park_low")
+    @field_validator("park_low", "wear_from")
     @classmethod
     def _known_credit(cls, name: str) -> str:
         if name not in {"none", "median", *MODELS}:
-            msg = f"none, median, or the cell whose credit counts: {', '.join(MODELS)}"
+            msg = f"none, median, or the cell whose law counts: {', '.join(MODELS)}"
             raise ValueError(msg)
         return name
 
@@ -125,8 +126,8 @@ class AgeingPart(Part):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.replacement_per_kwh is None and self.park_low != "none":
-            msg = "park_low needs replacement_per_kwh, the price of a new battery"
+        if self.replacement_per_kwh is None and {self.park_low, self.wear_from} != {"none"}:
+            msg = "park_low and wear_from need replacement_per_kwh, the price of a new battery"
             raise ValueError(msg)
         if self.replacement_per_kwh is None and self.residual_per_kwh > 0.0:
             msg = "residual_per_kwh needs replacement_per_kwh, the price of a new battery"

@@ -5,7 +5,15 @@ import pytest
 
 from bothways.battery.ageing import AgeingState, age
 from bothways.battery.models import MODELS
-from bothways.battery.wear import BatteryValue, Use, marginal_wear_per_kwh, resting_cost_per_h, resting_price_per_kwh_h
+from bothways.battery.wear import (
+    DRIVING_DAY,
+    BatteryValue,
+    Use,
+    aged_wear_per_kwh,
+    marginal_wear_per_kwh,
+    resting_cost_per_h,
+    resting_price_per_kwh_h,
+)
 from bothways.domain.errors import DomainError
 
 VALUE = BatteryValue(replacement_per_kwh=120.0, residual_per_kwh=40.0, end_of_life=0.8)
@@ -109,3 +117,11 @@ def test_the_credit_for_parking_low_is_what_storage_says(key: str) -> None:
 def test_the_credit_needs_two_states_of_charge_in_order() -> None:
     with pytest.raises(DomainError, match="lower one first"):
         resting_price_per_kwh_h(MODELS["lfp-sony"], VALUE, soc=(0.9, 0.5))
+
+
+def test_a_battery_in_its_prime_wears_at_the_price_of_its_state() -> None:
+    model = MODELS["nca-panasonic"]
+    driven = age(model, DRIVING_DAY, 1.0, 25.0, capacity_kwh=60.0, years=2.0)
+    expected = marginal_wear_per_kwh(model, driven.state, VALUE, use=Use(temperature_c=25.0), discharge_efficiency=0.9)
+    found = aged_wear_per_kwh(model, VALUE, temperature_c=25.0, discharge_efficiency=0.9)
+    assert found == pytest.approx(float(expected[0]), rel=1e-12)

@@ -114,7 +114,7 @@ def test_junk_never_gets_out_as_anything_but_an_input_error(table, value, key, o
         ({"source": ""}, "source"),
         ({"end_of_life": 0.2}, "0.5"),
         ({"park_low": "yes"}, "median"),
-        ({"park_low": "median", "replacement_per_kwh": None, "residual_per_kwh": 0.0}, "park_low needs"),
+        ({"park_low": "median", "replacement_per_kwh": None, "residual_per_kwh": 0.0}, "park_low and wear_from need"),
     ],
 )
 def test_what_ageing_cannot_be_told_with_is_refused(values, word):

@@ -2,7 +2,9 @@
 
 import io
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +12,10 @@ from report_cases import make_inputs, make_runs
 from rich.console import Console
 from small_study import small_case, small_grid, small_inputs, small_stays
 
+from bothways.app.study.loading import load_study
 from bothways.battery.ageing import age
 from bothways.battery.models import MODELS
-from bothways.battery.wear import BatteryValue
+from bothways.battery.wear import BatteryValue, aged_wear_per_kwh, resting_price_per_kwh_h
 from bothways.economics.wear import value_lost
 from bothways.studies.ageing import YEARS, age_strategy, ageing_of, batteries_of, choose_batteries, soc_profiles
 from bothways.studies.baseline import run_uncontrolled
@@ -24,6 +27,7 @@ from bothways.studies.report.screen import render_summary
 from bothways.studies.report.summary import summary
 from bothways.studies.result import CaseResult, StudyResult
 
+ROOT = Path(__file__).resolve().parents[3]
 VALUE = BatteryValue(150.0, 50.0)
 
 
@@ -159,3 +163,20 @@ def test_the_screen_tells_it_in_eighty_columns(study):
     told = [line for line in lines if "atteries after 10 years" in line or "in points" in line]
     assert len(told) == 2
     assert all(len(line) <= 80 for line in told)
+
+
+def test_a_scenario_may_take_wear_and_the_credit_from_the_laws(tmp_path):
+    source = ROOT / "examples" / "second-life-office"
+    shutil.copytree(source, tmp_path / "x")
+    path = tmp_path / "x" / "scenario.toml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        text.replace("[ageing]", '[ageing]\nwear_from = "median"\npark_low = "nca-panasonic"'), encoding="utf-8"
+    )
+    settings, plain = load_study(path).inputs.settings, load_study(source / "scenario.toml").inputs.settings
+    value = BatteryValue(40_000.0, 10_000.0)
+    wear = [aged_wear_per_kwh(m, value, temperature_c=27.0, discharge_efficiency=0.9) for m in MODELS.values()]
+    assert settings.wear_per_kwh == pytest.approx(np.median(wear))
+    credit = resting_price_per_kwh_h(MODELS["nca-panasonic"], value, temperature_c=27.0)
+    assert settings.resting_per_kwh_h == pytest.approx(credit)
+    assert (plain.wear_per_kwh, plain.resting_per_kwh_h) == (12.0, 0.0)

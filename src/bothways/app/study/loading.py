@@ -16,7 +16,7 @@ from bothways.app.study.columns import load_column
 from bothways.app.study.vehicles import Vehicles, load_vehicles
 from bothways.battery.models import MODELS
 from bothways.battery.warranty import WarrantyLimits
-from bothways.battery.wear import BatteryValue, resting_price_per_kwh_h
+from bothways.battery.wear import BatteryValue, aged_wear_per_kwh, resting_price_per_kwh_h
 from bothways.domain.errors import DomainError, InputError, Problem, Problems
 from bothways.domain.timegrid import TimeGrid
 from bothways.simulation.stays import Stays
@@ -167,7 +167,7 @@ def _settings(scenario: Scenario) -> PolicySettings:
         departure_confidence=policy.departure_confidence,
         gap=policy.gap,
         time_limit_s=policy.time_limit_s,
-        wear_per_kwh=scenario.vehicles.wear_per_kwh,
+        wear_per_kwh=_wear_per_kwh(scenario),
         earliness_per_kwh_h=policy.earliness_per_kwh_h,
         resting_per_kwh_h=_resting_per_kwh_h(scenario),
     )
@@ -189,12 +189,30 @@ def _ageing(scenario: Scenario) -> AgeingSettings:
     return AgeingSettings(part.temperature_c, part.temperature_source, tuple(part.cells), value, part.source)
 
 
+def _cells(scenario: Scenario, name: str) -> list[str]:
+    """The cells that ``median`` or a cell's name stands for."""
+    return (scenario.ageing.cells or list(MODELS)) if name == "median" else [name]
+
+
+def _wear_per_kwh(scenario: Scenario) -> float:
+    """Price of wear [currency/kWh discharged]: as given, or the marginal one of a cell or of the middle one."""
+    part, car, value = scenario.ageing, scenario.vehicles, _ageing(scenario).value
+    if part.wear_from == "none" or value is None:
+        return car.wear_per_kwh
+    return median(
+        aged_wear_per_kwh(
+            MODELS[key], value, temperature_c=part.temperature_c, discharge_efficiency=car.discharge_efficiency
+        )
+        for key in _cells(scenario, part.wear_from)
+    )
+
+
 def _resting_per_kwh_h(scenario: Scenario) -> float:
     """The credit for parking low that the plans count [currency/kWh/h]: of one cell, or of the middle one."""
     part, value = scenario.ageing, _ageing(scenario).value
     if part.park_low == "none" or value is None:
         return 0.0
-    keys = (part.cells or list(MODELS)) if part.park_low == "median" else [part.park_low]
+    keys = _cells(scenario, part.park_low)
     return median(resting_price_per_kwh_h(MODELS[key], value, temperature_c=part.temperature_c) for key in keys)
 
 
@@ -204,7 +222,7 @@ def _stated(scenario: Scenario) -> list[Assumption]:
     chargers, unserved = scenario.chargers, scenario.unserved
     found = [
         Assumption(f"vehicles: {car.assumption}", _battery_text(scenario), car.source),
-        Assumption("wear", f"{car.wear_per_kwh:g} {unit} per kWh discharged", car.source),
+        _wear_said(scenario),
         Assumption(
             "chargers",
             f"{chargers.charge_kw:g} kW charging, {chargers.discharge_kw:g} kW discharging where two-way, "
@@ -237,6 +255,14 @@ def _stated(scenario: Scenario) -> list[Assumption]:
                 )
             )
     return found
+
+
+def _wear_said(scenario: Scenario) -> Assumption:
+    car, unit, law = scenario.vehicles, scenario.study.currency, scenario.ageing.wear_from
+    if law == "none":
+        return Assumption("wear", f"{car.wear_per_kwh:g} {unit} per kWh discharged", car.source)
+    text = f"{_wear_per_kwh(scenario):.2g} {unit} per kWh discharged: marginal, {law}, a battery of two years"
+    return Assumption("wear", text, scenario.ageing.source)
 
 
 def _warranty_said(scenario: Scenario) -> list[Assumption]:
