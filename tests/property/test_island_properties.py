@@ -191,13 +191,17 @@ PLANT = Plant(
 )
 
 
+ORDERS = [kind for kind in RequestKind if kind.value.startswith("order")]
+
+
 class Life(RuleBasedStateMachine):
     """A building, its controller, and everything that goes wrong."""
 
-    @initialize()
-    def begin(self):
-        self.plant, self.around, self.state = PLANT, Surroundings(), initial_state(SITE)
+    @initialize(island=st.booleans())
+    def begin(self, island):
+        self.plant, self.around, self.state = PLANT, Surroundings(grid=not island), initial_state(SITE)
         self.asked, self.fed_s, self.stopped = [], 0.0, False
+        self.live(20.0)
 
     def live(self, seconds, lost=False):
         for _ in range(max(1, int(seconds / 0.5))):
@@ -206,7 +210,10 @@ class Life(RuleBasedStateMachine):
             self.stopped = self.plant.estop or (self.stopped and not reset)
             self.asked = []
             self.state, sent, _ = step(self.state, inputs, SITE)
-            sent = tuple(command for command in sent if command.action is Action.TRIP) if lost else sent
+            starts = any(command.action is Action.FORM and not command.rehearsal for command in sent)
+            assert not (starts and self.plant.main_closed), "a source is started on a closed contactor"
+            # stations that keep no floor of their own, so that only the controller guards the reserve
+            sent = tuple(replace(c, floor_kwh=0.0) for c in sent if c.action is Action.TRIP or not lost)
             self.plant = advance(self.plant, sent, self.around, 0.5, SITE)
             self.fed_s = self.fed_s + 0.5 if self.plant.street_fed else 0.0
             assert self.fed_s <= 2.0, "the street is fed"
@@ -251,6 +258,53 @@ class Life(RuleBasedStateMachine):
     def a_person_asks(self, kind, device):
         self.asked.append(Request(kind, device, 5.0))
 
+    @rule(kind=st.sampled_from(ORDERS), device=st.sampled_from(SITE.devices[:4]))
+    def a_person_in_command_switches(self, kind, device):
+        self.a_person_in_command_orders(kind, device)
+
+    @rule(kind=st.sampled_from(ORDERS), device=st.sampled_from(SITE.devices[4:]))
+    def a_person_in_command_orders(self, kind, device):
+        self.asked += [Request(RequestKind.TAKE_OVER), Request(kind, device, 5.0)]
+        self.live(0.5)
+
+    @rule(k=st.integers(1, 2))
+    def ordinary_dispatch_feeds_the_building(self, k):
+        unit = self.plant.units[k]
+        fine = self.around.grid and self.plant.main_closed and unit.mode is Mode.OFF and not self.state.latch.tripped[k]
+        if fine and unit.car is not None and not unit.car.opted_out and unit.alive and unit.car.energy_kwh > 13.0:
+            units = list(self.plant.units)
+            units[k] = replace(unit, mode=Mode.GIVING, set_kw=3.0, lease_s=60.0, floor_kwh=0.0)
+            self.plant = replace(self.plant, units=tuple(units))
+
+    @rule()
+    def the_button_is_pressed_and_released(self):
+        self.plant = replace(self.plant, estop=True)
+        self.live(1.0)
+        self.plant = replace(self.plant, estop=False)
+        self.live(20.0)
+
+    @rule(k=st.integers(1, 2))
+    def the_grid_fails_while_a_person_is_in_command_and_a_vehicle_feeds(self, k):
+        self.ordinary_dispatch_feeds_the_building(k)
+        self.asked.append(Request(RequestKind.TAKE_OVER))
+        self.live(0.5)
+        self.around = replace(self.around, grid=False)
+        self.live(4.0)
+
+    @rule(k=st.integers(1, 2), spare=st.floats(0.0, 0.05))
+    def a_person_asks_for_more_than_a_driver_has(self, k, spare):
+        units = list(self.plant.units)
+        units[k] = replace(units[k], car=Car("low", 12.0 + spare, 12.0, 20.0))
+        self.plant = replace(self.plant, units=tuple(units))
+        kind = RequestKind.ORDER_FORM if k == 1 else RequestKind.ORDER_GIVE
+        self.asked += [Request(RequestKind.TAKE_OVER), Request(kind, SITE.sources[k].source_id, 7.0)]
+        self.live(30.0)
+
+    @rule()
+    def the_building_becomes_an_island(self):
+        self.around = replace(self.around, grid=False)
+        self.live(20.0)
+
     @rule()
     def the_controller_restarts(self):
         self.state = from_mapping(to_mapping(self.state, SITE), SITE)
@@ -263,9 +317,10 @@ class Life(RuleBasedStateMachine):
         faulty = any(self.state.faulty) or any(self.state.latch.aside)
         assert t1 or not t3 or faulty, "T3 is on while T1 is off"
 
-    @rule()
-    def all_is_well_again(self):
+    def teardown(self):
         """Whatever has happened: repaired, with a good grid and a willing person, the building is back on the grid."""
+        if not hasattr(self, "state"):
+            return
         self.around = Surroundings()
         units = tuple(replace(unit, alive=True, answers=True) for unit in self.plant.units)
         self.plant = replace(
