@@ -242,7 +242,7 @@ def _shaped(
         power, column.must, column.floor, column.minimum, column.minimum_out, column.order, base.high, base.low,
         base.import_limit, base.export_limit, *shares,
     )  # fmt: skip
-    return np.clip(power, -greatest[1], np.maximum(greatest[0], 0.0))
+    return np.clip(power, -greatest[1], np.maximum(greatest[0], 0.0)) + 0.0
 
 
 def _whole(power: Floats, minimum: Floats, greatest: Floats, least: Floats, quantum: float) -> Floats:

@@ -23,7 +23,7 @@ _REREAD_S = 60.0
 _SAVE_S = 30.0
 _OFFLINE = timedelta(seconds=60)
 _OWED_KWH = 0.5
-_STOP_AGAIN_S = 5.0
+_STOP_AGAIN_S = 2.0
 
 
 class LoopCore(LoopState):

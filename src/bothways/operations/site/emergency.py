@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from bothways.domain.errors import BothwaysError, DomainError
 from bothways.operations.orders import CommandResult, PowerOrder, SafeProfile
@@ -95,17 +96,17 @@ async def stop_all(gateway: ChargerGateway, outlets: Iterable[Outlet], valid_for
             return name, "out of reach: its own input and its safe profile must end it"
         zero = PowerOrder(outlet.key, 0.0, visit.transaction_id, valid_for_s)
         answers = await asyncio.gather(
-            _within(gateway.set_power(zero, outlet.record)),
-            _within(gateway.stop(outlet.key.station_id, visit.transaction_id)),
+            _within(lambda: gateway.set_power(zero, outlet.record)),
+            _within(lambda: gateway.stop(outlet.key.station_id, visit.transaction_id)),
         )
         return name, f"zero: {answers[0]}, end: {answers[1]}"
 
     return dict(await asyncio.gather(*(end(outlet) for outlet in targets)))
 
 
-async def _within(command: Awaitable[CommandResult]) -> str:
+async def _within(command: Callable[[], Awaitable[CommandResult]]) -> str:
     try:
-        result = await asyncio.wait_for(command, WITHIN_S)
+        result = await asyncio.wait_for(command(), WITHIN_S)
     except TimeoutError:
         return "no answer"
     except BothwaysError as error:
@@ -117,4 +118,4 @@ async def leave_safe(gateway: ChargerGateway, stations: Iterable[str], charge_kw
     """Leaves the same safe profile at all connected stations; failures show when stations connect again."""
     connected = gateway.connected()
     profiles = [SafeProfile(station, charge_kw) for station in stations if station in connected]
-    await asyncio.gather(*(_within(gateway.set_safe_profile(profile)) for profile in profiles))
+    await asyncio.gather(*(_within(partial(gateway.set_safe_profile, profile)) for profile in profiles))

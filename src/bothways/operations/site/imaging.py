@@ -88,7 +88,11 @@ def _evse(outlet: Outlet, book: SiteBook, world: World) -> EvseState:
     low, high = _range(outlet, world, fresh=fresh)
     excess = _excess(outlet, world, fresh=fresh) if session is not None else 0.0
     controllable = online and obeys and visit is not None and visit.transaction_id != "" and _looked_up(visit, world)
-    reserved = 0.0 if controllable or session is None else _reserved(outlet, world, high, online=online)
+    reserved = 0.0
+    if session is not None and not controllable:
+        reserved = _reserved(outlet, world, high, online=online)
+    elif session is None and not online and not world.meter_fresh:  # nobody would see that somebody plugged in
+        reserved = min(world.settings.safe_charge_kw, outlet.record.charge_kw)
     power, why = 0.0, ""
     if session is not None:
         verdict = discharge_gate(

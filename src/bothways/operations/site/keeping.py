@@ -11,6 +11,7 @@ from bothways.operations.orders import CommandResult, PowerOrder
 from bothways.operations.ports import (
     ChargerGateway,
     Clock,
+    Latch,
     MeterSource,
     SignalSource,
     SiteReading,
@@ -25,7 +26,7 @@ from bothways.operations.site.control import Tick, TickState
 from bothways.operations.site.estimate import Learned
 from bothways.operations.site.gate import CompatibilityRegister, ListedPairs
 from bothways.operations.site.history import StepHistory
-from bothways.operations.site.memory import Forgetful, LearningStore, SiteMemory, StoreMemory
+from bothways.operations.site.memory import Forgetful, LatchingStore, LearningStore, SiteMemory, StoreMemory
 from bothways.operations.site.planner import CostModel, Forecaster, TariffCosts
 from bothways.operations.site.planning_desk import PlanningDesk
 from bothways.operations.site.sending import Orders
@@ -137,11 +138,24 @@ class LoopState:
         try:
             if "learned" in dirty:
                 await self._memory.remember(self.site.site_id, "learned", self._learned.as_values())
+            if "incident" in dirty:
+                await self._keep_incident()
             if "history" in dirty:
                 await self._memory.remember(self.site.site_id, "history", self._history.as_values())
         except (BothwaysError, OSError) as error:
             self._dirty |= dirty
             self._store_failed(error)
+
+    async def _keep_incident(self) -> None:
+        incident, site = self._incident, self.site.site_id
+        if incident is None:
+            return
+        await self._memory.remember(site, "incident", incident.as_values())
+        if isinstance(self._store, LatchingStore):
+            if incident.latched:
+                await self._store.latch(Latch(site, incident.at, incident.reason, incident.who, incident.responsible))
+            else:
+                await self._store.release(site, self._clock.now(), incident.released_by)
 
     async def _note(self, kind: str, subject: str, detail: dict[str, object]) -> None:
         try:

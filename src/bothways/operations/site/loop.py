@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from bothways.domain.errors import BothwaysError, DomainError
 from bothways.operations.events import StationEvent
-from bothways.operations.ports import Latch, SiteReading
+from bothways.operations.ports import SiteReading
 from bothways.operations.site import emergency, opening
 from bothways.operations.site.core import LoopCore
 from bothways.operations.site.estimate import learned_from
@@ -175,8 +175,8 @@ class SiteLoop(LoopCore):
             emergency.leave_safe(self._gateway, self._book.stations, 0.0),
         )
         self._incident = replace(self._incident, stopped=tuple(sorted(answers.items())))
-        await self._remember_incident()
-        await self._note("emergency stop", self.site.site_id, self._incident.as_values())
+        self._orders.run(self._remember_incident())
+        self._orders.run(self._note("emergency stop", self.site.site_id, self._incident.as_values()))
         return self._incident
 
     async def release(self, reason: str, who: str) -> emergency.Incident:
@@ -216,18 +216,11 @@ class SiteLoop(LoopCore):
                 self._incident = emergency.Incident(latch.scope, latch.at, latch.cause, latch.device, latch.party)
 
     async def _remember_incident(self) -> None:
-        incident, site = self._incident, self.site.site_id
-        if incident is None:
-            return
+        """Makes the latch durable; a store that does not answer holds nobody up, and is asked again."""
         try:
-            await self._memory.remember(site, "incident", incident.as_values())
-            if isinstance(self._store, LatchingStore):
-                if incident.latched:
-                    latch = Latch(site, incident.at, incident.reason, incident.who, incident.responsible)
-                    await self._store.latch(latch)
-                else:
-                    await self._store.release(site, self._clock.now(), incident.released_by)
-        except (BothwaysError, OSError) as error:
+            await asyncio.wait_for(self._keep_incident(), emergency.WITHIN_S)
+        except (BothwaysError, OSError, TimeoutError) as error:
+            self._dirty.add("incident")
             self._store_failed(error)
 
     def snapshot(self) -> Snapshot:

@@ -71,7 +71,7 @@ class Orders:
         desk = self._desks.setdefault(outlet.key, _Desk())
         if desk.outstanding is not None:
             return False
-        power = round(power_kw, 6)
+        power = round(power_kw, 6) + 0.0  # a negative zero would be a sign on the wire
         order = PowerOrder(outlet.key, power, session.transaction_id, self._options.order_valid_s, phases=phases)
         if not self._due(desk, order, now):
             return False
