@@ -224,7 +224,7 @@ async def test_two_sockets_with_one_id_leave_one_connection_and_nothing_behind()
                     assert (await third.call("Heartbeat", {}))[0] == 3
                     assert wired.gateway.connected() == {"CP1"}
             await first.socket.wait_closed()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while wired.gateway.connected() or len(asyncio.all_tasks()) > before:
                     await asyncio.sleep(0.01)
         said = [event.connected for event in wired.intake.of(ConnectionChanged)]

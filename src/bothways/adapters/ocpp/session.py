@@ -191,6 +191,9 @@ class Session:
             if self.talk.version != "1.6":  # too many at once for some: the report comes in parts, as NotifyReport
                 await self._quietly("GetBaseReport", {"requestId": 1, "reportBase": "FullInventory"})
             return
+        except GatewayError as error:
+            _log.info("a station's abilities are not known", extra={"station": self.talk.station_id, "why": str(error)})
+            return
         if self.talk.version == "1.6":
             self.talk.capabilities.note_configuration(answer)
         else:

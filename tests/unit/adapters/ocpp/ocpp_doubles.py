@@ -87,7 +87,7 @@ class MemoryIntake:
         return [event for event in self.events if isinstance(event, kind)]
 
     async def wait_for(self, wanted: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not wanted():
                 await self._arrived.wait()
 
@@ -153,7 +153,7 @@ class Wired:
 async def listening(*records: StationRecord, ssl_context: Any = None, **options: Any) -> AsyncIterator[Wired]:
     """A gateway on a free port, without unasked questions to stations unless the test wants them."""
     intake, registry, clock = MemoryIntake(), MemoryRegistry(*(records or (station(),))), StillClock()
-    settings = {"query_capabilities": False, "ping_interval_s": 0.0, "call_timeout_s": 5.0} | options
+    settings = {"query_capabilities": False, "ping_interval_s": 0.0, "call_timeout_s": 20.0} | options
     gateway = OcppGateway(intake, registry, clock, GatewayOptions(**settings))
     port = await gateway.listen("127.0.0.1", 0, ssl_context)
     try:
@@ -210,12 +210,12 @@ class RawStation:
         return answer
 
     async def reply(self) -> list[Any]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             return await self.replies.get()
 
     async def asked_for(self, action: str, times: int = 1) -> dict[str, Any]:
         """Waits until the server asked for an action so many times; returns the latest payload."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while sum(name == action for name, _ in self.asked) < times:
                 await self._heard.wait()
         return [payload for name, payload in self.asked if name == action][-1]

@@ -29,7 +29,7 @@ class Line:
         self.record = station()
         registry = MemoryRegistry(self.record)
         settings = GatewayOptions(query_capabilities=False, **options)
-        self.link = Link(version, self.transmit, 0.05)
+        self.link = Link(version, self.transmit, 0.5)
         self.talk = Talk(version, self.record, False, self.link, self.intake, registry, StillClock(), settings, True)
         self.session = Session(self.talk, self.transmit, self.count)
 
