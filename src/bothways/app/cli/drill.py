@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def drill(
     scenario: Annotated[
         Path | None,
-        typer.Argument(help="Drill file (TOML) [default: a built-in community centre].", show_default=False),
+        typer.Argument(help="Drill file (TOML); a built-in community centre without one.", show_default=False),
     ] = None,
     card: Annotated[
         list[str] | None,
