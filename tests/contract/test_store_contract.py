@@ -42,7 +42,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     elif request.param == "sqlite":
         opened = await open_store(f"sqlite:///{tmp_path}/store.db")
     else:
-        opened = await open_store(request.getfixturevalue("postgres_server").new_database())
+        opened = await open_store(request.getfixturevalue("postgres_server").migrated_database())
     yield opened
     await opened.close()
 

@@ -33,7 +33,7 @@ UPDATES = 12
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/store.db"
-    return str(request.getfixturevalue("postgres_server").new_database())
+    return str(request.getfixturevalue("postgres_server").migrated_database())
 
 
 def acknowledged_until_killed(url: str, positions: dict[str, int], acknowledgements: int) -> Iterator[list[Any]]:
