@@ -22,6 +22,7 @@ from bothways.operations.orders import CommandResult, Composite, PowerOrder, Saf
 from bothways.operations.stations import EvseRecord, StationRecord
 
 VENDOR = frozenset({"datatransfer", "external"})
+CLEARS, CLEAR_AGAIN = 5, timedelta(seconds=10)
 STILL = "the station did not confirm that discharging ended"
 
 
@@ -34,7 +35,8 @@ class Held:
         transaction_id: the transaction of the dynamic profile at the station, ``""`` where there is none.
         mode: its operation mode.
         phases: its number of phases.
-        until: when the newest order ends.
+        until: when the newest order of a dynamic profile ends; ``None`` where no such profile is at the station.
+        cleared: how often the station was told to drop it.
         vendor_discharge: whether a vendor's message may still be discharging.
     """
 
@@ -43,6 +45,7 @@ class Held:
     mode: str = ""
     phases: tuple[int, int] = (0, 0)
     until: datetime | None = None
+    cleared: int = 0
     vendor_discharge: bool = False
 
 
@@ -156,6 +159,7 @@ class Steering:
             number_ = profiles.TX_ID + order.evse.evse_id
             if accepted:
                 held.transaction_id = order.transaction_id
+                held.cleared = 0
                 held.until = self._talk.clock.now() + timedelta(seconds=profiles.whole_seconds(order.valid_for_s))
                 self._talk.dynamic[number_] = _schedule_update(action, wired.payload)
             else:
@@ -245,19 +249,30 @@ class Steering:
         return _composite(period, "A" if schedule.get("chargingRateUnit") == "A" else "W", evse)
 
     async def expire(self) -> None:
-        """Takes back dynamic profiles whose order ended without a newer one: the safe profile holds then."""
+        """Takes back dynamic profiles whose order ended without a newer one: the safe profile holds then.
+
+        A station that does not confirm is asked again a few times.
+        """
         now = self._talk.clock.now()
         for evse_id, held in self._held.items():
-            if held.until is None or not held.transaction_id or now < held.until:
+            if held.until is None or now < held.until:
                 continue
-            held.until, held.transaction_id = None, ""
             number_ = profiles.TX_ID + evse_id
+            held.transaction_id = ""
+            held.until = now + CLEAR_AGAIN if held.cleared < CLEARS else None
+            held.cleared += 1
             self._talk.dynamic.pop(number_, None)
-            await self._talk.link.call("ClearChargingProfile", {"chargingProfileId": number_}, priority=URGENT)
+            mine = held.number
+            try:
+                await self._talk.link.call("ClearChargingProfile", {"chargingProfileId": number_}, priority=URGENT)
+            except (GatewayError, CallError):
+                continue
+            if held.number == mine:  # accepted, or unknown to the station: either way it is gone
+                held.until = None
 
     def overdue(self, now: datetime) -> bool:
         """Whether :meth:`expire` has something to do."""
-        return any(held.transaction_id and held.until is not None and held.until <= now for held in self._held.values())
+        return any(held.until is not None and held.until <= now for held in self._held.values())
 
     def _unit(self) -> RateUnit:
         return self._talk.capabilities.unit(self._talk.version)

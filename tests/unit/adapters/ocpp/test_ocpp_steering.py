@@ -162,6 +162,30 @@ async def test_a_dynamic_profile_that_the_station_lost_is_left_there_again() -> 
 
 
 @pytest.mark.asyncio
+async def test_a_dynamic_profile_without_orders_is_taken_back_until_the_station_confirms() -> None:
+    bench = Bench("2.1")
+    bench.talk.capabilities.dynamic = True
+    clock = bench.talk.clock
+    assert isinstance(clock, StillClock)
+    await bench.order(3.0)
+    bench.sent.clear()
+    bench.answers["ClearChargingProfile"] = ["InternalError", "InternalError", {"status": "Unknown"}]
+    for _ in range(60):
+        clock.move(5.0)
+        if bench.steering.overdue(clock.now()):
+            await bench.steering.expire()
+    assert bench.actions() == ["ClearChargingProfile"] * 3
+    bench.sent.clear()
+    bench.answers["ClearChargingProfile"] = "NotImplemented"
+    await bench.order(3.0)
+    for _ in range(60):
+        clock.move(5.0)
+        if bench.steering.overdue(clock.now()):
+            await bench.steering.expire()
+    assert bench.actions() == ["SetChargingProfile"] + ["ClearChargingProfile"] * 6  # bounded
+
+
+@pytest.mark.asyncio
 async def test_another_transaction_gets_a_dynamic_profile_of_its_own() -> None:
     bench = Bench("2.1")
     bench.talk.capabilities.dynamic = True
