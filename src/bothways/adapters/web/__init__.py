@@ -1,0 +1,1 @@
+"""Screens for drivers, site operators and operators of many sites, on the same use cases as the API."""
