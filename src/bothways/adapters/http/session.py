@@ -61,7 +61,7 @@ class Invitation(Body):
 
 
 class Invited(BaseModel):
-    """The invitation's token, shown once; the link is ``/invitation#TOKEN``."""
+    """The invitation's token, shown once; the link is ``/invitation/TOKEN``."""
 
     account_id: str
     token: str

@@ -70,7 +70,7 @@ def invite_account(path: Path, name: str, role: str, scope: str, *, as_json: boo
         return token
 
     token = with_store(config, work)
-    link = f"http://{config.server.web_host}:{config.server.web_port}/invitation#{token}"
+    link = f"http://{config.server.web_host}:{config.server.web_port}/invitation/{token}"
     if as_json:
         print(json.dumps({"name": name, "token": token, "link": link}))
         return
