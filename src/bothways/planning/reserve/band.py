@@ -6,8 +6,10 @@ from numba import njit
 
 from bothways.planning.problem import Floats
 
+_SUMS = {"reassoc", "contract"}  # sums in any order, so that they can be vectorised; the result is only a guess
 
-@njit(cache=True, nogil=True)
+
+@njit(cache=True, nogil=True, fastmath=_SUMS)
 def factor(size: int, band: int, matrix: Floats) -> None:
     """Replaces the lower band of H by L (unit, below the diagonal) and D (on it), H = L·D·Lᵀ.
 
@@ -32,7 +34,7 @@ def factor(size: int, band: int, matrix: Floats) -> None:
         matrix[i, band] = pivot if pivot > 1e-300 else 1e300
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=_SUMS)
 def solve(size: int, band: int, matrix: Floats, vector: Floats) -> None:
     """Replaces ``vector`` by H⁻¹·vector."""
     for i in range(size):
@@ -45,7 +47,7 @@ def solve(size: int, band: int, matrix: Floats, vector: Floats) -> None:
             vector[j] -= matrix[i, band - (i - j)] * vector[i]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=_SUMS)
 def inverse(size: int, band: int, matrix: Floats, full: Floats) -> None:
     """Writes H⁻¹ into ``full``, ``(≥ n, ≥ n)``, row by row from the last (Takahashi's recurrence)."""
     for i in range(size - 1, -1, -1):

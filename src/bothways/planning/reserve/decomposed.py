@@ -60,8 +60,8 @@ def solve_reserve_decomposed(
     options = options or PlanOptions()
     lower = -math.inf
     for margin in _MARGINS:
-        search = _Search(problem, margin)
-        _run(search, options.gap, cancel, progress)
+        search = Search(problem, margin)
+        run_search(search, options.gap, cancel, progress)
         lower = max(lower, search.lower)
         if search.best is not None:
             search.lower = lower
@@ -70,8 +70,8 @@ def solve_reserve_decomposed(
     raise SolverError(msg)
 
 
-def _run(
-    search: _Search,
+def run_search(
+    search: Search,
     gap: float,
     cancel: Callable[[], bool] | None,
     progress: Callable[[int, float, float], None] | None,
@@ -91,7 +91,7 @@ def _run(
             break
 
 
-class _Search:
+class Search:
     """One search: the method, and the best plan and bound so far."""
 
     def __init__(self, problem: ReservePlanProblem, margin: float = 0.0) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from bothways.domain.errors import DomainError
+from bothways.domain.errors import DomainError, SolverError
 from bothways.planning.problem import PlanOptions
 from bothways.planning.reserve.answer import ReserveSolution, explain_answer
 from bothways.planning.reserve.exact import solve_reserve_highs
 from bothways.planning.reserve.parsing import reserve_from_mapping
 from bothways.planning.reserve.products import ReservePlanProblem
 
-DECOMPOSED_FROM = 40
+DECOMPOSED_FROM = 20
 """Vehicles from which ``auto`` takes the decomposed method; below it HiGHS answers exactly within seconds."""
+
+HIGHS_AFTER_UP_TO = 100
+"""Vehicles up to which ``auto`` asks HiGHS where the decomposed method found nothing (hard limits that exclude all)."""
 
 WHOLE_UP_TO = 100
 """Vehicles up to which ``auto`` leaves whole units to HiGHS."""
@@ -37,15 +40,36 @@ def solve_reserve(problem: ReservePlanProblem, options: PlanOptions | None = Non
         SolverError: the solver failed.
     """
     options = options or PlanOptions()
-    name = choose(problem) if options.solver == "auto" else options.solver
+    name = options.solver
+    if name == "auto":
+        return _automatic(problem, options)
     if name not in SOLVERS:
         msg = f"unknown solver {name!r}; there are {', '.join(['auto', *SOLVERS])}"
         raise DomainError(msg)
     return SOLVERS[name](problem, options)
 
 
+def _automatic(problem: ReservePlanProblem, options: PlanOptions) -> ReserveSolution:
+    """One method, and the other where it leaves something open."""
+    if choose(problem) == "engine":
+        try:
+            return _decomposed(problem, options)
+        except SolverError:
+            if problem.plan.fleet.size > HIGHS_AFTER_UP_TO:
+                raise
+            return solve_reserve_highs(problem, options)
+    try:
+        first = solve_reserve_highs(problem, options)
+    except SolverError:  # out of time
+        return _decomposed(problem, options)
+    if first.plan.status != "feasible":
+        return first
+    second = _decomposed(problem, options)
+    return second if second.plan.gap < first.plan.gap else first
+
+
 def choose(problem: ReservePlanProblem) -> str:
-    """The solver that ``auto`` takes: HiGHS for few vehicles, and where bids must be whole units."""
+    """The solver that ``auto`` begins with: HiGHS for few vehicles, and where bids must be whole units."""
     few = problem.plan.fleet.size < DECOMPOSED_FROM
     whole = any(product.lumpy for product in problem.products) and problem.plan.fleet.size <= WHOLE_UP_TO
     return "highs" if few or whole else "engine"

@@ -1,6 +1,7 @@
 """The decomposed method against HiGHS and against a program written another way, on instances that are not nice."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -230,6 +231,19 @@ def test_auto_chooses_by_size_and_by_whole_units():
     assert solve_reserve(large, PlanOptions(gap=1e-3)).plan.solver.startswith("interior point")
     whole = ReservePlanProblem(large.plan, (ReserveProduct("w", "up", np.array([0.1]), 100, granularity_kw=5.0),))
     assert choose(whole) == "highs"
+
+
+def test_auto_asks_the_other_method_where_one_has_no_answer():
+    hopeless = ugly("plain", 1, 30)
+    hopeless = ReservePlanProblem(
+        replace(hopeless.plan, base_load_kw=np.full(hopeless.plan.periods, 1e4), import_hard_limit_kw=100.0),
+        hopeless.products,
+    )
+    assert choose(hopeless) == "engine"
+    assert solve_reserve(hopeless).plan.status == "infeasible"
+    in_a_hurry = solve_reserve(ugly("plain", 1, 10), PlanOptions(gap=1e-3, time_limit_s=1e-9))
+    assert in_a_hurry.plan.solver.startswith("interior point")
+    assert in_a_hurry.plan.status == "optimal"
 
 
 def test_whole_units_in_a_large_fleet_are_kept_and_bounded():
