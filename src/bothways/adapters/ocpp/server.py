@@ -43,6 +43,7 @@ _wire_log.setLevel(logging.INFO)  # below, the library writes headers with passw
 PROTOCOLS: Mapping[str, Version] = {"ocpp2.1": "2.1", "ocpp2.0.1": "2.0.1", "ocpp1.6": "1.6"}
 REPLACED, GOING_AWAY, NO_PROTOCOL = 1000, 1001, 1002
 WATCH_S = 1.0
+ANSWER_FIRST_S = 1.0
 RECORD_S = 10.0  # a fleet gets a setpoint every second: its records are not read that often
 
 
@@ -140,6 +141,9 @@ class OcppGateway:
         session = self._sessions.get(order.evse.station_id)
         if session is None:
             return self._offline()
+        if session.talk.version == "1.6" and order.power_kw != 0.0:
+            # the platform knows a new transaction a moment before the station has learned its number
+            await session.pause(ANSWER_FIRST_S)
         return await session.steering.set_power(order, evse, await self._record(session))
 
     async def set_safe_profile(self, profile: SafeProfile) -> CommandResult:

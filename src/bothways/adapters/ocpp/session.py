@@ -221,6 +221,11 @@ class Session:
         while self._worker is not None:
             await asyncio.wait([self._worker])
 
+    async def pause(self, seconds: float) -> None:
+        """Waits until the messages at hand have been answered, but no longer than this."""
+        if self._worker is not None and self._worker is not asyncio.current_task():
+            await asyncio.wait([self._worker], timeout=seconds)
+
     def close(self, reason: str) -> None:
         """Fails outgoing calls and stops what runs beside the conversation.
 

@@ -150,9 +150,11 @@ class Wired:
 
 
 @asynccontextmanager
-async def listening(*records: StationRecord, ssl_context: Any = None, **options: Any) -> AsyncIterator[Wired]:
+async def listening(
+    *records: StationRecord, ssl_context: Any = None, clock: Any = None, **options: Any
+) -> AsyncIterator[Wired]:
     """A gateway on a free port, without unasked questions to stations unless the test wants them."""
-    intake, registry, clock = MemoryIntake(), MemoryRegistry(*(records or (station(),))), StillClock()
+    intake, registry, clock = MemoryIntake(), MemoryRegistry(*(records or (station(),))), clock or StillClock()
     settings = {"query_capabilities": False, "ping_interval_s": 0.0, "call_timeout_s": 20.0} | options
     gateway = OcppGateway(intake, registry, clock, GatewayOptions(**settings))
     port = await gateway.listen("127.0.0.1", 0, ssl_context)
