@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import time
 from pathlib import Path
@@ -49,6 +50,9 @@ def connect(url: str | URL) -> Engine:
     address = parse_url(url) if isinstance(url, str) else url
     if address.get_backend_name() == "sqlite":
         return _sqlite(address)
+    if importlib.util.find_spec("psycopg") is None:
+        remedy = 'Install it: pip install "bothways[postgres]".'
+        raise InputError([Problem("database", "no PostgreSQL driver", "psycopg, which is an extra", remedy)])
     engine = create_engine(
         address,
         pool_size=5,

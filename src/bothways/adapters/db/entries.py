@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -125,11 +126,15 @@ def _values(station: str, evse_id: int, samples: tuple[Sample, ...]) -> list[Val
     whole("evse_id", evse_id)
     ready = []
     for one in samples:
-        words = (one.measurand, one.unit, one.phase, one.context, one.location)
-        measurand, unit, phase, context, location = (short(word) for word in words)
-        series = (station, evse_id, measurand, unit, phase, context, location)
+        series = _series(station, evse_id, one.measurand, one.unit, one.phase, one.context, one.location)
         ready.append(Value(series, to_us(one.at), finite(one.measurand, one.value), clean(one.signed)))
     return ready
+
+
+@lru_cache(maxsize=50_000)  # the same few words come with every value
+def _series(station: str, evse_id: int, *words: str) -> SeriesKey:
+    measurand, unit, phase, context, location = map(short, words)
+    return station, evse_id, measurand, unit, phase, context, location
 
 
 def message(kind: str, at_us: int, body: bytes, raw: bytes) -> Message:

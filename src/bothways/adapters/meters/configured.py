@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -45,17 +46,26 @@ def meter_from(
             if not Path(mqtt.password_file or "").is_file():
                 problems.add("password_file", mqtt.password_file, "a file with the password", "Check the path.")
         problems.raise_if_any()
+        _installed("aiomqtt", problems)
         from bothways.adapters.meters.mqtt import MqttMeter  # noqa: PLC0415 - an extra that not everybody installs
 
         return MqttMeter(mqtt, clock)
     if kind == "modbus":
         modbus = _read(ModbusSettings, settings, problems)
         _check_modbus(modbus, problems)
+        _installed("pymodbus", problems)
         from bothways.adapters.meters.modbus import ModbusMeter  # noqa: PLC0415 - an extra that not everybody installs
 
         return ModbusMeter(modbus, clock)
     problems.add("kind", kind, "modbus, mqtt or file", "Name how the meter is reached.")
     raise InputError(list(problems))
+
+
+def _installed(package: str, problems: Problems) -> None:
+    if importlib.util.find_spec(package) is None:
+        remedy = 'Install it: pip install "bothways[meters]".'
+        problems.add("kind", f"{package} is not installed", "an installed library", remedy)
+        problems.raise_if_any()
 
 
 def _check_modbus(settings: ModbusSettings, problems: Problems) -> None:

@@ -68,6 +68,12 @@ def test_postgres_means_psycopg() -> None:
     assert parse_url("postgresql://u@h/d").drivername == "postgresql+psycopg"
 
 
+def test_a_missing_driver_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(InputError, match="postgres"):
+        connect("postgresql://u@h/d")
+
+
 def test_a_missing_server_is_told_without_the_password(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as caught:
         migrate(f"postgresql://u:hunter2@/d?host={tmp_path}")

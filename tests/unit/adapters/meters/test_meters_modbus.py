@@ -224,6 +224,15 @@ async def test_watts_taken_for_kilowatts_are_refused() -> None:
     assert "may be W" in meter.gauge.concern
 
 
+def test_a_missing_library_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(InputError, match="meters"):
+        meter_from("modbus", settings(1, power={"address": 0, "type": "int16"}), QuickClock())
+    given = {"host": "h", "unit": "W", "positive": "import", "connection_kw": 50.0, "power": {"topic": "a"}}
+    with pytest.raises(InputError, match="aiomqtt"):
+        meter_from("mqtt", given, QuickClock())
+
+
 def test_settings_say_everything_that_is_wrong() -> None:
     with pytest.raises(InputError) as caught:
         meter_from("modbus", {"host": "h", "powr": 1, "connection_kw": 0}, QuickClock(), at="site.meter")
