@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
+from bothways.domain.errors import SolverError
+from bothways.planning.engine.solve import solve_engine, supports
 from bothways.planning.evaluation import evaluate
 from bothways.planning.limits import EnergyReserve, GroupLimit, phase_limits
 from bothways.planning.problem import DemandCharge, Fleet, PlanOptions, PlanProblem
@@ -30,7 +32,7 @@ def _fleet(rng, kind, size, periods):
     charge = rng.choice([3.7, 7.4, 11.0], size)
     floor = capacity * rng.uniform(0.0, 0.2, size)
     if kind == "below the floor":
-        floor = np.minimum(capacity, start + rng.uniform(-5.0, 12.0, size))
+        floor = np.clip(start + rng.uniform(-5.0, 12.0, size), 0.0, capacity)
     fleet = Fleet(
         arrival=arrival,
         departure=departure,
@@ -51,12 +53,12 @@ def _fleet(rng, kind, size, periods):
     return fleet
 
 
-def random_problem(seed):
-    """A small problem of the kind that the seed picks, with prices that never make burning energy pay."""
+def random_problem(seed, *, sizes=(2, 9), lengths=(4, 14)):
+    """A problem of the kind that the seed picks, with prices that never make burning energy pay."""
     rng = np.random.default_rng(seed)
     kind = KINDS[seed % len(KINDS)]
-    periods = int(rng.integers(4, 14))
-    size = 1 if kind == "one vehicle" else int(rng.integers(2, 9))
+    periods = int(rng.integers(*lengths))
+    size = 1 if kind == "one vehicle" else int(rng.integers(*sizes))
     fleet = _fleet(rng, kind, size, periods)
     buy = rng.uniform(0.05, 0.4, periods)
     problem = PlanProblem(
@@ -299,3 +301,85 @@ def test_the_group_price_is_what_more_of_the_limit_saves():
         seen = max(seen, price)
         assert _between_both_slopes(price, costs[0], plan.objective, costs[1], step), seed
     assert seen > 0.01
+
+
+def _certified(problem, gap, label):
+    """The engine's plan, held against the exact one; ``None`` where needs give way to limits, which HiGHS decides."""
+    assert supports(problem) is None, label
+    exact = solve(problem, TIGHT)
+    try:
+        plan, _ = solve_engine(problem, PlanOptions(gap=gap))
+    except SolverError:
+        return None
+    slack = 1e-7 * max(1.0, abs(exact.objective))
+    assert plan.lower_bound <= exact.objective + slack, label
+    assert exact.lower_bound <= plan.objective + slack, label
+    seen = evaluate(problem, plan.power_kw)
+    assert seen.violations.none, (label, seen.violations.sentences())
+    assert math.isclose(seen.objective, plan.objective, rel_tol=1e-9, abs_tol=1e-9), label
+    np.testing.assert_allclose(seen.coupled.group_kw, plan.group_power_kw, atol=1e-8)
+    np.testing.assert_allclose(seen.coupled.reserve_kwh, plan.reserve_kwh, atol=1e-8)
+    return plan
+
+
+@pytest.mark.parametrize("kind", range(len(KINDS)))
+def test_the_engine_proves_its_gap_on_the_smallest_fleets(kind):
+    gaps = []
+    for seed in range(kind, kind + 10 * len(KINDS), len(KINDS)):
+        label, problem = random_problem(seed)
+        plan = _certified(problem, 1e-5, (label, seed))
+        if plan is not None:
+            gaps.append(plan.gap)
+    assert len(gaps) >= 5
+    assert np.median(gaps) <= 1e-4, gaps
+
+
+@pytest.mark.parametrize("kind", ["phases", "feeders that overlap", "reserve", "presence by step", "below the floor"])
+def test_the_engine_closes_the_gap_of_larger_fleets(kind):
+    for seed in (KINDS.index(kind), KINDS.index(kind) + len(KINDS)):
+        _, problem = random_problem(seed, sizes=(60, 120), lengths=(24, 40))
+        plan = _certified(problem, 1e-4, (kind, seed))
+        assert plan is not None
+        assert plan.gap <= 1e-3, (kind, seed)
+
+
+def test_the_engine_tells_the_price_of_the_reserve():
+    seen = 0.0
+    for seed in (4, 16, 28):
+        _, problem = random_problem(seed, sizes=(60, 120), lengths=(24, 40))
+        plan, exact = solve_engine(problem, PlanOptions(gap=1e-6))[0], solve(problem, TIGHT)
+        worth = problem.energy_reserve.required_kwh
+        assert float(plan.reserve_price @ worth) == pytest.approx(
+            float(exact.reserve_price @ worth), rel=0.05, abs=0.05
+        )
+        seen = max(seen, float(exact.reserve_price.max()))
+    assert seen > 0.01
+
+
+def test_compact_threaded_and_warm_plans_see_the_same_couplings():
+    _, problem = random_problem(11, sizes=(90, 91), lengths=(30, 31))
+    problem = replace(problem, group_limits=problem.group_limits[:5])
+    dense, state = solve_engine(problem, threads=1)
+    compact, _ = solve_engine(problem, threads=1, dense=False)
+    assert compact.objective == pytest.approx(dense.objective, rel=1e-9)
+    np.testing.assert_allclose(compact.group_power_kw, dense.group_power_kw, atol=1e-8)
+    np.testing.assert_allclose(compact.reserve_kwh, dense.reserve_kwh, atol=1e-8)
+    threaded, _ = solve_engine(problem, threads=2)
+    assert threaded.lower_bound <= dense.objective + 1e-7
+    assert dense.lower_bound <= threaded.objective + 1e-7
+    warm, _ = solve_engine(problem, warm=state.shifted(0))
+    assert warm.lower_bound <= dense.objective + 1e-7
+    assert evaluate(problem, warm.power_kw).violations.none
+
+
+def test_what_the_engine_leaves_to_highs_has_a_reason():
+    _, problem = random_problem(0)
+    base = np.full(problem.periods, 1e3)
+    crowded = replace(problem, group_limits=(replace(problem.group_limits[0], base_kw=base),))
+    assert supports(crowded) == "L1 is passed without any vehicle"
+    below = replace(problem.fleet, energy_min_kwh=np.full(problem.fleet.size, -1.0))
+    assert supports(replace(problem, fleet=below)) == "a stored energy is below 0"
+    many = Fleet(**{name: np.repeat(getattr(below, name)[:1], 600) for name in below.__dataclass_fields__})
+    many = replace(many, energy_min_kwh=np.zeros(600))
+    own = GroupLimit.of("line", np.arange(600) / 600.0, problem.periods, upper_kw=1e4)
+    assert "600 different ways" in supports(replace(problem, fleet=many, group_limits=(own,)))

@@ -23,6 +23,9 @@ from bothways.planning.engine.simd import HALF, LANES, load, load_like, splat, s
 from bothways.planning.problem import Floats, Ints, PlanProblem
 from bothways.planning.stock import counted_from
 
+LEAST_SIZE = 1e-3
+"""Typical movement of a total is at least this share of its greatest in any step."""
+
 
 class Extra(NamedTuple):
     """The rows as kernels take them; ``width`` is that of the site's tables.
@@ -65,13 +68,14 @@ def extra_prices(
     Takes:
         totals: rows' totals from ``offset`` on, flat ``(M, width)`` [kWh].
         centre: prox centre, flat ``(M, width)``.
-        rate: 1/ρ of each row, ``(M,)``.
+        rate: 1/ρ of each row and step, flat ``(M, width)``.
         first, last: the steps asked for.
         y: the result, flat ``(M, width)``.
     """
     for j in range(extra.rows):
-        slope, most = rate[j], extra.penalty[j]
+        most = extra.penalty[j]
         for t in range(j * width + first, j * width + last):
+            slope = rate[t]
             z = centre[t] + totals[offset + t] * slope
             over = max(z - extra.upper[t] * slope, 0.0) + min(z - extra.lower[t] * slope, 0.0)
             y[t] = min(max(over, -most), most)
@@ -116,13 +120,14 @@ def add_to_groups(amount: float, t: int, extra: Extra, block: int, width: int, s
 @njit(cache=True, nogil=True)
 def _fill_stock(
     vehicle: Ints, window: Ints, first_row: Ints, rows: Floats, share: Floats, counted: Ints, floor: Floats,
-    stock: Floats, base: Floats,
+    stock: Floats, base: Floats, there: Floats,
 ) -> None:  # fmt: skip
-    """Reserve per stored kWh of the blocks' lanes, and the reserve of the whole fleet if nobody moved."""
+    """Reserve per stored kWh of the lanes, the reserve of the whole fleet if nobody moved, and its shares by step."""
     per_step = share.shape[1] > 1
     for i in range(rows.shape[0]):
         for t in range(max(int(rows[i, BEGIN]), counted[i]), int(rows[i, END])):
             base[t] += share[i, t if per_step else 0] * (rows[i, E0] - floor[i])
+            there[t] += share[i, t if per_step else 0]
     for lane in range(vehicle.shape[0]):
         i, block = vehicle[lane], lane // LANES
         if i < 0:
@@ -141,7 +146,7 @@ class Coupling:
         width: steps with padding.
         kinds: which shares the vehicles of a block have, ``(B,)``.
         shares: shares of the groups by kind, ``(C, G)``.
-        size: typical movement of each row's total, ``(M,)`` [kWh].
+        size: typical movement of the rows' totals, flat ``(M, width)`` [kWh].
     """
 
     extra: Extra
@@ -290,7 +295,7 @@ def coupling_of(problem: PlanProblem, stays: Stays, blocks: Blocks, shares: Floa
         tables[1, g, :periods] = limit.upper_kw * step_h
         tables[2, g, :periods] = limit.lower_kw * step_h
         penalty[g] = limit.penalty_per_kwh
-    stock = np.zeros(0)
+    stock, there = np.zeros(0), np.zeros(periods)
     if reserve is not None:
         stock = np.zeros(blocks.rows * LANES)
         weight = reserve.weight if reserve.weight.ndim > 1 else reserve.weight[:, None]
@@ -298,7 +303,7 @@ def coupling_of(problem: PlanProblem, stays: Stays, blocks: Blocks, shares: Floa
             blocks.vehicle, blocks.window, blocks.first_row, stays.rows,
             np.ascontiguousarray(weight * problem.fleet.discharge_efficiency[:, None]),
             counted_from(problem.fleet, step_h), problem.fleet.energy_min_kwh.astype(np.float64), stock,
-            tables[0, groups],
+            tables[0, groups], there,
         )  # fmt: skip
         tables[2, groups, :periods] = reserve.required_kwh
         penalty[groups] = reserve.penalty_per_kwh
@@ -306,22 +311,26 @@ def coupling_of(problem: PlanProblem, stays: Stays, blocks: Blocks, shares: Floa
         rows, groups, np.ascontiguousarray(shares[kinds]), tables[0].ravel(), tables[1].ravel(), tables[2].ravel(),
         penalty, stock,
     )  # fmt: skip
-    return Coupling(extra, periods, width, kinds, shares, _sizes(problem, blocks, extra, width))
+    return Coupling(extra, periods, width, kinds, shares, _sizes(problem, blocks, extra, there))
 
 
-def _sizes(problem: PlanProblem, blocks: Blocks, extra: Extra, width: int) -> Floats:
-    """Typical movement of the rows' totals [kWh]; that of the reserve grows with the stay, and its price falls."""
-    half_kw = 0.5 * problem.step_h
+def _sizes(problem: PlanProblem, blocks: Blocks, extra: Extra, there: Floats) -> Floats:
+    """Typical movement of the rows' totals, flat ``(M, width)`` [kWh].
+
+    The reserve moves by what a stay adds up to, and its price, added up over a stay, is like one of energy. Its steps
+    go by the vehicles present, so that where they are few the price soon tells.
+    """
+    half_kw, periods = 0.5 * problem.step_h, problem.periods
     placed = blocks.vehicle[blocks.vehicle >= 0]
-    sizes = [
-        float(np.abs(extra.base[g * width : g * width + problem.periods]).mean())
-        + half_kw * max(float(limit.weight[placed].sum()), 1e-3)
-        for g, limit in enumerate(problem.group_limits)
-    ]
+    sizes = np.zeros((extra.rows, -(-periods // HALF) * HALF))
+    for g, limit in enumerate(problem.group_limits):
+        base = np.abs(limit.base_kw).mean() * problem.step_h
+        sizes[g] = float(base) + half_kw * max(float(limit.weight[placed].sum()), 1e-3)
     if problem.energy_reserve is not None:
         stay = blocks.rows / max(blocks.count, 1)
-        sizes.append(half_kw * max(placed.size, 1) * max(stay, 1.0) ** 2)
-    return np.array(sizes)
+        sizes[-1, :periods] = half_kw * there * max(stay, 1.0) ** 2
+        sizes[-1] = np.maximum(sizes[-1], LEAST_SIZE * max(float(sizes[-1].max()), 1e-6))
+    return sizes.ravel()
 
 
 def _forced(problem: PlanProblem, stays: Stays, weight: Floats) -> Floats:

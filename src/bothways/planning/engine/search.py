@@ -98,8 +98,8 @@ class Search:
 
     @property
     def rate(self) -> Floats:
-        """1/ρ of group limits and reserve, ``(M,)`` [currency per kWh²]."""
-        return self.prices.scales / self.coupling.size
+        """1/ρ of group limits and reserve, flat ``(M, width)`` [currency per kWh²]."""
+        return np.repeat(self.prices.scales, self.site.width) / self.coupling.size
 
     @property
     def slack_kwh(self) -> float:
@@ -194,7 +194,7 @@ class Search:
                 far, np.minimum(8.0 * self.prices.scales, self._unit * 1e3), self.prices.scales
             )
             margin = np.where(
-                excess > 0.0, np.maximum(margin, 2.0 * excess) + 1e-6 * self.coupling.size[:, None], margin
+                excess > 0.0, np.maximum(margin, 2.0 * excess) + 1e-6 * self.coupling.table(self.coupling.size), margin
             )
             self.pricing_rows = self.coupling.tightened(margin)
             self._pass(starting=False)
@@ -297,8 +297,8 @@ class Search:
         return np.maximum(price, self.lowest), mu
 
     def _recentre(self) -> None:
-        self.follow_rows(self.coupling.totals(self.sums))
         self.prices.energy, self.prices.charges = self._price()
+        self.follow_rows(self.coupling.totals(self.sums))
 
     def follow_rows(self, totals: Floats) -> None:
         """Moves the prices of group limits and reserve to where their totals are."""
@@ -306,7 +306,7 @@ class Search:
         if rows.extra.rows:
             y = np.zeros(rows.numbers)
             extra_prices(totals, 0, self.prices.extra, self.rate, rows.extra, rows.width, 0, rows.periods, y)
-            self.prices.extra = y
+            self.prices.extra = rows.feasible(y, self.prices.energy, self.lowest)
 
     def _objective_guess(self) -> float:
         return self._last_cost + self.offset

@@ -108,8 +108,11 @@ def _unknown_feature(problem: PlanProblem) -> str | None:
 
 
 def _not_convex(problem: PlanProblem) -> str | None:
-    if problem.fleet.semi_continuous:
+    fleet = problem.fleet
+    if fleet.semi_continuous:
         return "a vehicle has a minimum charging power or must not pause"
+    if min(fleet.energy_min_kwh.min(initial=0.0), fleet.energy_at_arrival_kwh.min(initial=0.0)) < 0.0:
+        return "a stored energy is below 0"
     if np.any(problem.export_price > problem.import_price):
         return "export pays more than import costs in some step"
     lowest = lowest_convex_price(problem)

@@ -76,7 +76,7 @@ def _turn_stock(
     change: Numbers,
     turn: Numbers,
     pad: Numbers,
-    scale: float,
+    scale: Floats,
 ) -> None:
     """The same for the reserve: its change times ``scale`` behind the window's rows of ``turn``; adds to ``pad``."""
     gain, length = load(pad, 0), load(pad, LANES)
@@ -85,7 +85,7 @@ def _turn_stock(
         more = more + (load(change, t * LANES) - load(table, (row + t - first) * LANES))
         kept = more * load_like(gain, extra.stock, (row + t - first) * LANES)
         gain = gain - kept * splat(gain, y[extra.groups * width + t])
-        kept = kept * splat(gain, scale)
+        kept = kept * splat(gain, scale[t])
         store(turn, (last + t - first) * LANES, kept)
         length = length + kept * kept
     store(pad, 0, gain)
@@ -237,7 +237,7 @@ def stiffness(
         if share > 0.0:
             for t in range(g * width + first, g * width + last):
                 if y[t] != 0.0:
-                    stiff += share * share * rate[g] * rho
+                    stiff += share * share * rate[t] * rho
                     break
     return stiff
 
@@ -296,7 +296,7 @@ def sweep(  # noqa: C901, PLR0912 (a kernel: its branches are the couplings)
         mu: this thread's demand charge prices, flat ``(K, width)``; updated.
         extra: group limits and reserve.
         extra_centre: prox centre of their prices, flat ``(M, width)``.
-        rate: 1/ρ of each, ``(M,)``.
+        rate: 1/ρ of each and step, flat ``(M, width)``.
     """
     kind = schedules.dtype
     slopes, ends = np.empty(2 * (2 * periods + 6) * LANES, kind), np.empty(2 * (2 * periods + 6) * LANES, kind)
@@ -309,7 +309,7 @@ def sweep(  # noqa: C901, PLR0912 (a kernel: its branches are the couplings)
     price, probe = np.empty(width), np.empty(width)
     z, wanted, along, move = np.empty(width), np.empty(width), np.zeros(tall * width), np.zeros(tall * width)
     totals, y, y_probe = np.empty(sums.shape[1]), np.zeros(extra.rows * width), np.zeros(extra.rows * width)
-    gains, stiff, stiff_stock = 0.0, 1.0, 1.0
+    gains, stiff, stiff_stock = 0.0, 1.0, np.empty(width if stocked else 0)
     for visit in range(order.shape[0]):
         block = order[visit]
         first, last, row = window[block, 0], window[block, 1], first_row[block]
@@ -331,7 +331,8 @@ def sweep(  # noqa: C901, PLR0912 (a kernel: its branches are the couplings)
         _turn_to(columns, block, price, first, last, schedules, row, change, turn, pad, stiff)
         bottom = last
         if stocked:
-            stiff_stock = math.sqrt(rate[extra.groups] * rho)
+            for t in range(first, last):
+                stiff_stock[t] = math.sqrt(rate[extra.groups * width + t] * rho)
             _turn_stock(y, extra, width, first, last, schedules, row, change, turn, pad, stiff_stock)
             bottom = 2 * last - first
         gains += _gains(pad)
@@ -342,7 +343,7 @@ def sweep(  # noqa: C901, PLR0912 (a kernel: its branches are the couplings)
             continue
         if coupled:
             for t in range(first, bottom):
-                along[t] /= stiff if t < last else stiff_stock
+                along[t] /= stiff if t < last else stiff_stock[t - last + first]
         # The secant: how far along the step do the couplings' prices eat up the gain?
         stretch = min(1.0 / highest, 1e3)
         _advance(totals, along, stretch, extra, block, width, first, last)

@@ -58,7 +58,7 @@ def move_weights(  # noqa: C901, PLR0912 (a kernel: its branches are the cases o
         centre, rho: prox centre and penalty parameter.
         lowest: lowest convex price.
         stairs, width, limits, charges, masks, mu: the site.
-        extra, extra_centre, rate: group limits and reserve, the prox centre of their prices, 1/ρ of each.
+        extra, extra_centre, rate: group limits and reserve, the prox centre of their prices, 1/ρ of each and step.
     """
     price, probe, z, wanted = np.empty(width), np.empty(width), np.empty(width), np.empty(width)
     trial, y, y_probe = np.empty(sums.shape[0]), np.zeros(extra.rows * width), np.zeros(extra.rows * width)
@@ -100,7 +100,9 @@ def move_weights(  # noqa: C901, PLR0912 (a kernel: its branches are the cases o
             if coupled:
                 length *= stiffness(y, extra, rate, rho, block, width, first, last)
             if stocked:
-                length += rate[extra.groups] * rho * _distance(energy, to + stock_at, since + stock_at, first, last)
+                for t in range(first, last):
+                    kept = energy[to + stock_at + t] - energy[since + stock_at + t]
+                    length += rate[reserve + t] * rho * kept * kept
             if share * length > aim * rho:
                 # A full move may overshoot: the secant of the prices says how far to go, at least the safe step.
                 safe = aim * rho / length
