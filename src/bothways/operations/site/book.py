@@ -92,6 +92,7 @@ class Outlet:
     ordered_at: datetime | None = None
     before_kw: float = 0.0
     uncertain: bool = True
+    pending: bool = False
     composite: Composite | None = None
     advanced_at: datetime | None = None
 

@@ -26,6 +26,9 @@ RESENDS = 3
 RESEND_EVERY_S = 30.0
 """Time between two of them."""
 
+TRY_AGAIN_S = 900.0
+"""A station that was left to its safe profile is tried again after this time, then after twice that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -56,6 +59,8 @@ class Watch:
         resent: orders sent again because of it.
         resent_at: when the last one was.
         given_up: whether the station has been left to its safe profile.
+        given_up_at: since when.
+        times: how often in this transaction.
         refused: refusals in a row.
         refusal: the station's word.
     """
@@ -66,6 +71,8 @@ class Watch:
     resent: int = 0
     resent_at: datetime | None = None
     given_up: bool = False
+    given_up_at: datetime | None = None
+    times: int = 0
     refused: int = 0
     refusal: str = ""
     transaction_id: str = field(default="")
@@ -74,6 +81,7 @@ class Watch:
         """Begins anew for another transaction."""
         self.kind, self.since, self.resent, self.resent_at = "", None, 0, None
         self.given_up, self.refused, self.refusal, self.transaction_id = False, 0, "", transaction_id
+        self.text, self.given_up_at, self.times = "", None, 0
 
     def answered(self, *, accepted: bool, status: str) -> None:
         """Notes the answer to an order."""
@@ -116,41 +124,62 @@ def disagreement(commanded_kw: float, metered_kw: float | None, composite: Compo
 
 
 def compare(
-    watch: Watch, now: datetime, commanded_kw: float, metered_kw: float | None, composite: Composite | None
-) -> Finding:
+    watch: Watch, now: datetime, commanded_kw: float, metered_kw: float | None, composite: Composite | None, *,
+    settle_s: float = 0.0,
+) -> Finding:  # fmt: skip
     """One comparison; ``watch`` is changed in place.
 
     A disagreement that lasts longer than the patience is an alarm. The order is then sent again a bounded number of
     times; after that the station is left to its safe profile and what it draws is counted as load. A vehicle that
-    feeds back without having been told is not argued with: its transaction is ended.
+    feeds back without having been told is not argued with: its transaction is ended. A station that was given up is
+    tried again after a quarter of an hour, then after twice that, and so on.
+
+    Args:
+        watch: memory of this EVSE.
+        now: the instant.
+        commanded_kw: order in force [kW].
+        metered_kw: power after the order settled [kW]; ``None`` where it has not.
+        composite: what the station says it holds to.
+        settle_s: time that vehicles get to follow; patience grows with it [s].
     """
+    if _left_alone(watch, now):
+        return Finding(watch.kind, watch.text)
+    patience_s, every_s = max(PATIENCE_S, 1.5 * settle_s), max(RESEND_EVERY_S, 1.5 * settle_s)
     if watch.refused > RESENDS:
-        text = f"the station answered {watch.refusal!r} to {watch.refused} orders in a row"
-        return Finding("order-refused", text, _give_up(watch))
+        watch.kind = "order-refused"
+        watch.text = text = f"the station answered {watch.refusal!r} to {watch.refused} orders in a row"
+        return Finding("order-refused", text, _give_up(watch, now))
     kind, text = disagreement(commanded_kw, metered_kw, composite)
-    if not kind and metered_kw is None and watch.kind:
-        kind, text = watch.kind, watch.text  # the order has just changed: what was seen before is not disproved yet
-    if not kind:
-        watch.kind, watch.since, watch.resent, watch.resent_at = "", None, 0, None
-        return AGREES
+    if metered_kw is None:
+        kind, text = kind or watch.kind, text or watch.text  # an order that has just changed disproves nothing
     if kind != watch.kind:
-        watch.kind, watch.since, watch.resent, watch.resent_at = kind, now, 0, None
+        watch.kind, watch.since, watch.resent, watch.resent_at = kind, now if kind else None, 0, None
     watch.text = text
-    since = watch.since or now
-    if (now - since).total_seconds() < PATIENCE_S:
+    if watch.since is None or (now - watch.since).total_seconds() < patience_s:
         return AGREES
-    waits = watch.resent_at is not None and (now - watch.resent_at).total_seconds() < RESEND_EVERY_S
+    waits = watch.resent_at is not None and (now - watch.resent_at).total_seconds() < every_s
     if kind == "gives-less" or waits:
         return Finding(kind, text)
     if watch.resent < RESENDS:
         watch.resent += 1
         watch.resent_at = now
         return Finding(kind, text, "resend")
-    return Finding(kind, text, "end" if kind == "discharges-untold" and not watch.given_up else _give_up(watch))
+    return Finding(kind, text, "end" if kind == "discharges-untold" and not watch.given_up else _give_up(watch, now))
 
 
-def _give_up(watch: Watch) -> Action:
+def _left_alone(watch: Watch, now: datetime) -> bool:
+    """Whether the station was given up and it is not time yet to try again."""
+    if not watch.given_up or watch.given_up_at is None:
+        return False
+    if (now - watch.given_up_at).total_seconds() < TRY_AGAIN_S * 2.0 ** (watch.times - 1):
+        return True
+    watch.given_up, watch.kind, watch.since, watch.resent, watch.refused = False, "", None, 0, 0
+    return False
+
+
+def _give_up(watch: Watch, now: datetime) -> Action:
     if watch.given_up:
         return "nothing"
-    watch.given_up = True
+    watch.given_up, watch.given_up_at = True, now
+    watch.times += 1
     return "safe"

@@ -47,7 +47,7 @@ class Comparer:
         if watch is not None:
             watch.reset(watch.transaction_id)
 
-    def compare(self, image: Image, outlets: dict[EvseKey, Outlet], now: datetime) -> list[Todo]:
+    def compare(self, image: Image, outlets: dict[EvseKey, Outlet], now: datetime, settle_s: float) -> list[Todo]:
         """Compares every EVSE that is in use; returns what is to be done."""
         todo = []
         for item in image.evses:
@@ -59,7 +59,7 @@ class Comparer:
                 self._show(item.key, "", "", now)
                 continue
             metered = item.measured_kw if item.fresh else None
-            finding = compare(watch, now, outlet.ordered_kw, metered, outlet.composite)
+            finding = compare(watch, now, outlet.ordered_kw, metered, outlet.composite, settle_s=settle_s)
             self._show(item.key, finding.kind, finding.text, now)
             if finding.action != "nothing":
                 todo.append(Todo(item.key, finding.action, transaction))

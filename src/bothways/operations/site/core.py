@@ -163,7 +163,7 @@ class LoopCore(LoopState):
     def _compare(self, image: Image, now: datetime) -> None:
         if image.latched:
             return
-        for todo in self._comparer.compare(image, self._book.outlets, now):
+        for todo in self._comparer.compare(image, self._book.outlets, now, self.options.settle_s):
             if todo.action == "resend":
                 self._orders.again(todo.key)
             elif todo.action == "safe":
@@ -186,7 +186,7 @@ class LoopCore(LoopState):
             metered = metered_after_order(outlet, image.now, self.options.settle_s, self.options.sample_stale_s)
             stated = session.need is not None or session.target_known
             owed = stated and session.energy_kwh < min(session.asked_kwh, session.ceiling_kwh) - _OWED_KWH
-            seen = observe(outlet, visit, image.now, metered=metered, owed=owed)
+            seen = observe(outlet, visit, image.now, metered=metered, owed=owed, settle_s=self.options.settle_s)
             if seen == NOTHING:
                 continue
             subject = f"{item.key.station_id}/{item.key.evse_id}"

@@ -84,8 +84,8 @@ def _evse(outlet: Outlet, book: SiteBook, world: World) -> EvseState:
     obeys = outlet.key not in world.disobedient
     visit = outlet.visit
     session = _session(outlet, visit, world, station.model) if visit is not None else None
-    fresh = metered_after_order(outlet, world.now, world.options.settle_s, world.options.sample_stale_s)
-    low, high = _range(outlet, world, fresh=fresh)
+    fresh = online and metered_after_order(outlet, world.now, world.options.settle_s, world.options.sample_stale_s)
+    low, high = _range(outlet, world, online=online, fresh=fresh)
     excess = _excess(outlet, world, fresh=fresh) if session is not None else 0.0
     controllable = online and obeys and visit is not None and visit.transaction_id != "" and _looked_up(visit, world)
     reserved = 0.0
@@ -113,21 +113,32 @@ def _looked_up(visit: Visit, world: World) -> bool:
     return visit.looked_up or not timedelta(0) <= world.now - visit.since < timedelta(seconds=_LOOK_UP_S)
 
 
-def _range(outlet: Outlet, world: World, *, fresh: bool) -> tuple[float, float]:
-    """Between which powers the EVSE may be now [kW]."""
+def _range(outlet: Outlet, world: World, *, online: bool, fresh: bool) -> tuple[float, float]:
+    """Between which powers the EVSE may be now [kW].
+
+    A station out of reach follows its last order while that lives, then its safe profile.
+    """
     if outlet.visit is None:
         return 0.0, 0.0
-    measured = outlet.meter.power_kw
+    measured, at = outlet.meter.power_kw, outlet.meter.power_at
     if fresh:
         return measured, measured
-    at = outlet.meter.power_at
-    recent = at is not None and world.now - at <= timedelta(seconds=world.options.sample_stale_s)
-    ends = [0.0, outlet.ordered_kw, outlet.before_kw]
-    if recent:
+    ends = [0.0]
+    if online or _alive(outlet, world):
+        ends += [outlet.ordered_kw, outlet.before_kw]
+    else:
+        ends.append(min(world.settings.safe_charge_kw, outlet.record.charge_kw))
+    if at is not None and world.now - at <= timedelta(seconds=world.options.sample_stale_s):
         ends.append(measured)
-    if outlet.uncertain:
+    if outlet.uncertain and online:
         ends.append(outlet.record.charge_kw)
     return min(ends), max(ends)
+
+
+def _alive(outlet: Outlet, world: World) -> bool:
+    """Whether the last order may still be in force at the station."""
+    life = timedelta(seconds=world.options.order_valid_s)
+    return outlet.ordered_at is not None and world.now - outlet.ordered_at < life
 
 
 def _excess(outlet: Outlet, world: World, *, fresh: bool) -> float:
@@ -140,17 +151,13 @@ def _excess(outlet: Outlet, world: World, *, fresh: bool) -> float:
 
 
 def _reserved(outlet: Outlet, world: World, high: float, *, online: bool) -> float:
-    """What an EVSE that takes no orders may draw: its last order while that lives, then its safe profile [kW].
+    """What an EVSE that takes no orders may draw [kW]: all that its range explains, its safe profile at least.
 
-    One with a connection but no transaction draws nothing by itself yet may begin to, with the safe profile.
+    One with a connection but no transaction draws nothing by itself.
     """
-    safe = min(world.settings.safe_charge_kw, outlet.record.charge_kw)
     if online and outlet.visit is not None and outlet.visit.transaction_id == "":
         return 0.0
-    alive = outlet.ordered_at is not None and world.now - outlet.ordered_at < timedelta(
-        seconds=world.options.order_valid_s
-    )
-    return max(safe, high if alive or online else 0.0, outlet.meter.power_kw)
+    return max(high, min(world.settings.safe_charge_kw, outlet.record.charge_kw), outlet.meter.power_kw)
 
 
 def _session(outlet: Outlet, visit: Visit, world: World, model: str) -> SessionState:

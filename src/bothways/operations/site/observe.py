@@ -32,12 +32,14 @@ NOTHING = Behaviour()
 def metered_after_order(outlet: Outlet, now: datetime, settle_s: float, stale_s: float) -> bool:
     """Whether the latest power is recent and was taken after the vehicle had time to follow the order in force."""
     at = outlet.meter.power_at
-    if at is None or now - at > timedelta(seconds=stale_s):
+    if at is None or outlet.pending or now - at > timedelta(seconds=stale_s):
         return False
     return outlet.ordered_at is None or at >= outlet.ordered_at + timedelta(seconds=settle_s)
 
 
-def observe(outlet: Outlet, visit: Visit, now: datetime, *, metered: bool, owed: bool) -> Behaviour:
+def observe(
+    outlet: Outlet, visit: Visit, now: datetime, *, metered: bool, owed: bool, settle_s: float = 0.0
+) -> Behaviour:
     """Notes on ``visit`` what the meter says about the vehicle.
 
     Args:
@@ -46,6 +48,7 @@ def observe(outlet: Outlet, visit: Visit, now: datetime, *, metered: bool, owed:
         now: the instant.
         metered: see :func:`metered_after_order`.
         owed: whether, as far as known, the vehicle still needs energy.
+        settle_s: seconds a vehicle gets to follow an order; where that is long, waiting is longer too [s].
 
     Returns:
         What is new.
@@ -67,11 +70,11 @@ def observe(outlet: Outlet, visit: Visit, now: datetime, *, metered: bool, owed:
     if visit.declined_since is None:
         visit.declined_since = now
     declined_s = (now - visit.declined_since).total_seconds()
-    if visit.paused and owed and not visit.asleep and declined_s >= ASLEEP_AFTER_S:
+    if visit.paused and owed and not visit.asleep and declined_s >= max(ASLEEP_AFTER_S, 3.0 * settle_s):
         visit.asleep = True
         return Behaviour(fell_asleep=True)
     sleepy = visit.asleep or (visit.paused and owed)
-    if not sleepy and not visit.full and declined_s >= FULL_AFTER_S:
+    if not sleepy and not visit.full and declined_s >= max(FULL_AFTER_S, 2.0 * settle_s):
         visit.full, visit.full_at = True, (visit.delivered_kwh, visit.returned_kwh)
         return Behaviour(became_full=True)
     return NOTHING

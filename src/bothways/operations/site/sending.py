@@ -102,6 +102,7 @@ class Orders:
             outlet.before_kw = outlet.ordered_kw
             outlet.ordered_kw = order.power_kw
             outlet.ordered_at = now
+            outlet.pending = True
         self.run(self._send(outlet, desk, order))
 
     async def _send(self, outlet: Outlet, desk: _Desk, order: PowerOrder) -> None:
@@ -114,6 +115,9 @@ class Orders:
             result = CommandResult(False, "offline", math.nan, self._clock.now(), str(error))  # noqa: FBT003
         finally:
             desk.outstanding = None
+            was_pending, outlet.pending = outlet.pending, False
+        if was_pending and result.accepted and outlet.ordered_at is not None:
+            outlet.ordered_at = self._clock.now()  # the vehicle begins to follow when the station knows
         desk.answered = result
         self._answered(outlet.key, order, result)
 

@@ -1,6 +1,7 @@
 """Alarms are raised once, end by themselves, and are all written down; comparison is bounded."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def watch_for(seconds, commanded, metered, watch=None):
 
 
 def test_resending_is_bounded_and_ends_at_the_safe_profile():
-    actions = watch_for(1000, 0.0, 7.0)
+    actions = watch_for(900, 0.0, 7.0)
     assert actions.count("resend") == RESENDS
     assert actions.count("safe") == 1
     assert [action for action in actions if action != "nothing"][-1] == "safe"
@@ -80,3 +81,19 @@ def test_an_order_that_has_just_changed_disproves_nothing():
     watch = Watch()
     watch_for(40, 0.0, 7.0, watch)
     assert compare(watch, NOW + timedelta(seconds=41), 1.0, None, None).kind == "takes-more"
+
+
+def test_a_station_that_was_given_up_is_tried_again_later_and_later():
+    watch = Watch()
+    moments = [k for k in range(6000) if compare(watch, NOW + timedelta(seconds=k), 0.0, 7.0, None).action == "safe"]
+    waits = [after - before for before, after in pairwise(moments)]
+    assert len(moments) >= 3
+    assert waits[0] > 900
+    assert waits[1] > 1800
+
+
+def test_patience_grows_with_the_time_that_vehicles_need():
+    watch = Watch()
+    kinds = {compare(watch, NOW + timedelta(seconds=k), 0.0, 7.0, None, settle_s=120.0).kind for k in range(179)}
+    assert kinds == {""}
+    assert compare(watch, NOW + timedelta(seconds=180), 0.0, 7.0, None, settle_s=120.0).kind == "takes-more"
