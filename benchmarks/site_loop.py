@@ -114,7 +114,8 @@ async def measure(count):
     )  # fmt: skip
     await loop.open()
     plug(loop, here, count)
-    both, alone, idle, cpu = [], [], [], []
+    both, alone, idle = [], [], []
+    cpu = {id(both): [], id(alone): []}
     for run in range(RUNS + 1):
         for kind in (both, alone, idle):
             if kind is both:
@@ -129,12 +130,12 @@ async def measure(count):
             here.instant += timedelta(seconds=1)
             if run:
                 kind.append(1e3 * taken)
-            if run and kind is both:
-                cpu.append(1e3 * used)
+            if run and id(kind) in cpu:
+                cpu[id(kind)].append(1e3 * used)
     plan = loop.snapshot().plan.plan.solution
     print(f"{count:6d} EVSEs: re-planned and dispatched {statistics.median(both):7.1f} ms "
-          f"(processor {statistics.median(cpu):.1f} ms), "
-          f"dispatched {statistics.median(alone):6.1f} ms, nothing new {statistics.median(idle):6.1f} ms; "
+          f"(processor {statistics.median(cpu[id(both)]):.1f} ms), dispatched {statistics.median(alone):6.1f} ms "
+          f"(processor {statistics.median(cpu[id(alone)]):.1f} ms), nothing new {statistics.median(idle):6.1f} ms; "
           f"{plan.solver}, gap {plan.gap:.0e}, {here.sent} orders")  # fmt: skip
 
 

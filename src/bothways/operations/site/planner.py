@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bothways.dispatch.budgets import Caps, DischargeBudgets
 from bothways.dispatch.policy import Connected, Plan, SiteView, decide, standing_need
+from bothways.domain.errors import DomainError
 from bothways.domain.timegrid import TimeGrid
 from bothways.operations.ports import Prices
 from bothways.operations.site.history import StepHistory
@@ -251,11 +252,27 @@ def make_plan(
     budgets: tuple[DischargeBudgets, ...] = ()
     if connected.size and (connected.discharge_kw > 0.0).any():  # who does not feed back is under no cap on it
         budgets = caps_of(rows).ahead(grid.local.date_ordinal, grid.local.year)
-    plan = decide(site, connected, PlanOptions(gap=options.plan_gap, time_limit_s=options.plan_time_limit_s), budgets)
+    plan = _decided(site, connected, options, budgets)
     return ActivePlan(
         plan, start, image.now, options.step_s, base, known.import_price, known.export_price,
         {int(key): row for row, key in enumerate(connected.key)},
     )  # fmt: skip
+
+
+def _decided(site: SiteView, connected: Connected, options: LoopOptions, budgets: tuple[DischargeBudgets, ...]) -> Plan:
+    """The policy's answer: of the fleet engine from some dozens of vehicles on, of HiGHS below or where it declines.
+
+    A study waits for HiGHS up to 300 vehicles; a live site wants its plan within milliseconds also on a busy machine.
+    """
+    asked = PlanOptions(gap=options.plan_gap, time_limit_s=options.plan_time_limit_s)
+    if connected.size >= options.engine_from:
+        try:
+            plan = decide(site, connected, replace(asked, solver="engine"), budgets)
+        except DomainError:  # a feature that the engine does not have
+            plan = None
+        if plan is not None and plan.solution is not None and plan.solution.status != "infeasible":
+            return plan
+    return decide(site, connected, asked, budgets)
 
 
 def expected_base(grid: TimeGrid, history: StepHistory, forecast: Forecaster | None, now_kw: float) -> Floats:

@@ -105,6 +105,7 @@ class LoopOptions:
         plan_time_limit_s: solver time per plan [s].
         plan_patience_s: after this long without an answer a plan counts as late [s].
         plan_gap: relative optimality gap asked of the planner.
+        engine_from: connected vehicles from which the fleet engine is asked first.
         plan_lifetime_s: a plan older than this is not followed any more; dispatch alone meets needs [s].
         plan_in_thread: False lets the loop wait for each plan: for replays and tests.
         earliness_per_kwh_h: preference for storing energy an hour earlier [currency/kWh/h].
@@ -130,6 +131,7 @@ class LoopOptions:
     plan_time_limit_s: float = 2.0
     plan_patience_s: float = 10.0
     plan_gap: float = 1e-3
+    engine_from: int = 60
     plan_lifetime_s: float = 4 * 3600.0
     plan_in_thread: bool = True
     earliness_per_kwh_h: float = 0.001

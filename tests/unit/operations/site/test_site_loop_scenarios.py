@@ -12,7 +12,7 @@ from bothways.domain.errors import DomainError, SolverError
 from bothways.operations.events import EvseKey, StatusChanged
 from bothways.operations.orders import Composite
 from bothways.operations.ports import Latch, SiteReading, TransactionRow
-from bothways.operations.site import core
+from bothways.operations.site import core, planner
 from bothways.operations.site.gate import ListedPairs, PairAbility
 from bothways.operations.site.settings import LoopOptions, SiteSettings
 
@@ -622,3 +622,21 @@ async def test_a_meter_whose_clock_is_ahead_does_not_look_fresh_for_ever(make_wo
     assert "meter-silent" not in world.alarms()
     world.loop.on_reading(SiteReading(world.clock.now(), math.nan))
     assert world.loop._reading.power_kw == 10.0
+
+
+async def test_where_the_engine_declines_the_other_solver_is_asked(make_world, car, monkeypatch):
+    asked = []
+    decide = planner.decide
+
+    def declining(site, connected, options, budgets):
+        asked.append(options.solver)
+        if options.solver == "engine":
+            raise DomainError("the engine does not know of this")
+        return decide(site, connected, options, budgets)
+
+    monkeypatch.setattr(planner, "decide", declining)
+    world = await make_world(1, options=replace(COARSE, engine_from=1)).open()
+    world.plug(0, car(), need=world.need(0, 3, soc=0.6))
+    await world.tick(3)
+    assert asked[-2:] == ["engine", "auto"]
+    assert world.loop.snapshot().plan.usable
