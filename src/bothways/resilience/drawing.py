@@ -119,9 +119,9 @@ def _lane(
         first = int(n[AFTER] + luck(key, draw, start, who, _COME + 16) * (n[SPREAD] + 1.0))
         give = max(0.0, n[STORED] - floor) * n[OUT]
         if n[STAY] > 0.0:
-            _shuttle(path, there, kind, n, floor, first, horizon, who, give)
+            _shuttle(path, there, kind, n, floor, first, last, who, give)
         else:
-            _stay(path, there, kind, first, horizon, give, (n[CAPACITY] - floor) * n[OUT])
+            _stay(path, there, kind, first, last, give, (n[CAPACITY] - floor) * n[OUT])
         return
     _habits(path, there, kind, n, floor, last, at, lane, who, stored, until, key, draw, start)
 

@@ -143,7 +143,10 @@ def serve_missed(
     needs: Floats, gen: float, sun: float, path: Floats, d: int, keep: int, loads: Floats, hour: int, weight: float,
     energy: Floats,
 ) -> None:  # fmt: skip
-    """Takes bins ``low`` … ``high`` through an hour in which as many tiers are carried as can be, in their order."""
+    """Takes bins ``low`` … ``high`` through an hour in which as many tiers are carried as can be, in their order.
+
+    After a missed hour tiers must be able to start again: inrush counts in every hour.
+    """
     for b in range(low, high + 1):
         p = source[g, b]
         if p <= _NEGLIGIBLE:
@@ -151,7 +154,7 @@ def serve_missed(
         stored = max(0.0, (b + frac) * delta)
         free = gen + sun + min(path[d, OUT_KW], stored) + _EPS * delta
         tiers = keep
-        while tiers > 0 and needs[1, tiers] > free:
+        while tiers > 0 and needs[2, tiers] > free:
             tiers -= 1
         net = needs[0, tiers] - gen - sun
         if net > 0.0:
@@ -345,7 +348,7 @@ def follow_outage(
         rows: scratch, shape ``(G, 4·B)``: room for the frames to move.
         missed: scratch, shape ``(G, B)``.
         span: scratch, shape ``(G, 2)``.
-        needs: scratch, shape ``(2, J + 1)``.
+        needs: scratch, shape ``(3, J + 1)``.
         fresh: scratch, shape ``(1, B)``.
         frac: scratch, shape ``(G,)``; so ``low`` and ``high``.
         low: scratch.
@@ -364,6 +367,7 @@ def follow_outage(
         hour = (begin + d) % pv.shape[0]
         for tiers in range(keep + 1):
             needs[0, tiers], needs[1, tiers] = needed_kw(loads, hour, tiers, d == 0, inrush)
+            needs[2, tiers] = needed_kw(loads, hour, tiers, True, inrush)[1]  # noqa: FBT003
         alive = 0.0
         for g in range(rows.shape[0]):
             gen = running_kw(units, unit_kw, lasts, g, d)

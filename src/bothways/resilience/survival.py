@@ -271,7 +271,7 @@ def _follow_starts(
     there, works = np.zeros((kinds.shape[0], horizon)), np.zeros(horizon)
     rows, missed, mass = np.zeros((states, 4 * bins)), np.zeros((states, bins)), np.zeros(states)
     span = np.zeros((states, 2), dtype=np.int64)
-    needs, fresh, frac = np.zeros((2, loads.shape[0] + 1)), np.zeros((1, bins)), np.zeros(states)
+    needs, fresh, frac = np.zeros((3, loads.shape[0] + 1)), np.zeros((1, bins)), np.zeros(states)
     burnt = np.zeros((1, UNSERVED + loads.shape[0]))
     low, high = np.zeros(states, dtype=np.int64), np.zeros(states, dtype=np.int64)
     left, lasts = np.zeros(unit_kw.shape[0]), np.full(unit_kw.shape[0], float(horizon))

@@ -115,6 +115,12 @@ def test_called_in_buses_come_late_and_some_do_not():
     assert answer.at(44) == 0.0
 
 
+def test_called_in_buses_are_ordered_away_too():
+    bus = Kind("bus", 1, 100.0, 50.0, called=CalledIn(1.0, 0, 0, 80.0), discharge_efficiency=1.0)
+    answer = follow(site(), STARTS, fleet=Fleet((bus,), Departure(1.0, 1.0, 6)), horizon=12, draws=3)
+    assert answer.hours_at(0.99) == 6
+
+
 def test_a_shuttle_brings_energy_again_and_again():
     kind = car(kwh=30.0, shuttle=Shuttle(stay_h=5, away_h=2, return_kwh=40.0))
     battery = Store(20.0, 20.0, 1.0, 1.0, availability=1.0)

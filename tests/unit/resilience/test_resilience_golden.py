@@ -82,6 +82,12 @@ def test_inrush_counts_when_tiers_are_energised():
     assert follow(plan, starts(24), horizon=3, keep=2).at(1) == 0.0  # 5 kW run, 16 kW rush in: 21 of 20
 
 
+def test_a_tier_that_could_not_start_stays_off():
+    battery = Store(1000.0, 20.0, availability=1.0)
+    plan = site(tier(5.0), tier(5.0, 2, inrush_kw=16.0), store=battery)
+    assert follow(plan, starts(24), horizon=3).unserved_kwh(3) == pytest.approx([0.0, 15.0])
+
+
 def test_sun_alone_forms_no_island():
     assert follow(site(tier(1.0), pv=np.full(T, 5.0)), starts(24), horizon=2).at(1) == 0.0
     battery = Store(0.0, 5.0, availability=1.0)  # an inverter with nothing in it
