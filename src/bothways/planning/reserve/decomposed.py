@@ -29,7 +29,8 @@ from bothways.planning.shortfall import Reach, reach
 
 _NAME = "interior point, decomposed"
 _MOST_STEPS = 80
-_MOST_TRIES = 8  # certificates in one search
+_MOST_TRIES = 8  # certificates where the method believes that the gap is closed
+_LOOK_FROM = 10.0  # certificates are made from this many times the gap on: the method may end before it is closed
 _STANDSTILL = 1e-4  # steps shorter than this lead nowhere
 _MARGINS = (0.0, 1e-6, 1e-5, 1e-4)  # shares by which hard limits are drawn in until a plan keeps them
 
@@ -82,9 +83,10 @@ def run_search(
         alive = search.advance()
         ended = not alive or step == _MOST_STEPS - 1 or (cancel is not None and cancel())
         size = max(1.0, abs(search.upper if math.isfinite(search.upper) else search.cost()))
-        if (alive and search.guess() <= gap * size) or (ended and (alive or search.best is None)):
+        near = search.guess() / size if alive else math.inf
+        if near <= _LOOK_FROM * gap or (ended and search.best is None):
             search.certify()
-            tries += 1
+            tries += near <= gap
             if progress is not None:
                 progress(step + 1, search.lower, search.upper)
         if ended or search.gap() <= gap or tries >= _MOST_TRIES:

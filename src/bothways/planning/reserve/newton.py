@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from bothways.planning.problem import Floats, Ints
-from bothways.planning.reserve.band import factor, inverse
+from bothways.planning.reserve.band import factor, inverse, solve
 from bothways.planning.reserve.cars import DISCHARGE, REQUIRED, STEPS, TIME, VALUE, WEAR, Kit, charging, rows_of, slots
 
 
@@ -167,11 +167,11 @@ def assemble(
         factor(size, band, matrix)
         inverse(size, band, matrix, full)
         if drifts:
+            along[v0:v1] = ends[v0:v1]
+            solve(size, band, matrix, along[v0:v1])
             shares[i] = _with_end(size, full, ends[v0:v1], q[r1 - 1] / w[r1 - 1], along[v0:v1])
-        step[v0:v1] = 0.0
-        for m in range(size):
-            for p in range(size):
-                step[v0 + p] += full[m, p] * f[m]
+        step[v0:v1] = f[:size]
+        solve_ended(band, matrix, ends[v0:v1], along[v0:v1], shares[i], drifts, step[v0:v1])
         coupled(i, car, kit, step[v0:v1], target, 0.0)
         coupled(i, car, kit, z[v0:v1], total, 1.0)
         _add_schur(i, car, kit, full, half, schur)
@@ -179,13 +179,24 @@ def assemble(
 
 
 @njit(cache=True, nogil=True)
+def solve_ended(
+    band: int, matrix: Floats, end: Floats, along: Floats, share: float, drifts: bool, vector: Floats
+) -> None:
+    """Replaces ``vector`` by H⁻¹·vector; H is the band plus the row at the end, ``along`` is H⁻¹ times that row."""
+    size = matrix.shape[0]
+    solve(size, band, matrix, vector)
+    if drifts:
+        part = 0.0
+        for m in range(size):
+            part += end[m] * vector[m]
+        for m in range(size):
+            vector[m] -= share * part * along[m]
+
+
+@njit(cache=True, nogil=True)
 def _with_end(size: int, full: Floats, end: Floats, weight: float, along: Floats) -> float:
-    """Corrects the inverse for the row at the end; returns weight/(1 + weight·aᵀH⁻¹a)."""
+    """Corrects the inverse for the row a at the end, ``along`` is H⁻¹a; returns weight/(1 + weight·aᵀH⁻¹a)."""
     bent = 0.0
-    along[:] = 0.0
-    for m in range(size):
-        for p in range(size):
-            along[p] += full[m, p] * end[m]
     for m in range(size):
         bent += end[m] * along[m]
     share = weight / (1.0 + weight * bent)

@@ -1,8 +1,9 @@
 """From what a solver wished to a plan in which every promise can be kept, in float64.
 
-Shares are taken as given and the schedule is moved by as little as it takes: with the shares fixed, the energies that
-keep every row form a tube, found backward from the end of the stay; the schedule is clipped into it forward. Where the
-tube is empty, the vehicle's shares shrink until it is not; without shares it never is.
+First shares give way to the schedule, row by row. What is left of them is taken as given and the schedule is moved by
+as little as it takes: with the shares fixed, the energies that keep every row form a tube, found backward from the end
+of the stay; the schedule is clipped into it forward. Where the tube is empty, the vehicle's shares shrink until it is
+not; without shares it never is.
 """
 
 from __future__ import annotations
@@ -125,9 +126,13 @@ def _tube(
     terms: Ints,
     hours: Floats,
     shares: Floats,
+    held: float,
     tube: Floats,
 ) -> bool:
-    """Writes lowest and highest energy and power of each step, ``(4, n)``; False where there is no way through."""
+    """Writes lowest and highest energy and power of each step, ``(4, n)``; False where there is no way through.
+
+    With ``held`` 0 shares only drift (expected activation) and ask for neither power nor headroom; with 1 for both.
+    """
     first, n = int(car[FIRST]), int(car[DURATION])
     brought = 0.0
     for g in range(is_up.shape[0]):
@@ -146,11 +151,11 @@ def _tube(
                 up += share
             else:
                 down += share
-        least, most = up - car[DISCHARGE], car[CHARGE] - down
+        least, most = held * up - car[DISCHARGE], car[CHARGE] - held * down
         low, high = lower[first + k], car[CEILING]
         for r in range(row_at.shape[0]):
             if row_at[r] >= 1.0:
-                drop = car[CALL] * _drop(r, k, first, terms, hours, shares)
+                drop = held * car[CALL] * _drop(r, k, first, terms, hours, shares)
                 if row_up[r] == 1:
                     low = max(low, lower[first + k] + drop)
                 else:
@@ -193,7 +198,26 @@ def _walk(
 
 
 @njit(cache=True, nogil=True)
-def _within_steps(
+def _shrink_power(car: Floats, is_up: Ints, shares: Floats, power: Floats) -> bool:
+    """Shrinks shares that a step's power does not leave room for; says whether it had to."""
+    first, shrunk = int(car[FIRST]), False
+    for s in range(first, first + int(car[DURATION])):
+        for way in range(2):
+            total = 0.0
+            for g in range(is_up.shape[0]):
+                if is_up[g] == way:
+                    total += shares[g, s]
+            room = max(car[DISCHARGE] + power[s] if way == 1 else car[CHARGE] - power[s], 0.0)
+            if total > room + _ROUNDING:
+                shrunk = True
+                for g in range(is_up.shape[0]):
+                    if is_up[g] == way:
+                        shares[g, s] *= room / total
+    return shrunk
+
+
+@njit(cache=True, nogil=True)
+def _shrink_headroom(
     car: Floats,
     lower: Floats,
     before: Floats,
@@ -203,14 +227,18 @@ def _within_steps(
     hours: Floats,
     shares: Floats,
     energy: Floats,
+    skip_from: float,
 ) -> bool:
-    """Shrinks shares where a call that ends within a step would lack energy; says whether it had to."""
+    """Shrinks shares where a call would lack energy at the planned one; says whether it had to.
+
+    Rows that look at ``skip_from`` of a step or later are left out.
+    """
     first, shrunk = int(car[FIRST]), False
     for k in range(int(car[DURATION])):
         s = first + k
         start = energy[s - 1] if k > 0 else car[ARRIVED]
         for r in range(row_at.shape[0]):
-            if row_at[r] >= 1.0:
+            if row_at[r] >= skip_from:
                 continue
             here = (1.0 - row_at[r]) * start + row_at[r] * energy[s]
             room = car[CEILING] - here
@@ -249,13 +277,21 @@ def _fit_all(
     for i in range(vehicles.shape[0]):
         car = vehicles[i]
         first, n = int(car[FIRST]), int(car[DURATION])
-        for again in range(4):
+        for _ in range(4):  # shares first give way to the schedule, row by row, …
+            if not _tube(car, step_h, lower, moved[i], is_up, row_at, row_up, terms, hours, shares, 0.0, tube):
+                break
+            _walk(car, step_h, moved[i], shares, tube, power, energy)
+            less = _shrink_power(car, is_up, shares, power)
+            more = _shrink_headroom(car, lower, before, row_at, row_up, terms, hours, shares, energy, 2.0)
+            if not (less or more):
+                break
+        for again in range(4):  # … then the schedule to what is left of them
             for factor in factors:
                 shares[:, first : first + n] *= factor
-                if _tube(car, step_h, lower, moved[i], is_up, row_at, row_up, terms, hours, shares, tube):
+                if _tube(car, step_h, lower, moved[i], is_up, row_at, row_up, terms, hours, shares, 1.0, tube):
                     break
             _walk(car, step_h, moved[i], shares, tube, power, energy)
-            if not _within_steps(car, lower, before, row_at, row_up, terms, hours, shares, energy):
+            if not _shrink_headroom(car, lower, before, row_at, row_up, terms, hours, shares, energy, 1.0):
                 break
             if again == 2:  # it goes back and forth: this vehicle promises nothing
                 shares[:, first : first + n] = 0.0

@@ -6,7 +6,6 @@ import numpy as np
 from numba import njit
 
 from bothways.planning.problem import Floats, Ints
-from bothways.planning.reserve.band import solve
 from bothways.planning.reserve.cars import (
     AT,
     CEILING,
@@ -20,7 +19,7 @@ from bothways.planning.reserve.cars import (
     rows_of,
     slots,
 )
-from bothways.planning.reserve.newton import coupled, end_row
+from bothways.planning.reserve.newton import coupled, end_row, solve_ended
 
 
 @njit(cache=True, nogil=True)
@@ -39,21 +38,6 @@ def _priced(i: int, car: Floats, kit: Kit, change: Floats, out: Floats) -> None:
         out[k * width] += change[y]
         for g in range(groups):
             out[k * width + 1 + g] += change[y + 1 + g]
-
-
-@njit(cache=True, nogil=True)
-def _solve_ended(
-    band: int, matrix: Floats, end: Floats, along: Floats, share: float, drifts: bool, vector: Floats
-) -> None:
-    """Replaces ``vector`` by H⁻¹·vector; H is the band plus the row at the end, ``along`` is H⁻¹ times that row."""
-    size = matrix.shape[0]
-    solve(size, band, matrix, vector)
-    if drifts:
-        part = 0.0
-        for m in range(size):
-            part += end[m] * vector[m]
-        for m in range(size):
-            vector[m] -= share * part * along[m]
 
 
 @njit(cache=True, nogil=True)
@@ -94,7 +78,7 @@ def direct(
         car, v0, v1, r0, r1 = table[i], variables[i], variables[i + 1], rows[i], rows[i + 1]
         rows_of(i, table, kit, offset, place, value, count, side)
         _priced(i, car, kit, change, vector)
-        _solve_ended(band, factors[v0:v1], ends[v0:v1], along[v0:v1], shares[i], drifts, vector)
+        solve_ended(band, factors[v0:v1], ends[v0:v1], along[v0:v1], shares[i], drifts, vector)
         for m in range(v1 - v0):
             dz[v0 + m] = step[v0 + m] - vector[m]
             ahead[m] = z[v0 + m] + dz[v0 + m]
@@ -157,7 +141,7 @@ def correct(
         if drifts:
             for m in range(v1 - v0):
                 vector[m] += ends[v0 + m] * extra[r1 - 1]
-        _solve_ended(band, factors[v0:v1], ends[v0:v1], along[v0:v1], shares[i], drifts, vector[: v1 - v0])
+        solve_ended(band, factors[v0:v1], ends[v0:v1], along[v0:v1], shares[i], drifts, vector[: v1 - v0])
         for m in range(v1 - v0):
             step[v0 + m] += vector[m]
         coupled(i, car, kit, vector, target, 0.0)

@@ -233,6 +233,34 @@ def test_auto_chooses_by_size_and_by_whole_units():
     assert choose(whole) == "highs"
 
 
+def test_a_hair_too_much_costs_a_hair_not_the_share():
+    """Vehicles that need all they can get leave room for one bid; rounding in other steps must not take it away."""
+    problem = ugly("plain", 1)
+    fleet = problem.plan.fleet
+    wish = replace(fleet, energy_required_kwh=fleet.energy_at_arrival_kwh + 1e3)
+    problem = ReservePlanProblem(replace(problem.plan, fleet=wish), problem.products)
+    answer = solve_reserve_decomposed(problem, PlanOptions(gap=1e-4))
+    assert answer.plan.status == "optimal"
+    assert answer.bids_kw[0].max() == pytest.approx(4.295, abs=1e-3)
+
+
+@pytest.mark.parametrize("change", ["nobody", "no power", "one leaves at once"])
+def test_fleets_without_a_choice(change):
+    problem = ugly("plain", 1)
+    fleet = problem.plan.fleet
+    if change == "nobody":
+        fleet = Fleet(**{name: column[:0] for name, column in vars(fleet).items()})
+    elif change == "no power":
+        fleet = replace(fleet, charge_kw=0.0 * fleet.charge_kw, discharge_kw=0.0 * fleet.charge_kw)
+    else:
+        fleet = replace(fleet, departure=np.where(np.arange(fleet.size) == 0, fleet.arrival, fleet.departure))
+    problem = ReservePlanProblem(replace(problem.plan, fleet=fleet), problem.products)
+    exact = solve_reserve_highs(problem, PlanOptions(gap=1e-6))
+    answer = solve_reserve_decomposed(problem, PlanOptions(gap=1e-4))
+    assert exact.plan.status == answer.plan.status == "optimal"
+    assert answer.plan.objective == pytest.approx(exact.plan.objective, rel=2e-4)
+
+
 def test_auto_asks_the_other_method_where_one_has_no_answer():
     hopeless = ugly("plain", 1, 30)
     hopeless = ReservePlanProblem(
