@@ -42,7 +42,7 @@ class Batch:
         self._starts: dict[bytes, Account] = {}
         self._known_events: set[tuple[int, int]] = set()
         self._events: list[dict[str, Any]] = []
-        self._repeats: dict[tuple[int, int], Entry] = {}
+        self._repeats: dict[tuple[int, int], list[Entry]] = {}
 
     def apply(self, entries: Sequence[Entry]) -> list[Receipt]:
         """Stores the entries and returns their receipts, which hold once the connection has committed."""
@@ -129,20 +129,20 @@ class Batch:
                 }
             )
         elif entry.key >= 0:
-            self._repeats[key] = entry
+            self._repeats.setdefault(key, []).append(entry)
         return new
 
     def _note_conflicts(self) -> None:
         """Keeps what came under a sequence number that was used for something else; its facts count all the same."""
         insert_rows(self._connection, schema.transaction_event, self._events)
+        by_number = {owner.number: owner for owner in self._accounts.values()}
         for tx, key, kind, at_us in chosen(self._connection, EVENTS, list(self._repeats)):
-            entry = self._repeats[tx, key]
-            event = entry.event
-            assert isinstance(event, TransactionChanged)  # noqa: S101 - told to the type checker
-            if (KINDS.index(event.kind), entry.at_us) != (kind, at_us):
-                entry.messages.append(message(CONFLICT, entry.at_us, body_of(event), event.raw))
-                owner = next(one for one in self._accounts.values() if one.number == tx)
-                owner.flags.add(f"sequence number {key} was used for different events")
+            for entry in self._repeats[tx, key]:
+                event = entry.event
+                assert isinstance(event, TransactionChanged)  # noqa: S101 - told to the type checker
+                if (KINDS.index(event.kind), entry.at_us) != (kind, at_us):
+                    entry.messages.append(message(CONFLICT, entry.at_us, body_of(event), event.raw))
+                    by_number[tx].flags.add(f"sequence number {key} was used for different events")
 
     # --- values ---------------------------------------------------------------------------------------------------
 
