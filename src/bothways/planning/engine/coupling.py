@@ -167,6 +167,8 @@ class Coupling:
 
     def totals(self, sums: Floats) -> Floats:
         """Totals of the rows, flat ``(M, width)``, from the threads' sums."""
+        if not self.extra.rows:
+            return self.extra.base
         return np.asarray(self.extra.base + sums[:, self.width :].sum(axis=0))
 
     def cost(self, totals: Floats) -> float:

@@ -99,6 +99,8 @@ class Search:
     @property
     def rate(self) -> Floats:
         """1/ρ of group limits and reserve, flat ``(M, width)`` [currency per kWh²]."""
+        if not self.coupling.extra.rows:
+            return NOWHERE
         return np.repeat(self.prices.scales, self.site.width) / self.coupling.size
 
     @property
@@ -115,10 +117,8 @@ class Search:
         while self.sweeps < most_sweeps and not self._cancelled():
             fleet_gap = self._pass(starting=False)
             self._recentre()
-            site_gap, row_gaps = (
-                self.site_gap(self.total(), *self.conjugate()),
-                self.row_gaps(self.coupling.totals(self.sums)),
-            )
+            site_gap = self.site_gap(self.total(), *self.conjugate())
+            row_gaps = self.row_gaps(self.coupling.totals(self.sums))
             guess = (0.5 * fleet_gap + site_gap + row_gaps.sum()) / max(1.0, abs(self._objective_guess()))
             wait -= 1
             if guess <= gap or wait <= 0:
@@ -142,7 +142,7 @@ class Search:
             broken_kwh: excess over a hard limit of the site [kWh].
             excess: that over hard group limits, ``(M, T)`` [kWh].
         """
-        kept = max(broken_kwh, float(excess.max(initial=0.0))) <= self.slack_kwh
+        kept = broken_kwh <= self.slack_kwh and (not excess.size or float(excess.max()) <= self.slack_kwh)
         if not self._keeps:
             self.bounds.upper = upper if kept else math.inf
         elif kept and upper < self.bounds.upper:
@@ -182,6 +182,8 @@ class Search:
             upper: cost of the present schedule [currency].
             excess: its energy beyond hard group limits, ``(M, T)`` [kWh].
         """
+        if not excess.size:
+            return
         near = upper - self.bounds.lower <= NEARLY * self._gap * max(1.0, abs(upper))
         if not near or float(excess.max(initial=0.0)) <= self.slack_kwh:
             return
@@ -335,6 +337,8 @@ class Search:
     def coupling_cost(self) -> tuple[float, float, Floats]:
         """Cost of site and rows at the present totals [currency], and excess over hard limits as ``settle`` has it."""
         cost, broken = site_cost(self.total(), self.site.periods, *self.tables(self.site))
+        if not self.coupling.extra.rows:
+            return cost, broken, NOTHING
         totals = self.coupling.totals(self.sums)
         return cost + self.coupling.cost(totals), broken, self.coupling.excess(totals)
 
@@ -377,3 +381,4 @@ class Search:
 
 
 NOWHERE = np.zeros(0)
+NOTHING = np.zeros((0, 0))
