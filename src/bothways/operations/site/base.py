@@ -67,8 +67,10 @@ def estimate_base(image: Image, before: Floats | None, settings: SiteSettings) -
     low, high, nominal = _vehicles(image.evses)
     guess = measured - nominal if before is None or not np.isfinite(before).all() else before
     building = np.clip(guess, measured - high, measured - low)
-    extra, spare = _untold(image.evses)
-    return Base(building, building + extra, building + spare, import_limit, export_limit)
+    extra, spare, given = _untold(image.evses)
+    # what an EVSE out of reach gives may end at any moment: the building that it hides is counted
+    top = np.maximum(building, np.minimum(building + given, measured - low))
+    return Base(building, top + extra, building + spare, import_limit, export_limit)
 
 
 def _measured(image: Image, settings: SiteSettings) -> Floats:
@@ -98,9 +100,12 @@ def _vehicles(evses: tuple[EvseState, ...]) -> tuple[Floats, Floats, Floats]:
     return least, greatest, likely
 
 
-def _untold(evses: tuple[EvseState, ...]) -> tuple[Floats, Floats]:
-    """What EVSEs may take, and what they may give, beyond what they can be told, on the four constraints [kW]."""
-    most, least = np.zeros(CONSTRAINTS), np.zeros(CONSTRAINTS)
+def _untold(evses: tuple[EvseState, ...]) -> tuple[Floats, Floats, Floats]:
+    """What EVSEs may take, and what they may give, beyond what they can be told, on the four constraints [kW].
+
+    The third is what those that take no orders may be giving now, at least 0.
+    """
+    most, least, given = np.zeros(CONSTRAINTS), np.zeros(CONSTRAINTS), np.zeros(CONSTRAINTS)
     for item in evses:
         more = item.reserved_kw if not item.controllable else max(0.0, item.excess_kw)
         less = min(0.0, item.excess_kw if item.controllable else item.low_kw)
@@ -109,9 +114,11 @@ def _untold(evses: tuple[EvseState, ...]) -> tuple[Floats, Floats]:
         for c in range(PHASES):
             most[c] += min(item.phases.worst[c] * more, item.phases.most_kw[c])
             least[c] += max(item.phases.worst[c] * less, -item.phases.most_kw[c])
+            given[c] -= 0.0 if item.controllable else max(item.phases.worst[c] * less, -item.phases.most_kw[c])
         most[PHASES] += more
         least[PHASES] += less
-    return most, least
+        given[PHASES] -= 0.0 if item.controllable else less
+    return most, least, given
 
 
 def _worst_case(image: Image, before: Floats | None, import_limit: Floats, settings: SiteSettings) -> Base:
@@ -123,7 +130,7 @@ def _worst_case(image: Image, before: Floats | None, import_limit: Floats, setti
             high[c] = stated if c == PHASES else stated * settings.phase_imbalance / PHASES
         elif math.isfinite(import_limit[c]):
             high[c] = import_limit[c] * (1.0 - settings.stale_share)
-    extra, _ = _untold(image.evses)
+    extra, *_ = _untold(image.evses)
     building = np.full(CONSTRAINTS, np.nan) if before is None else before
     # nobody sees what is exported: vehicles must not cause any
     return Base(building, high + extra, np.zeros(CONSTRAINTS), import_limit, np.zeros(CONSTRAINTS))

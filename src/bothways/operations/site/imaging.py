@@ -125,7 +125,10 @@ def _range(outlet: Outlet, world: World, *, online: bool, fresh: bool) -> tuple[
         return measured, measured
     ends = [0.0]
     if online or _alive(outlet, world):
-        ends += [outlet.ordered_kw, outlet.before_kw]
+        ends.append(outlet.ordered_kw)
+        settle = timedelta(seconds=world.options.settle_s)
+        if outlet.pending or outlet.ordered_at is None or world.now - outlet.ordered_at < 3 * settle:
+            ends.append(outlet.before_kw)
     else:
         ends.append(min(world.settings.safe_charge_kw, outlet.record.charge_kw))
     if at is not None and world.now - at <= timedelta(seconds=world.options.sample_stale_s):
