@@ -331,9 +331,10 @@ class OutageScenario(Part):
                 if name not in names:
                     msg = f"[[v2v]] names {name!r}, which is none of the vehicles {names}"
                     raise ValueError(msg)
+        counted = [part.level for part in self.tier if part.level > 0 or part.authority]
         for case in self.case:
-            if case.cooling_kw > 0.0 and case.cooling_level not in levels:
-                msg = f"[[case]] {case.name!r} needs cooling_level, one of {levels}"
+            if case.cooling_kw > 0.0 and case.cooling_level not in counted:
+                msg = f"[[case]] {case.name!r} needs cooling_level, one of {counted}"
                 raise ValueError(msg)
         return self
 

@@ -31,6 +31,12 @@ def label(tier: Tier) -> str:
     return f"T{tier.level} {tier.name}"
 
 
+def telling(plan: OutagePlan) -> int:
+    """The tier for which the hour of the start matters most: the widest spread over starts."""
+    spreads = [float(answer.survived[:, plan.wishes.target - 1].std()) for answer in plan.answers]
+    return int(np.argmax(spreads))
+
+
 def _with_start(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([[1.0], values])
 
@@ -96,9 +102,9 @@ def _said(curve: NDArray[np.float64], horizon: int) -> str:
 
 
 def year_map(loaded: LoadedOutage, plan: OutagePlan) -> Figure:
-    """Every start hour of the year as a cell: chance that the first tier lasts the target hours."""
-    target, tier = plan.wishes.target, plan.site.tiers[0]
-    column = plan.answers[0].survived[:, target - 1]
+    """Every start hour of the year as a cell: chance that the telling tier lasts the target hours."""
+    place, target = telling(plan), plan.wishes.target
+    tier, column = plan.site.tiers[place], plan.answers[place].survived[:, target - 1]
     local = loaded.grid.local
     day = local.date_ordinal - local.date_ordinal[0]
     cells = np.full((24, int(day[-1]) + 1), np.nan)
@@ -126,7 +132,10 @@ def year_map(loaded: LoadedOutage, plan: OutagePlan) -> Figure:
             f"of the start the mean is lowest at {_hour_of(plan, column, lowest=True)}:00 and highest at "
             f"{_hour_of(plan, column, lowest=False)}:00."
         ),
-        note="A column is a day, a row the local hour at which the grid fails; dark is carried, light is not.",
+        note=(
+            "A column is a day, a row the local hour at which the grid fails; dark is carried, light is not. The hour "
+            "that the clock skips in spring is blank."
+        ),
         spec=to_spec(figure),
         height=300,
     )
@@ -139,7 +148,8 @@ def _hour_of(plan: OutagePlan, column: NDArray[np.float64], *, lowest: bool) -> 
 
 def seasons(plan: OutagePlan) -> Figure:
     """Chance to last the target hours by season and hour of the start."""
-    found = by_season_and_hour(plan, plan.answers[0])
+    chosen = telling(plan)
+    found = by_season_and_hour(plan, plan.answers[chosen])
     figure = go.Figure(
         layout=layout(
             xaxis=axis(title="local hour at which the grid fails", dtick=6, range=[0, 23]),
@@ -162,7 +172,7 @@ def seasons(plan: OutagePlan) -> Figure:
         slug="seasons",
         title="By season and hour of the start",
         summary="; ".join(told) + ".",
-        note=f"Chance that {label(plan.site.tiers[0])} lasts {plan.wishes.target} h.",
+        note=f"Chance that {label(plan.site.tiers[chosen])} lasts {plan.wishes.target} h.",
         spec=to_spec(figure),
         legend=legend(figure),
         height=320,

@@ -6,7 +6,7 @@ from plotly.offline import get_plotlyjs
 
 from bothways.app.outage.loading import LoadedOutage
 from bothways.app.outage.report import tables
-from bothways.app.outage.report.figures import compliance, label, seasons, survival, trade_off, year_map
+from bothways.app.outage.report.figures import compliance, label, seasons, survival, telling, trade_off, year_map
 from bothways.app.outage.summary import saved_per_outage, side_of
 from bothways.app.outage.words import QUESTION, answer_sentences, chance, hours_in_words
 from bothways.resilience.planning import OutagePlan
@@ -54,7 +54,7 @@ def render(loaded: LoadedOutage, plan: OutagePlan, *, rerun: str, version: str) 
         ("answer", "The answer", _answer(loaded, plan)),
         ("staying", "What stays on", _staying(loaded, plan)),
         ("when", "When it fails", _when(loaded, plan)),
-        ("more", "One thing more", f"<h2>What one thing more adds</h2>{tables.one_more(loaded, plan)}"),
+        ("more", "One thing more", f"<h2>One thing more</h2>{tables.one_more(loaded, plan)}"),
     ]
     if plan.fleet is not None:
         kept = "<h2>What drivers keep, and who takes part</h2>" + tables.kept(plan, side)
@@ -176,7 +176,9 @@ def _staying(loaded: LoadedOutage, plan: OutagePlan) -> str:
 
 
 def _when(loaded: LoadedOutage, plan: OutagePlan) -> str:
-    said = f"Both figures are for {label(plan.site.tiers[0])} with everything else off."
+    place = telling(plan)
+    rest = "with everything else off" if place == 0 else "and all before it, with the rest off"
+    said = f"Both figures are for {label(plan.site.tiers[place])} {rest}: the tier for which the hour matters most."
     return (
         f"<h2>When the grid fails matters</h2>{paragraph(said, 'muted small')}"
         f"{figure(year_map(loaded, plan))}{figure(seasons(plan))}"

@@ -66,7 +66,8 @@ def riding_through(plan: OutagePlan) -> str:
         found = ride_through(answer)
         bare = ride_through(without)
         lengths = [int(item["hours"] or 0) for item in found]
-        rows.append(Row(f"{label(tier)}, all before it on", (Cell("", span=len(found)),), "part"))
+        rest = "alone" if tier is plan.site.tiers[0] else "and all before it"
+        rows.append(Row(f"{label(tier)} {rest}", (Cell("", span=len(found)),), "part"))
         rows.append(Row("mean of all start hours", tuple(Cell(_percent(item["chance"])) for item in found), "mid"))
         spread = (_bare(item["p10"], item["p50"], item["p90"]) for item in found)
         rows.append(Row("worst tenth · middle · best tenth", tuple(Cell(text) for text in spread)))
@@ -163,9 +164,9 @@ def cases(loaded: LoadedOutage, plan: OutagePlan) -> str:
     )
 
 
-def _case(name: str, chance: np.ndarray, hours: np.ndarray, missing: float, cost: float) -> Row:
-    cells = [Cell(percent(float(value))) for value in chance] + [Cell(number(float(value))) for value in hours]
-    return Row(name, (*cells, Cell(number(missing, 1)), Cell(number(cost, money_decimals(cost)))))
+def _case(name: str, shares: np.ndarray, hours: np.ndarray, missing: float, cost: float) -> Row:
+    cells = [Cell(_percent(float(value))) for value in shares] + [Cell(number(float(value))) for value in hours]
+    return Row(name, (*cells, Cell(number(missing, 1)), Cell(number(cost))))
 
 
 def kept(plan: OutagePlan, side: Side) -> str:
