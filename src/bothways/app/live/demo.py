@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bothways.adapters.clocks import ScaledClock
+from bothways.adapters.clocks import ScaledClock, SystemClock
 from bothways.adapters.db.credentials import hash_secret, new_secret
 from bothways.adapters.db.store import open_store
 from bothways.adapters.ocpp.options import GatewayOptions
@@ -21,7 +21,7 @@ from bothways.adapters.simulated.drivers import Driver, Routine, live
 from bothways.adapters.simulated.outlet import Outlet
 from bothways.adapters.simulated.station import StationOptions, VirtualStation
 from bothways.app.live.config import Config, PricesPart, ServerPart, SitePart, StorePart, TokensPart
-from bothways.app.live.server import LiveServer, Parts
+from bothways.app.live.server import LiveServer, Parts, screens_installed
 from bothways.operations.access.roles import EVERYTHING, Grant, Role
 from bothways.operations.ports import Clock, CompatibilityRow
 from bothways.operations.site.settings import LoopOptions
@@ -169,6 +169,8 @@ async def make_demo(port: int, web_port: int, speed: float, seed: int = 1) -> De
         signals={SITE: SimulatedPrices(building.tz)},
         loop=loop_options(speed),
         gateway=GatewayOptions(messages_per_s=200.0),
+        people_clock=SystemClock(),
+        screens=screens_installed(),
     )
     live_server = LiveServer(config, parts, store)
     password = secrets.token_urlsafe(12)
@@ -192,7 +194,6 @@ def loop_options(speed: float) -> LoopOptions:
         clock_jump_s=max(base.clock_jump_s, 5.0 * speed),
         plan_patience_s=max(base.plan_patience_s, 10.0 * speed),
         replan_after_s=max(base.replan_after_s, 1.0 * speed),
-        send_timeout_s=max(base.send_timeout_s, 30.0 * speed),
     )
 
 

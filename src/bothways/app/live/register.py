@@ -22,7 +22,7 @@ class StoredRegister:
             able = bool(_TO_BUILDINGS_OR_GRID & set(row.uses)) and row.discharge_kw > 0.0
             reason = "" if able else f"{row.source} says that this pair does not discharge to a building or the grid"
             pairs[row.vehicle, row.charger] = PairAbility(
-                able, row.discharge_kw if able else 0.0, row.source, row.as_of.date(), reason
+                able, row.discharge_kw if able else 0.0, row.source, row.as_of.date(), reason, resumes=row.resumes
             )
         self._pairs = pairs
 
