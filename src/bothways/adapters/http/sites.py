@@ -13,6 +13,7 @@ from pydantic import Field
 
 from bothways.adapters.http.session import Asking, Body
 from bothways.operations.desk.desk import Desk
+from bothways.operations.desk.trail import TrailPoint
 from bothways.operations.desk.views import SiteLine, SiteView, StationView
 from bothways.operations.stations import GridPermission
 
@@ -71,6 +72,12 @@ async def live(request: Request, asking: Asking, site_id: str) -> StreamingRespo
             quiet += _EVERY_S
 
     return StreamingResponse(events(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+
+@router.get("/sites/{site_id}/trail", summary="What happened at a site today")
+async def trail(request: Request, asking: Asking, site_id: str) -> list[TrailPoint]:
+    """Powers every two minutes since the start, a day at most."""
+    return list(desk_of(request).trail(asking.actor, site_id))
 
 
 @router.post("/sites/{site_id}/emergency-stop", status_code=204, summary="Stop all transfer at a site")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 
 from bothways.adapters.web.frame import power
@@ -9,61 +10,63 @@ from bothways.adapters.web.words import Words
 from bothways.operations.desk.views import SiteView
 
 _FULL_KW = 100.0
+_SMALL_KW = 0.05
+Point = tuple[float, float]
 
 
-def _flow(x1: int, y1: int, x2: int, y2: int, kw: float | None, colour: str) -> str:
+def _flow(start: Point, end: Point, kw: float | None, colour: str) -> str:
     """A line between two places; the arrow points where power goes, its width tells how much."""
+    if kw is not None and kw < 0.0:
+        start, end = end, start
+    (x1, y1), (x2, y2) = start, end
+    ends = f'x1="{x1:.0f}" y1="{y1:.0f}" x2="{x2:.0f}" y2="{y2:.0f}"'
     if kw is None:
-        return f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="var(--line)" stroke-dasharray="3 6" stroke-width="2"/>'
-    if kw < 0.0:
-        x1, y1, x2, y2 = x2, y2, x1, y1
-    width = 1.5 + 9.0 * min(1.0, abs(kw) / _FULL_KW) ** 0.5
-    if abs(kw) < 0.05:
-        return f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="var(--line)" stroke-width="1.5"/>'
-    mx, my = (x1 + 2 * x2) / 3, (y1 + 2 * y2) / 3
-    turn = {(True, False): 0 if x2 > x1 else 180}.get((x1 != x2, y1 != y2), 90 if y2 > y1 else 270)
-    head = f'<path d="M-7,-7 L9,0 L-7,7 Z" fill="{colour}" transform="translate({mx:.0f},{my:.0f}) rotate({turn})"/>'
-    return f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{colour}" stroke-width="{width:.1f}"/>{head}'
+        return f'<line {ends} stroke="var(--line)" stroke-dasharray="3 6" stroke-width="2"/>'
+    if abs(kw) < _SMALL_KW:
+        return f'<line {ends} stroke="var(--line)" stroke-width="1.5"/>'
+    width = 1.5 + 7.0 * min(1.0, abs(kw) / _FULL_KW) ** 0.5
+    turn = math.degrees(math.atan2(y2 - y1, x2 - x1))
+    size = 5.0 + width
+    head = (
+        f'<path d="M{-size:.1f},{-size:.1f} L{size:.1f},0 L{-size:.1f},{size:.1f} Z" fill="{colour}" '
+        f'transform="translate({(x1 + x2) / 2:.1f},{(y1 + y2) / 2:.1f}) rotate({turn:.0f})"/>'
+    )
+    return f'<line {ends} stroke="{colour}" stroke-width="{width:.1f}"/>{head}'
 
 
-def _place(x: int, y: int, name: str, value: str, note: str) -> str:
+def _place(at: Point, name: str, value: str, note: str) -> str:
     return (
-        f'<g transform="translate({x},{y})"><rect x="-78" y="-34" width="156" height="68" rx="10" fill="Canvas" '
-        f'stroke="var(--line)"/><text y="-12" text-anchor="middle" font-size="15">{escape(name)}</text>'
-        f'<text y="9" text-anchor="middle" font-size="17" font-weight="700">{escape(value)}</text>'
-        f'<text y="26" text-anchor="middle" font-size="12" opacity="0.8">{escape(note)}</text></g>'
+        f'<g transform="translate({at[0]:.0f},{at[1]:.0f})"><rect x="-66" y="-31" width="132" height="62" rx="9" '
+        f'fill="var(--paper)" stroke="var(--line)"/><text y="{-10 if note else -5}" text-anchor="middle" '
+        f'font-size="13.5">{escape(name)}</text><text y="{9 if note else 16}" text-anchor="middle" font-size="17" '
+        f'font-weight="700">{escape(value)}</text><text y="25" text-anchor="middle" font-size="11.5">{escape(note)}'
+        "</text></g>"
     )
 
 
 def one_line(view: SiteView, words: Words) -> str:
     """The diagram; it also says in words what it shows, for those who do not see it."""
-    net, pv, building = view.import_kw, view.pv_kw, view.building_kw
-    load = None if building is None else building + (pv or 0.0)
+    net, pv = view.import_kw, view.pv_kw
+    load = None if view.building_kw is None else view.building_kw + (pv or 0.0)
     direction = "" if net is None else words("import") if net >= 0.0 else words("export")
     cars = sum(evse.session is not None for evse in view.evses)
+    discharging = view.vehicles_kw < -_SMALL_KW
+    note = words("{count} in, discharging", count=cars) if discharging else words("{count} plugged in", count=cars)
+    shown = power(None if net is None else abs(net))
     told = words(
         "Grid {grid}, building {building}, photovoltaics {pv}, vehicles {vehicles}",
-        grid=f"{power(None if net is None else abs(net))} {direction}",
-        building=power(load),
-        pv=power(pv),
-        vehicles=power(view.vehicles_kw),
-    )
+        grid=f"{shown} {direction}", building=power(load), pv=power(pv), vehicles=power(view.vehicles_kw),
+    )  # fmt: skip
+    middle = (228.0, 118.0)
     parts = [
-        _flow(168, 110, 300, 110, net, "var(--grid)"),
-        _flow(380, 44, 380, 96, pv, "var(--pv)") if pv is not None else "",
-        _flow(380, 110, 592, 60, load, "var(--line)"),
-        _flow(380, 110, 592, 170, view.vehicles_kw, "var(--car)"),
-        '<circle cx="340" cy="110" r="0"/><rect x="300" y="96" width="80" height="28" rx="6" fill="var(--line)"/>',
-        f'<text x="340" y="115" text-anchor="middle" font-size="13" fill="Canvas">{escape(words("site"))}</text>',
-        _place(90, 110, words("Grid"), power(None if net is None else abs(net)), direction),
-        _place(380, 36, words("Photovoltaics"), power(pv), "") if pv is not None else "",
-        _place(670, 60, words("Building"), power(load), ""),
-        _place(
-            670, 170, words("Vehicles"), power(abs(view.vehicles_kw)), words("{count} plugged in", count=cars)
-            if view.vehicles_kw >= -0.05 else words("{count} plugged in, discharging", count=cars),
-        ),
-    ]  # fmt: skip
-    return (
-        f'<svg viewBox="0 0 760 220" role="img" aria-label="{escape(told)}" style="width:100%;height:auto;max-height:18rem" '
-        f'fill="CanvasText">{"".join(parts)}</svg>'
-    )
+        _flow((138.0, 118.0), middle, net, "var(--grid)"),
+        _flow((228.0, 66.0), middle, pv, "var(--pv)") if pv is not None else "",
+        _flow(middle, (322.0, 64.0), load, "var(--line)"),
+        _flow(middle, (322.0, 172.0), view.vehicles_kw, "var(--car)"),
+        f'<circle cx="{middle[0]}" cy="{middle[1]}" r="9" fill="var(--line)"/>',
+        _place((72.0, 118.0), words("Grid"), shown, direction),
+        _place((228.0, 35.0), words("Photovoltaics"), power(pv), "") if pv is not None else "",
+        _place((386.0, 64.0), words("Building"), power(load), ""),
+        _place((386.0, 172.0), words("Vehicles"), power(abs(view.vehicles_kw)), note),
+    ]
+    return f'<svg viewBox="0 0 456 210" role="img" aria-label="{escape(told)}">{"".join(parts)}</svg>'

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from html import escape
+from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 from nicegui import ui
 
-from bothways.adapters.web.words import Words
+from bothways.adapters.web.words import Words, later
+from bothways.domain.errors import BothwaysError, InputError
 from bothways.operations.access.accounts import Access
 from bothways.operations.access.roles import Action, Actor
 from bothways.operations.desk.desk import Desk
@@ -18,29 +22,10 @@ from bothways.operations.desk.desk import Desk
 NOT_KNOWN = "–"
 _CHECK_EVERY_S = 5.0
 
-STYLE = """
-:root { color-scheme: light dark; --line: #8a8f98; --good: #0b6e4f; --warn: #8a5a00; --bad: #b3261e; --grid: #2f5fb3;
-        --pv: #a06a00; --car: #0b6e4f; }
-@media (prefers-color-scheme: dark) { :root { --good: #57c99b; --warn: #e2b04a; --bad: #ff8a80; --grid: #8fb4ff;
-        --pv: #f0c14b; --car: #57c99b; } }
-body { font-family: system-ui, sans-serif; }
-.bw-page { width: 100%; max-width: 68rem; margin: 0 auto; padding: 0.5rem 1rem 4rem; gap: 1rem; }
-.bw-card { border: 1px solid color-mix(in srgb, var(--line) 45%, transparent); border-radius: 0.6rem; padding: 0.9rem 1rem;
-           width: 100%; }
-.bw-big { font-size: 1.7rem; font-weight: 650; font-variant-numeric: tabular-nums; line-height: 1.2; }
-.bw-small { font-size: 0.92rem; opacity: 0.86; }
-.bw-tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: 0.8rem; width: 100%; }
-.bw-alarm { border-left: 5px solid var(--warn); padding: 0.5rem 0.8rem; width: 100%; }
-.bw-alarm.critical { border-color: var(--bad); }
-.bw-alarm.information { border-color: var(--grid); }
-.bw-stopped { background: var(--bad); color: #fff; border-radius: 0.5rem; padding: 0.8rem 1rem; width: 100%; font-weight: 600; }
-.bw-nav a { color: inherit; padding: 0.4rem 0.5rem; text-underline-offset: 0.25em; }
-"""
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Viewer:
-    """Who is looking at a page, and in which language."""
+    """Who is looking at a page, and in which language; rights are read again while the page is open."""
 
     actor: Actor
     token: str
@@ -55,29 +40,54 @@ class Screens:
     desk: Desk
 
 
+@cache
+def style(name: str) -> str:
+    """A style sheet of the screens."""
+    return files("bothways.adapters.web").joinpath("styles", f"{name}.css").read_text(encoding="utf-8")
+
+
 def power(kw: float | None) -> str:
     """A power with its unit.
 
-    >>> power(3.14159), power(None)
-    ('3.1 kW', '–')
+    >>> power(3.14159), power(-0.01), power(None)
+    ('3.1 kW', '0.0 kW', '–')
     """
-    return NOT_KNOWN if kw is None else f"{kw:.1f} kW"
+    return NOT_KNOWN if kw is None else f"{round(kw, 1) + 0.0:.1f} kW"
 
 
 def energy(kwh: float | None) -> str:
-    """An energy with its unit."""
-    return NOT_KNOWN if kwh is None else f"{kwh:.1f} kWh"
+    """An energy with its unit.
+
+    >>> energy(12.34)
+    '12.3 kWh'
+    """
+    return NOT_KNOWN if kwh is None else f"{round(kwh, 1) + 0.0:.1f} kWh"
 
 
-def clock(at: datetime | None, tz: str) -> str:
-    """A local time of day, with the weekday where it is not within the next day."""
+def clock(at: datetime | None, tz: str, words: Words) -> str:
+    """A local time with its weekday.
+
+    >>> from datetime import UTC
+    >>> clock(datetime(2026, 11, 23, 6, 30, tzinfo=UTC), "Europe/Amsterdam", Words("en"))
+    'Mon 07:30'
+    """
     if at is None:
         return NOT_KNOWN
-    return f"{at.astimezone(ZoneInfo(tz)):%a %H:%M}"
+    local = at.astimezone(ZoneInfo(tz))
+    return f"{words(WEEKDAYS[local.weekday()])} {local:%H:%M}"
+
+
+WEEKDAYS = (
+    later("Mon"), later("Tue"), later("Wed"), later("Thu"), later("Fri"), later("Sat"), later("Sun"),
+)  # fmt: skip
 
 
 def age(seconds: float | None, words: Words) -> str:
-    """How old a value is, in words."""
+    """How old a value is, in words.
+
+    >>> age(1.0, Words("en")), age(30.0, Words("en")), age(600.0, Words("en"))
+    ('now', '30 s ago', '10 min ago')
+    """
     if seconds is None:
         return words("never measured")
     if seconds < 3.0:
@@ -87,32 +97,70 @@ def age(seconds: float | None, words: Words) -> str:
     return words("{minutes} min ago", minutes=round(seconds / 60.0))
 
 
+def in_words(error: BothwaysError, words: Words) -> str:
+    """An error for a person."""
+    if isinstance(error, InputError):
+        return " ".join(f"{problem.allowed}. {problem.remedy}" for problem in error.problems)
+    return words("This was not done: {why}", why=str(error))
+
+
 @contextmanager
-def frame(screens: Screens, viewer: Viewer, title: str) -> Iterator[None]:
+def frame(screens: Screens, viewer: Viewer, title: str, here: str = "", *, narrow: bool = False) -> Iterator[None]:
     """The frame around a page: title, where one can go, signing out; sends away whose session ended."""
     words = viewer.words
     ui.page_title(f"{title} · bothways")
-    ui.add_css(STYLE)
-    with ui.header().classes("items-center justify-between bg-transparent text-inherit").style("color: inherit"):
-        with ui.element("nav").classes("bw-nav row items-center").props(f'aria-label="{words("Pages")}"'):
+    ui.add_css(style("pages"))
+    with ui.element("header").classes("bw-top"):
+        with ui.element("nav").classes("bw-nav").props(f'aria-label="{escape(words("Pages"))}"'):
             for text, target in destinations(viewer):
-                ui.link(words(text), target)
-        with ui.row().classes("items-center"):
+                link = ui.link(words(text), target)
+                if target == here:
+                    link.classes("here").props('aria-current="page"')
+        with ui.element("div").classes("bw-who"):
             ui.label(viewer.actor.name).classes("bw-small")
             ui.html(
-                f'<form method="post" action="/sign-out"><button class="q-btn q-btn--outline" '
-                f'style="padding:0.4rem 0.8rem">{words("Sign out")}</button></form>',
+                '<form method="post" action="/sign-out"><button class="bw-plain">'
+                f"{escape(words('Sign out'))}</button></form>",
                 sanitize=False,
             )
-    with ui.element("main").classes("bw-page column"):
-        ui.html(f"<h1 style='font-size:1.5rem;margin:0.3rem 0'>{title}</h1>", sanitize=False)
+    with ui.element("main").classes("bw-page narrow" if narrow else "bw-page"):
+        heading(title, 1)
         yield
 
     async def still_allowed() -> None:
-        if await screens.access.actor(viewer.token) is None:
+        if not await renewed(screens, viewer):
             ui.navigate.to("/sign-in")
 
-    ui.timer(_CHECK_EVERY_S, still_allowed)
+    ui.timer(_CHECK_EVERY_S, still_allowed, immediate=False)
+
+
+def heading(text: str, level: int = 2) -> ui.html:
+    """A heading that screen readers can jump to."""
+    return ui.html(escape(text), sanitize=False, tag=f"h{level}")
+
+
+async def renewed(screens: Screens, viewer: Viewer) -> bool:
+    """Reads the viewer's rights again; false where the session ended."""
+    account = await screens.access.actor(viewer.token)
+    if account is None:
+        return False
+    viewer.actor = account.actor()
+    return True
+
+
+async def tried(screens: Screens, viewer: Viewer, act: Callable[[], Awaitable[object]], done: str = "") -> bool:
+    """Does what somebody asked for, if the session still holds, and says what became of it."""
+    if not await renewed(screens, viewer):
+        ui.navigate.to("/sign-in")
+        return False
+    try:
+        await act()
+    except BothwaysError as error:
+        ui.notify(in_words(error, viewer.words), type="negative", multi_line=True, timeout=8000)
+        return False
+    if done:
+        ui.notify(done, type="positive")
+    return True
 
 
 def destinations(viewer: Viewer) -> list[tuple[str, str]]:
@@ -120,33 +168,41 @@ def destinations(viewer: Viewer) -> list[tuple[str, str]]:
     actor = viewer.actor
     pages = []
     if actor.scopes_for(Action.SITE_VIEW):
-        pages.append(("Sites", "/sites"))
+        pages.append((later("Sites"), "/sites"))
     if actor.scopes_for(Action.NEED_SET):
-        pages.append(("My vehicle", "/driver"))
+        pages.append((later("Vehicle"), "/driver"))
     if actor.scopes_for(Action.STATION_VIEW):
-        pages.append(("Stations", "/stations"))
+        pages.append((later("Stations"), "/stations"))
     if actor.may(Action.ACCOUNT_MANAGE):
-        pages.append(("People", "/people"))
+        pages.append((later("People"), "/people"))
     return pages
 
 
-def confirm(words: Words, title: str, explanation: str, label: str, act: Callable[[str], object]) -> ui.dialog:
+@contextmanager
+def dialog(title: str) -> Iterator[ui.dialog]:
+    """A dialog with its title; what is made inside is its content."""
+    with ui.dialog().props(f'aria-label="{escape(title)}"') as made, ui.card().classes("bw-dialog"):
+        heading(title)
+        yield made
+
+
+def confirm(
+    words: Words, title: str, explanation: str, label: str, act: Callable[[str], Awaitable[object]]
+) -> ui.dialog:
     """A dialog that asks for a reason before something serious is done."""
-    with ui.dialog() as dialog, ui.card().classes("w-96"):
-        ui.label(title).classes("text-lg font-bold")
+    with dialog(title) as made:
         ui.label(explanation)
-        reason = ui.input(words("Reason, for the record")).classes("w-full").props("autofocus")
+        reason = ui.input(words("Reason, for the record")).props("outlined autofocus").style("width: 100%")
 
         async def go() -> None:
-            if len(reason.value.strip()) < 3:
-                reason.props(f'error error-message="{words("Say in a few words why.")}"')
+            if len((reason.value or "").strip()) < 3:
+                reason.props(f'error error-message="{escape(words("Say in a few words why."))}"')
                 return
-            dialog.close()
-            done = act(reason.value.strip())
-            if done is not None:
-                await done  # type: ignore[misc]
+            made.close()
+            await act(reason.value.strip())
 
-        with ui.row().classes("w-full justify-end"):
-            ui.button(words("Cancel"), on_click=dialog.close).props("flat")
-            ui.button(label, on_click=go).props("color=negative")
-    return dialog
+        reason.on("keydown.enter", go)
+        with ui.element("div").classes("bw-line").style("justify-content: flex-end; width: 100%"):
+            ui.button(words("Cancel"), on_click=made.close, color=None).props("no-caps flat").classes("bw-plain")
+            ui.button(label, on_click=go, color=None).props("no-caps unelevated").classes("bw-stop")
+    return made

@@ -9,25 +9,16 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from bothways.adapters.http.session import COOKIE, access_of
+from bothways.adapters.web.frame import style
 from bothways.adapters.web.words import Words, words_for
 from bothways.domain.errors import InputError
 from bothways.operations.access.accounts import SESSION_LIFE, SignInRefused
 
 router = APIRouter(include_in_schema=False)
 
-_POLICY = "default-src 'none'; style-src 'self' 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-_STYLE = """
-:root { color-scheme: light dark; font: 1.05rem/1.5 system-ui, sans-serif; }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: Canvas; color: CanvasText; }
-main { width: min(24rem, 92vw); }
-h1 { font-size: 1.6rem; margin: 0 0 1rem; }
-label { display: block; margin: 0.8rem 0 0.2rem; }
-input { width: 100%; box-sizing: border-box; font: inherit; padding: 0.6rem; border: 1px solid GrayText; border-radius: 0.4rem;
-        background: Field; color: FieldText; }
-button { margin-top: 1.2rem; width: 100%; font: inherit; font-weight: 600; padding: 0.7rem; border: 0; border-radius: 0.4rem;
-         background: #0b5d4c; color: #fff; }
-[role=alert] { padding: 0.6rem 0.8rem; border-left: 4px solid #b3261e; background: color-mix(in srgb, #b3261e 12%, Canvas); }
-"""
+_POLICY = (
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
 
 
 def page(words: Words, title: str, body: str, status: int = 200) -> HTMLResponse:
@@ -35,7 +26,8 @@ def page(words: Words, title: str, body: str, status: int = 200) -> HTMLResponse
     html = (
         f'<!doctype html><html lang="{words.language}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)} · bothways</title>'
-        f"<style>{_STYLE}</style></head><body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
+        f'<style>{style("forms")}</style></head><body><main><p class="brand">bothways</p>'
+        f"<h1>{escape(title)}</h1>{body}</main></body></html>"
     )
     return HTMLResponse(html, status, headers={"content-security-policy": _POLICY, "cache-control": "no-store"})
 
@@ -108,7 +100,8 @@ def _invitation(words: Words, token: str, alert: str, status: int = 200) -> HTML
     told = f'<p role="alert">{escape(alert)}</p>' if alert else ""
     body = f"""{told}<form method="post" action="/invitation/{escape(token)}">
 <label for="password">{escape(words("A password of at least 12 characters; several words are good"))}</label>
-<input id="password" name="password" type="password" autocomplete="new-password" required minlength="12" maxlength="256" autofocus>
+<input id="password" name="password" type="password" autocomplete="new-password" required minlength="12"
+ maxlength="256" autofocus>
 <button>{escape(words("Set the password"))}</button></form>"""
     return page(words, words("Welcome"), body, status)
 

@@ -8,12 +8,15 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from bothways.app.live.config import Config, load_config
 from bothways.app.live.logs import configure
 from bothways.app.live.notify import keep_watchdog, notify
-from bothways.app.live.server import LiveServer, open_live
+from bothways.app.live.server import LiveServer, open_live, screens_installed
+
+_NO_SCREENS = "no screens: the package nicegui is not installed (it comes with bothways[web]); the API runs"
 
 
 def serve(path: Path, duration_s: float) -> None:
@@ -26,7 +29,10 @@ def serve(path: Path, duration_s: float) -> None:
 async def _serve(config: Config, folder: Path, duration_s: float) -> None:
     from bothways.app.live.sources import parts_of  # noqa: PLC0415 - meters and signals are heavy
 
-    live = await open_live(config, parts_of(config, folder))
+    screens = screens_installed()
+    if not screens:
+        print(_NO_SCREENS, file=sys.stderr)
+    live = await open_live(config, replace(parts_of(config, folder), screens=screens))
     await run_until_told(live, live.start, live.stop, duration_s)
 
 
@@ -47,7 +53,7 @@ async def _serve_demo(port: int, web_port: int, speed: float, duration_s: float,
         print(
             f"ready after {time.perf_counter() - began:.1f} s: 20 virtual stations, time runs {speed:g} times as fast"
         )
-        print(f"  look at     http://127.0.0.1:{demo.live.web_port}/")
+        print(f"  look at     http://127.0.0.1:{demo.live.web_port}/" if demo.live.parts.screens else _NO_SCREENS)
         print(f"  sign in     {demo.user}  {demo.password}   (made for this run alone)")
         print(f"  stations    ws://127.0.0.1:{demo.live.port}/ocpp/STATION-ID")
         print(f"  metrics     http://127.0.0.1:{demo.live.web_port}/metrics")

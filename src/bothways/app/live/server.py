@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 
 import structlog
 
@@ -46,6 +47,8 @@ class Parts:
         loop: how the loops behave in time.
         gateway: settings of the gateway; the configuration's TLS is added.
         hasher: of people's passwords.
+        people_clock: by which people's sessions and waiting times run; ``None`` for ``clock``.
+        screens: whether to serve the screens beside the API; a process can do so once.
     """
 
     clock: Clock = field(default_factory=SystemClock)
@@ -55,6 +58,8 @@ class Parts:
     loop: LoopOptions = field(default_factory=LoopOptions)
     gateway: GatewayOptions = field(default_factory=GatewayOptions)
     hasher: PasswordHasher = field(default_factory=Argon2Hasher)
+    people_clock: Clock | None = None
+    screens: bool = False
 
 
 class LiveServer:
@@ -69,11 +74,15 @@ class LiveServer:
         self.loops = {site.id: self._loop(site) for site in config.site}
         for loop in self.loops.values():
             self.intake.listen(loop.on_event)
-        self.access = Access(store, parts.hasher, TimeCodes(), parts.clock)
+        self.access = Access(store, parts.hasher, TimeCodes(), parts.people_clock or parts.clock)
         self.desk = Desk(self.loops, store, store, self.gateway, parts.clock)
         application = build_application(
             self.access, self.desk, self.lacking, live_registry(self), secure_cookies=config.server.behind_proxy
         )
+        if parts.screens:
+            from bothways.adapters.web.screens import add_screens  # noqa: PLC0415 - heavy, and not always installed
+
+            add_screens(application, self.access, self.desk)
         self.web = WebServer(application, config.server.web_host, config.server.web_port)
         self.port = self.web_port = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -103,6 +112,7 @@ class LiveServer:
         self.web_port = await self.web.start()
         self._tasks = [asyncio.create_task(loop.run(), name=f"site {name}") for name, loop in self.loops.items()]
         self._tasks.append(asyncio.create_task(self._keep_register(), name="register"))
+        self._tasks.append(asyncio.create_task(self._keep_trails(), name="what happened today"))
         self._started = True
         _log.info("serving", stations=f"{server.host}:{self.port}", web=f"{server.web_host}:{self.web_port}")
 
@@ -113,6 +123,11 @@ class LiveServer:
                 await self.register.refresh()
             except Exception as error:  # noqa: BLE001 - the register as last read goes on
                 _log.warning("the compatibility register could not be read", error=str(error))
+
+    async def _keep_trails(self) -> None:
+        while True:
+            self.desk.remember()
+            await asyncio.sleep(1.0)
 
     async def stop(self, grace_s: float = 10.0) -> None:
         """Stops in the order that loses nothing: loops, stations, people, store."""
@@ -135,6 +150,11 @@ class LiveServer:
         lacks.extend(f"site {name} has not begun" for name, loop in self.loops.items() if loop.snapshot().image is None)
         lacks.extend(f"{task.get_name()} ended" for task in self._tasks if task.done())
         return lacks
+
+
+def screens_installed() -> bool:
+    """Whether the library that the screens are built with is there."""
+    return find_spec("nicegui") is not None
 
 
 def _listener_failed(event: StationEvent, error: Exception) -> None:

@@ -11,6 +11,8 @@ from typing import Protocol
 
 from bothways.domain.errors import BothwaysError, Problems
 from bothways.operations.access.roles import EVERYTHING, Action, Actor, NotAllowed, site_scope, token_scope
+from bothways.operations.desk.departure import next_departure
+from bothways.operations.desk.trail import Trail, TrailPoint
 from bothways.operations.desk.views import (
     EvseView,
     NeedView,
@@ -104,8 +106,19 @@ class Desk:
     ) -> None:  # fmt: skip
         self._sites, self._store, self._registry = sites, store, registry
         self._gateway, self._clock = gateway, clock
+        self._trails = {name: Trail() for name in sites}
 
     # ---- sites
+
+    def remember(self) -> None:
+        """Keeps what happens now for :meth:`trail`; to be called every second or so."""
+        for name, trail in self._trails.items():
+            trail.note(self._sites[name].snapshot())
+
+    def trail(self, actor: Actor, site_id: str) -> tuple[TrailPoint, ...]:
+        """What happened at a site since the start, a day at most."""
+        self._control(actor, site_id, Action.SITE_VIEW)
+        return self._trails[site_id].points
 
     def sites(self, actor: Actor) -> list[SiteLine]:
         """The sites that the actor may see, those with alarms first."""
@@ -200,6 +213,39 @@ class Desk:
             await self._tell_consent(where, need)
         return need_view(need)
 
+    async def ready_at(self, actor: Actor, holder: str, wall: str) -> datetime:
+        """The next instant at which clocks where a holder is plugged in, or would be, show a time of day.
+
+        Raises:
+            NotAllowed: the holder is somebody else's.
+            InputError: not a time of day.
+        """
+        return next_departure(self._clock.now(), await self.zone_of(actor, holder), wall)
+
+    async def zone_of(self, actor: Actor, holder: str) -> str:
+        """The time zone where a holder is plugged in; of the first site while it is nowhere."""
+        where = await self._may_speak_for(actor, holder, Action.NEED_VIEW)
+        where = where or next(iter(self._sites.values()), None)
+        return "UTC" if where is None else where.site.tz
+
+    def holders(self, actor: Actor) -> list[tuple[str, str]]:
+        """Holders that the actor may speak for and that are known now, each with where it is plugged in, or ``""``."""
+        found = {scope.removeprefix("token:"): "" for scope in sorted(actor.scopes_for(Action.NEED_SET))
+                 if scope.startswith("token:")}  # fmt: skip
+        for name, control in self._sites.items():
+            image = control.snapshot().image
+            for state in () if image is None else image.evses:
+                if state.session is None:
+                    continue
+                holder = state.session.id_token or _place(state.key)
+                if actor.may(Action.NEED_SET, site_scope(name), token_scope(holder)):
+                    found[holder] = _place(state.key)
+        return list(found.items())
+
+    def holder_at(self, actor: Actor, place: str) -> str:
+        """The holder plugged in at ``station/evse`` where the actor may speak for it, else the place itself."""
+        return next((holder for holder, at in self.holders(actor) if at == place), place)
+
     async def need(self, actor: Actor, holder: str) -> NeedView:
         """What is in force for a holder.
 
@@ -225,13 +271,16 @@ class Desk:
         return None
 
     async def transactions(
-        self, actor: Actor, *, station_id: str | None = None, since: datetime | None = None, limit: int = 100
-    ) -> list[TransactionView]:
+        self, actor: Actor, *, station_id: str | None = None, holder: str | None = None,
+        since: datetime | None = None, limit: int = 100,
+    ) -> list[TransactionView]:  # fmt: skip
         """Transactions at sites, and of holders, that the actor may see; the latest first."""
         sites = {record.station_id: record.site_id for record in await self._registry.stations()}
         rows = await self._store.transactions(station_id=station_id, since=since, limit=10_000)
         found = []
         for row in rows:
+            if holder is not None and holder not in {row.id_token, f"{row.station_id}/{row.evse_id}"}:
+                continue
             scopes = (site_scope(sites.get(row.station_id, "")), token_scope(row.id_token))
             if actor.may(Action.SESSION_VIEW, *scopes):
                 found.append(transaction_view(row, holders=True))

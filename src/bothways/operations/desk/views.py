@@ -54,7 +54,10 @@ class SessionView:
 
 @dataclass(frozen=True, slots=True)
 class EvseView:
-    """An EVSE: what it does and why. Powers in kW, positive charges."""
+    """An EVSE: what it does and why. Powers in kW, positive charges.
+
+    ``measured_fresh`` tells whether the reading already shows what the latest order led to.
+    """
 
     station_id: str
     evse_id: int
@@ -62,6 +65,7 @@ class EvseView:
     charge_kw: float
     discharge_kw: float
     measured_kw: float | None
+    measured_fresh: bool
     ordered_kw: float | None
     doing: str
     why_not_discharging: str
@@ -258,6 +262,7 @@ def evse_view(state: EvseState, snapshot: Snapshot, *, holders: bool) -> EvseVie
         charge_kw=state.record.charge_kw,
         discharge_kw=state.record.discharge_kw,
         measured_kw=finite(state.measured_kw) if session is not None else 0.0,
+        measured_fresh=state.fresh or session is None,
         ordered_kw=None if row is None else finite(row.power_kw),
         doing=snapshot.sentences.get(state.key, ""),
         why_not_discharging=state.why_not_discharging,

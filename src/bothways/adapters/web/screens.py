@@ -1,0 +1,136 @@
+"""Puts the screens on the web application: which page answers which address, and to whom."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from html import escape
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.responses import RedirectResponse, Response
+from nicegui import app as pages
+from nicegui import core, ui
+from starlette.routing import Match, Mount
+from starlette.types import Scope
+
+from bothways.adapters.http.session import COOKIE
+from bothways.adapters.web import signin
+from bothways.adapters.web.frame import Screens, Viewer, destinations, frame
+from bothways.adapters.web.policy import PagePolicy
+from bothways.adapters.web.site_page import SitePage
+from bothways.adapters.web.words import Words, words_for
+from bothways.domain.errors import BothwaysError
+from bothways.operations.access.accounts import Access
+from bothways.operations.access.roles import NotAllowed
+from bothways.operations.desk.desk import Desk, Unknown
+
+_log = structlog.get_logger("bothways.screens")
+_OWN = ("/api/", "/metrics", "/healthz", "/readyz")
+_QUASAR = {"en": "en-US", "nl": "nl"}
+
+Build = Callable[[Viewer], None]
+
+
+class _Pages(Mount):
+    """The mounted pages; addresses of the API keep their own answers, such as 404 and 405."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if str(scope.get("path", "")).startswith(_OWN):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
+def add_screens(app: FastAPI, access: Access, desk: Desk) -> None:
+    """Adds sign-in and all pages to the application.
+
+    NiceGUI keeps global state, so a process has one application with screens.
+
+    Args:
+        app: the application that already answers the API.
+        access: sign-in and sessions.
+        desk: what people can do; pages call nothing else.
+    """
+    screens = Screens(access, desk)
+    app.include_router(signin.router)
+
+    @app.get("/", include_in_schema=False)
+    async def home(request: Request) -> Response:
+        viewer = await viewer_of(screens, request)
+        if viewer is None:
+            return RedirectResponse("/sign-in", 303)
+        return RedirectResponse(_home(screens, viewer), 303)
+
+    _add_pages(screens)
+    pages.add_middleware(PagePolicy)
+    pages.on_exception(lambda error: _log.error("a page failed", error=repr(error)))
+    pages.exception_handler(404)(_no_such_page)
+    core.sio.eio.cors_allowed_origins = None  # only the page's own origin may open its socket
+    ui.run_with(
+        app, title="bothways", dark=None, tailwind=False, show_welcome_message=False, reconnect_timeout=10.0,
+        binding_refresh_interval=None,
+    )  # fmt: skip
+    app.router.routes[-1] = _Pages("/", app=pages)
+
+
+def _add_pages(screens: Screens) -> None:
+    @ui.page("/site/{site_id}")
+    async def site(request: Request, site_id: str) -> Response | None:
+        def build(viewer: Viewer) -> None:
+            page = SitePage(screens, viewer, site_id)
+            with frame(screens, viewer, viewer.words("Site {name}", name=site_id)):
+                page.build()
+
+        return await show(screens, request, build)
+
+
+async def viewer_of(screens: Screens, request: Request) -> Viewer | None:
+    """Who is looking, by the session's cookie; ``None`` for nobody who is signed in."""
+    token = request.cookies.get(COOKIE, "")
+    account = await screens.access.actor(token) if token else None
+    if account is None:
+        return None
+    words = words_for(request) if account.language == "en" else Words(account.language)
+    return Viewer(account.actor(), token, words)
+
+
+async def show(screens: Screens, request: Request, build: Build) -> Response | None:
+    """Builds a page for whoever is signed in; sends others to the sign-in, and says plainly what is not there."""
+    viewer = await viewer_of(screens, request)
+    if viewer is None:
+        return RedirectResponse("/sign-in", 303)
+    _speak(viewer.words.language)
+    try:
+        build(viewer)
+    except (Unknown, NotAllowed):
+        return not_found(viewer.words)
+    except BothwaysError as error:
+        return signin.page(viewer.words, viewer.words("Not possible now"), f"<p>{escape(str(error))}</p>", 503)
+    return None
+
+
+def _speak(language: str) -> None:
+    """Gives this page, and only this one, its language."""
+    client = ui.context.client
+    client.page = copy.copy(client.page)
+    client.page.language = _QUASAR[language]  # type: ignore[assignment]
+
+
+def not_found(words: Words) -> Response:
+    """The same answer for what does not exist and for what is somebody else's."""
+    text = words("There is nothing here, or it is not yours to see.")
+    body = f'<p>{escape(text)}</p><p><a href="/">{escape(words("Back to my page"))}</a></p>'
+    return signin.page(words, words("Not found"), body, 404)
+
+
+async def _no_such_page(request: Request, _: Exception) -> Response:
+    return not_found(words_for(request))
+
+
+def _home(screens: Screens, viewer: Viewer) -> str:
+    """Where somebody begins: the only site, all sites, the vehicle, or what the role has."""
+    sites = screens.desk.sites(viewer.actor)
+    if len(sites) == 1:
+        return f"/site/{sites[0].site_id}"
+    found: list[tuple[str, str]] = destinations(viewer)
+    return found[0][1] if found else "/nothing"
