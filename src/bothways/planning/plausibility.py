@@ -47,7 +47,7 @@ def check_magnitudes(reader: Reader, vehicles: Mapping[str, Floats], base_load_k
     fleet_kw = float(np.nansum(charge)) if charge.size else 0.0
     if base_load_kw is None or fleet_kw <= 0.0:
         return
-    highest = float(np.nanmax(np.abs(base_load_kw), initial=0.0))
+    highest = float(np.nan_to_num(np.abs(base_load_kw)).max(initial=0.0))  # faulty entries are NaN
     if highest > _LOAD_FROM_KW and highest > _LOAD_PER_FLEET * fleet_kw:
         found = f"up to {highest:g} kW beside chargers of {fleet_kw:g} kW in all"
         allowed = f"kW, at most {_LOAD_PER_FLEET:g} times the chargers' power"
