@@ -297,6 +297,14 @@ async def test_listing_transactions(store: AnyStore) -> None:
     assert [row.transaction_id for row in await store.transactions(station_id="B", open_only=True)] == ["t3", "t1"]
     assert [row.transaction_id for row in await store.transactions(since=after(400))] == ["t5", "t4"]
     assert [row.transaction_id for row in await store.transactions(limit=1)] == ["t5"]
+    token = {"kind": "started", "at": 700, "id_token": "CARD", "evse_id": 2, "transaction_id": "t6"}
+    await store.append(heard(0, station_id="C", **token))
+    mine = await store.transactions(stations=["A"], tokens=["CARD"])
+    assert [row.transaction_id for row in mine] == ["t6", "t4", "t2", "t0"]
+    assert [row.transaction_id for row in await store.transactions(stations=["A"], limit=1)] == ["t4"]
+    assert [row.transaction_id for row in await store.transactions(id_token="CARD", evse_id=2)] == ["t6"]
+    assert await store.transactions(id_token="CARD", evse_id=1) == []
+    assert await store.transactions(stations=[], tokens=[]) == []
     found = await store.transaction("A", "t0")
     assert found is not None
     assert found.transaction_id == "t0"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -190,11 +190,15 @@ class Store(Protocol):
         self,
         *,
         station_id: str | None = None,
+        evse_id: int | None = None,
+        id_token: str | None = None,
+        stations: Collection[str] | None = None,
+        tokens: Collection[str] | None = None,
         open_only: bool = False,
         since: datetime | None = None,
         limit: int = 1000,
     ) -> Sequence[TransactionRow]:
-        """Transactions, the latest first."""
+        """Transactions, the latest first; ``stations`` and ``tokens`` keep those of any of either."""
         ...
 
     async def samples(self, evse: EvseKey, measurand: str, start: datetime, end: datetime) -> Sequence[Sample]:

@@ -7,7 +7,7 @@ repeats, gaps and energy, but keeps plain Python objects instead of rows.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -122,15 +122,23 @@ class MemoryRecords:
         self,
         *,
         station_id: str | None = None,
+        evse_id: int | None = None,
+        id_token: str | None = None,
+        stations: Collection[str] | None = None,
+        tokens: Collection[str] | None = None,
         open_only: bool = False,
         since: datetime | None = None,
         limit: int = 1000,
     ) -> Sequence[TransactionRow]:
         """Transactions, the latest first."""
+        near, held = {short(name) for name in stations or ()}, {clean(token) for token in tokens or ()}
         chosen = [
             one
             for one in self._accounts.values()
             if (station_id is None or one.station == short(station_id))
+            and (evse_id is None or one.evse_id == evse_id)
+            and (id_token is None or one.id_token == clean(id_token))
+            and ((stations is None and tokens is None) or one.station in near or one.id_token in held)
             and not (open_only and one.ended_us is not None)
             and (since is None or one.first_us >= to_us(since))
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from bothways.adapters.db.accounts import account
 from bothways.adapters.db.base import Database
 from bothways.adapters.db.entries import KINDS, event_of
 from bothways.adapters.db.numbers import ids_of_words, words_of_ids
-from bothways.adapters.db.values import from_us, optional_from_us, short, to_us
+from bothways.adapters.db.values import clean, from_us, optional_from_us, short, to_us
 from bothways.operations.events import EvseKey, Sample, StationEvent
 from bothways.operations.ports import Receipt, TransactionRow
 
@@ -51,15 +51,29 @@ class Records(Database):
         self,
         *,
         station_id: str | None = None,
+        evse_id: int | None = None,
+        id_token: str | None = None,
+        stations: Collection[str] | None = None,
+        tokens: Collection[str] | None = None,
         open_only: bool = False,
         since: datetime | None = None,
         limit: int = 1000,
     ) -> Sequence[TransactionRow]:
-        """Transactions, the latest first; ``since`` keeps those first heard of at or after an instant."""
+        """Transactions, the latest first.
+
+        ``since`` keeps those first heard of at or after an instant, ``stations`` and ``tokens`` those of any of either.
+        """
         table, term = schema.transaction, schema.term
         query = select(table, term.c.word).join(term, term.c.id == table.c.station)
         if station_id is not None:
             query = query.where(term.c.word == short(station_id))
+        if evse_id is not None:
+            query = query.where(table.c.evse_id == evse_id)
+        if id_token is not None:
+            query = query.where(table.c.id_token == clean(id_token))
+        if stations is not None or tokens is not None:
+            mine = term.c.word.in_([short(name) for name in stations or ()])
+            query = query.where(or_(mine, table.c.id_token.in_([clean(token) for token in tokens or ()])))
         if open_only:
             query = query.where(table.c.ended_us.is_(None))
         if since is not None:

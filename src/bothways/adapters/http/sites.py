@@ -14,7 +14,7 @@ from pydantic import Field
 from bothways.adapters.http.session import Asking, Body
 from bothways.operations.desk.desk import Desk
 from bothways.operations.desk.trail import TrailPoint
-from bothways.operations.desk.views import SiteLine, SiteView, StationView
+from bothways.operations.desk.views import SiteLine, SitePower, SiteView, StationView
 from bothways.operations.stations import GridPermission
 
 router = APIRouter(tags=["sites"])
@@ -26,6 +26,12 @@ class Reason(Body):
     """Why, in words, for whoever reads the record later."""
 
     reason: Annotated[str, Field(min_length=3, max_length=500)]
+
+
+class StopReason(Body):
+    """What happened; a stop is not refused for want of words."""
+
+    reason: Annotated[str, Field(max_length=500)] = ""
 
 
 class ImportLimit(Reason):
@@ -50,6 +56,12 @@ async def list_sites(request: Request, asking: Asking) -> list[SiteLine]:
 async def site(request: Request, asking: Asking, site_id: str) -> SiteView:
     """Powers in kW (import and charging positive), limits, vehicles, alarms and today's plan."""
     return desk_of(request).site(asking.actor, site_id)
+
+
+@router.get("/sites/{site_id}/power", summary="A site as the grid sees it")
+async def power(request: Request, asking: Asking, site_id: str) -> SitePower:
+    """Power at the grid connection and its limits [kW]; nothing that tells who is there."""
+    return desk_of(request).power(asking.actor, site_id)
 
 
 @router.get("/sites/{site_id}/live", summary="A site's values as they change", response_class=StreamingResponse)
@@ -81,7 +93,7 @@ async def trail(request: Request, asking: Asking, site_id: str) -> list[TrailPoi
 
 
 @router.post("/sites/{site_id}/emergency-stop", status_code=204, summary="Stop all transfer at a site")
-async def stop(request: Request, asking: Asking, site_id: str, form: Reason) -> None:
+async def stop(request: Request, asking: Asking, site_id: str, form: StopReason) -> None:
     """Ends all charging and discharging; the site stays stopped until somebody releases it."""
     await desk_of(request).stop(asking.actor, site_id, form.reason)
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import secrets
+from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from bothways.domain.errors import BothwaysError, Problems
 from bothways.operations.access.roles import EVERYTHING, Action, Actor, NotAllowed, site_scope, token_scope
 from bothways.operations.desk.departure import next_departure
+from bothways.operations.desk.forms import LONGEST_REASON, check_need, check_reason
+from bothways.operations.desk.forms import NeedForm as NeedForm  # noqa: PLC0414 - told to others from here
 from bothways.operations.desk.trail import Trail, TrailPoint
 from bothways.operations.desk.views import (
     EvseView,
     NeedView,
     SiteLine,
+    SitePower,
     SiteView,
     StationView,
     TransactionView,
@@ -24,6 +27,7 @@ from bothways.operations.desk.views import (
     finite,
     need_view,
     site_line,
+    site_power,
     site_view,
     station_view,
     transaction_view,
@@ -33,7 +37,8 @@ from bothways.operations.site.settings import SiteSettings
 from bothways.operations.site.summary import Snapshot
 from bothways.operations.stations import DriverNeed, GridPermission
 
-_LONGEST_NEED = timedelta(days=14)
+_ANNOUNCED = 10_000
+_DIGITS = 6
 _BOTH_WAYS = ("AC_single_phase", "AC_three_phase", "AC_BPT", "DC", "DC_BPT")
 _ONE_WAY = ("AC_single_phase", "AC_three_phase", "DC")
 
@@ -76,19 +81,6 @@ class Unknown(BothwaysError):  # noqa: N818 - read as a sentence where it is rai
     """There is no such object, or the account may not know that there is."""
 
 
-@dataclass(frozen=True, slots=True)
-class NeedForm:
-    """What a driver asks for; see :class:`bothways.operations.stations.DriverNeed`."""
-
-    ready_by: datetime
-    energy_kwh: float | None = None
-    soc: float | None = None
-    floor_soc: float = 0.3
-    discharge_consent: bool = False
-    discharge_cap_kwh: float | None = None
-    charge_now: bool = False
-
-
 class Desk:
     """The use cases of people. Every method takes the actor and checks before it does anything.
 
@@ -107,6 +99,19 @@ class Desk:
         self._sites, self._store, self._registry = sites, store, registry
         self._gateway, self._clock = gateway, clock
         self._trails = {name: Trail() for name in sites}
+        self._announced: OrderedDict[str, str] = OrderedDict()
+
+    def now(self) -> datetime:
+        """What the time is for the system; it runs faster in a demonstration."""
+        return self._clock.now()
+
+    async def record(self, kind: str, subject: str, detail: Mapping[str, object]) -> None:
+        """Adds a line to the audit log."""
+        await self._store.note(kind, subject, self._clock.now(), detail)
+
+    def site_ids(self) -> tuple[str, ...]:
+        """All sites that run here, for checks of scopes."""
+        return tuple(sorted(self._sites))
 
     # ---- sites
 
@@ -141,22 +146,33 @@ class Desk:
         pv = None if reading is None or reading.pv_kw is None else finite(reading.pv_kw)
         return site_view(site_id, control.site.tz, control.snapshot(), pv, holders=holders)
 
+    def power(self, actor: Actor, site_id: str) -> SitePower:
+        """A site's power at the grid connection and its limits, without vehicles or people: for a grid operator.
+
+        Raises:
+            Unknown: no such site, or not for this actor.
+        """
+        control = self._sites.get(site_id)
+        if control is None or not actor.may(Action.SITE_POWER, site_scope(site_id)):
+            msg = f"there is no site {site_id!r}"
+            raise Unknown(msg)
+        return site_power(site_id, control.snapshot())
+
     async def stop(self, actor: Actor, site_id: str, reason: str) -> None:
-        """Stops all transfer at a site; it stays stopped until somebody releases it."""
+        """Stops all transfer at a site; it stays stopped until somebody releases it. Never refused for its words."""
         control = self._control(actor, site_id, Action.SITE_STOP)
-        _worded(reason)
-        await control.emergency_stop(reason, actor.name)
+        await control.emergency_stop(reason.strip()[:LONGEST_REASON] or "no reason was given", actor.name)
 
     async def release(self, actor: Actor, site_id: str, reason: str) -> None:
         """Ends an emergency stop."""
         control = self._control(actor, site_id, Action.SITE_RELEASE)
-        _worded(reason)
+        check_reason(reason)
         await control.release(reason, actor.name)
 
     async def limit(self, actor: Actor, site_id: str, import_kw: float, reason: str) -> None:
         """Lowers the import limit in force, never above the site's own; noted in the audit log."""
         control = self._control(actor, site_id, Action.SITE_OVERRIDE)
-        _worded(reason)
+        check_reason(reason)
         problems = Problems(at="limit")
         if not 0.0 <= import_kw <= control.site.import_hard_limit_kw:
             allowed = f"0 to the site's safety limit of {control.site.import_hard_limit_kw} kW"
@@ -193,7 +209,8 @@ class Desk:
         """
         where = await self._may_speak_for(actor, holder, Action.NEED_SET)
         now = self._clock.now()
-        _check_need(form, now)
+        announced = where is None and not actor.may(Action.NEED_SET, token_scope(holder))
+        check_need(form, now, announced=announced)
         need = DriverNeed(
             need_id=secrets.token_hex(8),
             holder=holder,
@@ -206,6 +223,10 @@ class Desk:
             discharge_cap_kwh=float("inf") if form.discharge_cap_kwh is None else form.discharge_cap_kwh,
             charge_now=form.charge_now,
         )
+        if announced:
+            self._announced[need.need_id] = actor.account_id
+            while len(self._announced) > _ANNOUNCED:
+                self._announced.popitem(last=False)
         if where is None:
             await self._store.need(need)
         else:
@@ -224,7 +245,7 @@ class Desk:
 
     async def zone_of(self, actor: Actor, holder: str) -> str:
         """The time zone where a holder is plugged in; of the first site while it is nowhere."""
-        where = await self._may_speak_for(actor, holder, Action.NEED_VIEW)
+        where = await self._may_speak_for(actor, holder, Action.NEED_SET)
         where = where or next(iter(self._sites.values()), None)
         return "UTC" if where is None else where.site.tz
 
@@ -237,9 +258,10 @@ class Desk:
             for state in () if image is None else image.evses:
                 if state.session is None:
                     continue
-                holder = state.session.id_token or _place(state.key)
-                if actor.may(Action.NEED_SET, site_scope(name), token_scope(holder)):
-                    found[holder] = _place(state.key)
+                token, scopes = state.session.id_token, (site_scope(name), token_scope(state.session.id_token))
+                if actor.may(Action.NEED_SET, *scopes):
+                    shown = token if token and actor.may(Action.SESSION_VIEW, *scopes) else _place(state.key)
+                    found[shown] = _place(state.key)
         return list(found.items())
 
     def holder_at(self, actor: Actor, place: str) -> str:
@@ -264,29 +286,37 @@ class Desk:
         for name, control in self._sites.items():
             snapshot = control.snapshot()
             for state in () if snapshot.image is None else snapshot.image.evses:
-                if state.session is not None and holder in {state.session.id_token, _place(state.key)}:
-                    if not actor.may(Action.NEED_VIEW, site_scope(name), token_scope(holder)):
-                        return None
-                    return name, evse_view(state, snapshot, holders=True)
+                if state.session is None or holder not in {state.session.id_token, _place(state.key)}:
+                    continue
+                scopes = (site_scope(name), token_scope(state.session.id_token))
+                if actor.may(Action.NEED_VIEW, *scopes):
+                    return name, evse_view(state, snapshot, holders=actor.may(Action.SESSION_VIEW, *scopes))
         return None
 
     async def transactions(
         self, actor: Actor, *, station_id: str | None = None, holder: str | None = None,
         since: datetime | None = None, limit: int = 100,
     ) -> list[TransactionView]:  # fmt: skip
-        """Transactions at sites, and of holders, that the actor may see; the latest first."""
-        sites = {record.station_id: record.site_id for record in await self._registry.stations()}
-        rows = await self._store.transactions(station_id=station_id, since=since, limit=10_000)
-        found = []
-        for row in rows:
-            if holder is not None and holder not in {row.id_token, f"{row.station_id}/{row.evse_id}"}:
-                continue
-            scopes = (site_scope(sites.get(row.station_id, "")), token_scope(row.id_token))
-            if actor.may(Action.SESSION_VIEW, *scopes):
-                found.append(transaction_view(row, holders=True))
-            if len(found) == limit:
-                break
-        return found
+        """Transactions at sites, and of holders, that the actor may see; the latest first.
+
+        The store is asked for these alone: however many others there are, they cost nothing and hide nothing.
+        """
+        seen = actor.scopes_for(Action.SESSION_VIEW)
+        stations, tokens = None, None
+        if EVERYTHING not in seen:
+            records = await self._registry.stations()
+            stations = frozenset(item.station_id for item in records if site_scope(item.site_id) in seen)
+            tokens = frozenset(scope.removeprefix("token:") for scope in seen if scope.startswith("token:"))
+            if not stations and not tokens:
+                return []
+        place = await self._evse(holder or "")
+        if place is not None and station_id not in {None, place[0]}:
+            return []
+        rows = await self._store.transactions(
+            station_id=station_id if place is None else place[0], evse_id=None if place is None else place[1],
+            id_token=holder if place is None else None, stations=stations, tokens=tokens, since=since, limit=limit,
+        )  # fmt: skip
+        return [transaction_view(row, holders=True) for row in rows]
 
     # ---- who may
 
@@ -298,22 +328,47 @@ class Desk:
         actor.require(action, site_scope(site_id))
         return control
 
+    async def _evse(self, holder: str) -> tuple[str, int] | None:
+        """Station and EVSE that a holder names, ``None`` for a token."""
+        station_id, slash, number = holder.rpartition("/")
+        if not slash or not (number.isascii() and number.isdigit()) or len(number) > _DIGITS:
+            return None
+        return None if await self._registry.station(station_id) is None else (station_id, int(number))
+
     async def _may_speak_for(self, actor: Actor, holder: str, action: Action) -> SiteControl | None:
-        """The site where the holder is plugged in, if the actor may speak for it there or anywhere."""
-        place = next((name for name, control in self._sites.items() if _at(control.snapshot(), holder)), None)
-        scopes = [token_scope(holder), *([] if place is None else [site_scope(place)])]
-        station = await self._registry.station(holder.partition("/")[0]) if "/" in holder else None
-        if station is not None:
-            scopes.append(site_scope(station.site_id))
-        if not actor.may(action, *scopes) and not (place is None and self._front_desk_anywhere(actor, action)):
+        """The site where the holder is plugged in, ``None`` where it is nowhere.
+
+        Raises:
+            NotAllowed: the holder is somebody else's.
+        """
+        place = await self._evse(holder)
+        if place is not None:  # an EVSE belongs to its station's site, whatever cards are called elsewhere
+            record = await self._registry.station(place[0])
+            site_id = "" if record is None else record.site_id
+            control = self._sites.get(site_id)
+            plugged, scopes = control is not None and _at(control.snapshot(), holder), [site_scope(site_id)]
+        else:
+            site_id = next((name for name, item in self._sites.items() if _at(item.snapshot(), holder)), "")
+            plugged, scopes = bool(site_id), [token_scope(holder), *([site_scope(site_id)] if site_id else [])]
+        if not actor.may(action, *scopes) and (
+            plugged or place is not None or not await self._may_announce(actor, holder, action)
+        ):
             msg = f"{actor.name} may not speak for {holder}"
             raise NotAllowed(msg)
-        return None if place is None else self._sites[place]
+        return self._sites[site_id] if plugged else None
 
-    @staticmethod
-    def _front_desk_anywhere(actor: Actor, action: Action) -> bool:
-        """Staff of a site may state the need of somebody who has not arrived yet."""
-        return any(scope == EVERYTHING or scope.startswith("site:") for scope in actor.scopes_for(action))
+    async def _may_announce(self, actor: Actor, holder: str, action: Action) -> bool:
+        """Whether staff of a site may speak for somebody who has not arrived.
+
+        They may state a need where none is in force, and see and correct what they stated themselves; what the person
+        said, here or at any other site, is neither shown to them nor replaced.
+        """
+        if not any(scope.startswith("site:") for scope in actor.scopes_for(action)):
+            return False
+        found = (await self._store.needs([holder])).get(holder)
+        if found is not None and self._announced.get(found.need_id) == actor.account_id:
+            return True
+        return action == Action.NEED_SET and (found is None or found.ready_by <= self._clock.now())
 
     async def _tell_consent(self, control: SiteControl, need: DriverNeed) -> None:
         """Lets the station offer, or withdraw, two-way transfer in the running transaction (2.1)."""
@@ -335,31 +390,3 @@ def _place(key: tuple[str, int]) -> str:
 def _at(snapshot: Snapshot, holder: str) -> bool:
     evses = () if snapshot.image is None else snapshot.image.evses
     return any(state.session is not None and holder in {state.session.id_token, _place(state.key)} for state in evses)
-
-
-def _worded(reason: str) -> None:
-    problems = Problems(at="reason")
-    if not 3 <= len(reason.strip()) <= 500:
-        problems.add("", reason, "3 to 500 characters", "Say in words why, for whoever reads the record later.")
-    problems.raise_if_any()
-
-
-def _check_need(form: NeedForm, now: datetime) -> None:
-    problems = Problems(at="need")
-    if form.ready_by.tzinfo is None:
-        problems.add(
-            "ready_by", str(form.ready_by), "an instant with its UTC offset", "Add the offset, such as +01:00."
-        )
-    elif not now < form.ready_by <= now + _LONGEST_NEED:
-        allowed = f"after now and within {_LONGEST_NEED.days} days"
-        problems.add("ready_by", form.ready_by.isoformat(), allowed, "State the next departure.")
-    if (form.energy_kwh is None) == (form.soc is None):
-        problems.add("energy_kwh, soc", "both or neither", "one of the two", "State energy, or a state of charge.")
-    if form.energy_kwh is not None and not 0.0 <= form.energy_kwh <= 1000.0:
-        problems.add("energy_kwh", form.energy_kwh, "0 to 1000 kWh", "Give the energy in kWh.")
-    for name, value in (("soc", form.soc), ("floor_soc", form.floor_soc)):
-        if value is not None and not 0.0 <= value <= 1.0:
-            problems.add(name, value, "a fraction from 0 to 1", "80 % is 0.8.")
-    if form.discharge_cap_kwh is not None and not 0.0 <= form.discharge_cap_kwh <= 1000.0:
-        problems.add("discharge_cap_kwh", form.discharge_cap_kwh, "0 to 1000 kWh per day", "Give the cap in kWh.")
-    problems.raise_if_any()

@@ -128,6 +128,19 @@ class SiteView:
 
 
 @dataclass(frozen=True, slots=True)
+class SitePower:
+    """A site as the grid sees it [kW], import positive: nothing that tells who is there."""
+
+    site_id: str
+    at: datetime | None
+    import_kw: float | None
+    import_limit_kw: float | None
+    export_limit_kw: float
+    meter_age_s: float | None
+    stopped: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StationView:
     """A charging station: what is recorded of it, and whether it is there."""
 
@@ -197,6 +210,20 @@ def site_line(site_id: str, snapshot: Snapshot) -> SiteLine:
         stations_offline=len(offline),
         stopped=_stopped(snapshot),
         alarms=tuple(alarm_view(item) for item in snapshot.alarms),
+    )
+
+
+def site_power(site_id: str, snapshot: Snapshot) -> SitePower:
+    """The site as the grid sees it."""
+    image = snapshot.image
+    return SitePower(
+        site_id=site_id,
+        at=None if image is None else image.now,
+        import_kw=None if image is None or not image.meter_fresh else finite(image.site_kw),
+        import_limit_kw=None if image is None else finite(image.limits.import_hard_kw),
+        export_limit_kw=0.0 if image is None else finite(image.limits.export_kw) or 0.0,
+        meter_age_s=None if image is None else finite(image.meter_age_s),
+        stopped=_stopped(snapshot),
     )
 
 
