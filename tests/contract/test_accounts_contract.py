@@ -64,3 +64,11 @@ async def test_sessions_open_and_close(store: SqlStore) -> None:
     await store.close_sessions("id-1")
     assert await store.sessions("id-1") == []
     assert await store.session("hash-3") == other
+
+
+@pytest.mark.asyncio
+async def test_expired_sessions_do_not_pile_up(store: SqlStore) -> None:
+    for number in range(5):
+        opened = NOW + timedelta(hours=2 * number)
+        await store.open_session(SignedIn(f"hash-{number}", "id-1", "session", opened, opened + timedelta(hours=1)))
+    assert [session.token_hash for session in await store.sessions("id-1")] == ["hash-4"]

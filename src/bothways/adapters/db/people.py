@@ -93,7 +93,7 @@ class People(Database):
         return [found for row in rows if (found := _account(row)) is not None]
 
     async def open_session(self, session: SignedIn) -> None:
-        """Keeps a session."""
+        """Keeps a session, and lets go of those that expired before it was opened."""
         row = {
             "token_hash": session.token_hash,
             "account_id": session.account_id,
@@ -104,6 +104,7 @@ class People(Database):
         }
 
         def change(connection: Connection) -> None:
+            connection.execute(delete(signin).where(signin.c.expires_us < row["opened_us"]))
             connection.execute(insert(signin), [row])
 
         await self._write(change)

@@ -15,6 +15,7 @@ from bothways.operations.access.accounts import SignInRefused
 from bothways.operations.access.roles import NotAllowed
 from bothways.operations.desk.desk import Unknown
 
+_SECRET = ("password", "token", "code")
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -103,6 +104,7 @@ def install(app: FastAPI) -> None:
 
 def _listed(item: Mapping[str, Any]) -> dict[str, str]:
     where = ".".join(str(part) for part in item["loc"])
-    found = "nothing" if item["type"] == "missing" else repr(item.get("input"))[:120]
+    secret = any(word in where.casefold() for word in _SECRET)
+    found = "nothing" if item["type"] == "missing" else "[hidden]" if secret else repr(item.get("input"))[:120]
     allowed = str(item["msg"]).removeprefix("Value error, ")
-    return {"where": where, "found": found, "allowed": allowed, "remedy": "Correct it; see /api/docs."}
+    return {"where": where, "found": found, "allowed": allowed, "remedy": "Correct it; see /api/openapi.json."}

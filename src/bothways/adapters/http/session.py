@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from bothways.adapters.http.faults import Fault
-from bothways.operations.access.accounts import Access, Account, token_hash
+from bothways.operations.access.accounts import Access, Account, SignInRefused, token_hash
 from bothways.operations.access.roles import Action, Actor, Grant, Role
 
 COOKIE = "bothways_session"
@@ -167,9 +167,14 @@ async def sign_out(request: Request, response: Response, asking: Asking) -> None
 
 @router.post("/tokens", status_code=201, summary="Make a token for a program")
 async def make_token(request: Request, asking: Asking, form: TokenRequest) -> Token:
-    """A token with the rights of the account; it is shown once."""
-    life = timedelta(days=form.days)
-    return Token(token=await access_of(request).open(asking.account, "token", life, form.label))
+    """A token with the rights of the account; it is shown once. Only a session makes one, not another token."""
+    try:
+        token = await access_of(request).open_token(asking.token, timedelta(days=form.days), form.label)
+    except SignInRefused as refused:
+        raise Fault(
+            403, "Not allowed", "A token makes no further tokens.", "Sign in with name and password."
+        ) from refused
+    return Token(token=token)
 
 
 @router.delete("/sessions", status_code=204, summary="End all sessions and tokens of the account")

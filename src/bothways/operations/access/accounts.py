@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import hmac
 import secrets
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -19,6 +20,12 @@ SESSION_LIFE = timedelta(hours=12)
 INVITATION_LIFE = timedelta(days=3)
 _FREE_TRIES = 5
 _LONGEST_WAIT_S = 900.0
+_LONGEST_NAME_WAIT_S = 30.0  # whoever guesses from elsewhere must not keep a person out who has to stop a site
+_FORGOTTEN_S = 3600.0
+_REMEMBERED = 10_000
+_AT_ONCE = 2
+_WAITING = 16
+_CODE_LIFE = timedelta(minutes=2)
 
 
 class SignInRefused(BothwaysError):  # noqa: N818 - read as a sentence where it is raised
@@ -161,8 +168,10 @@ class Access:
         self._hasher = hasher
         self._factor = factor
         self._clock = clock
-        self._failures: dict[str, tuple[int, datetime]] = {}
-        self._used_codes: dict[str, tuple[str, datetime]] = {}
+        self._failures: OrderedDict[str, tuple[int, datetime]] = OrderedDict()
+        self._used_codes: dict[tuple[str, str], datetime] = {}
+        self._hashing = asyncio.Semaphore(_AT_ONCE)
+        self._waiting = 0
 
     @property
     def store(self) -> AccountStore:
@@ -183,7 +192,7 @@ class Access:
         if password is not None:
             _check_password(problems, name, password)
         problems.raise_if_any()
-        hashed = "" if password is None else self._hasher.hash(password)
+        hashed = "" if password is None else await asyncio.to_thread(self._hasher.hash, password)
         account = Account(secrets.token_hex(8), name, hashed, tuple(grants))
         await self._store.add_account(account)
         return account
@@ -197,7 +206,7 @@ class Access:
         problems = Problems(at="account")
         _check_password(problems, account.name, password)
         problems.raise_if_any()
-        changed = replace(account, password_hash=self._hasher.hash(password))
+        changed = replace(account, password_hash=await asyncio.to_thread(self._hasher.hash, password))
         await self._store.replace_account(changed)
         await self._store.close_sessions(account.account_id)
         return changed
@@ -205,41 +214,61 @@ class Access:
     async def sign_in(self, name: str, password: str, code: str = "", *, source: str = "") -> tuple[Account, str]:
         """Checks name, password and, where one is set, the one-time code; returns the account and a session token.
 
-        Wrong tries make the next ones wait, by name and by ``source`` (an address): 5 are free, then 2, 4, 8 … s.
+        Wrong tries make the next ones wait, by name and by ``source`` (an address): 5 are free, then 2, 4, 8 … s. A
+        try counts as wrong from its beginning, so that many at once are no way around that. Hashing is done beside
+        the event loop, two at a time: nobody who guesses delays what runs a site.
 
         Raises:
-            SignInRefused: not right, or too early after wrong tries.
+            SignInRefused: not right, too early after wrong tries, or too many try at once.
         """
         keys = [f"name:{name.casefold()}", *([f"source:{source}"] if source else [])]
-        if (wait := max(self._wait_s(key) for key in keys)) > 0.0:
-            raise SignInRefused(wait)
+        wait = max(self._wait_s(key) for key in keys)
+        if wait > 0.0 or self._waiting >= _WAITING:
+            raise SignInRefused(max(wait, 1.0))
+        for key in keys:
+            self._count(key)
         account = await self._store.account_by_name(name)
-        right = self._hasher.verify("" if account is None else account.password_hash, password)
+        right = await self._verify("" if account is None else account.password_hash, password)
         if account is None or not right or account.disabled or not self._code_right(account, code):
-            for key in keys:
-                self._failures[key] = (self._failures.get(key, (0, self._clock.now()))[0] + 1, self._clock.now())
             raise SignInRefused
         for key in keys:
             self._failures.pop(key, None)
         return account, await self.open(account, "session", SESSION_LIFE)
 
+    async def _verify(self, password_hash: str, password: str) -> bool:
+        self._waiting += 1
+        try:
+            async with self._hashing:
+                return await asyncio.to_thread(self._hasher.verify, password_hash, password)
+        finally:
+            self._waiting -= 1
+
     def _code_right(self, account: Account, code: str) -> bool:
         if not account.totp_secret:
             return True
         now = self._clock.now()
-        last = self._used_codes.get(account.account_id)
-        if last is not None and hmac.compare_digest(last[0], code) and now - last[1] < timedelta(minutes=2):
+        self._used_codes = {key: at for key, at in self._used_codes.items() if now - at < _CODE_LIFE}
+        used = (account.account_id, code.replace(" ", ""))
+        if used in self._used_codes or not self._factor.verify(account.totp_secret, code, now):
             return False
-        if not self._factor.verify(account.totp_secret, code, now):
-            return False
-        self._used_codes[account.account_id] = (code, now)
+        self._used_codes[used] = now
         return True
+
+    def _count(self, key: str) -> None:
+        """Notes a try; old ones are forgotten, and the memory is bounded."""
+        now = self._clock.now()
+        count, last = self._failures.pop(key, (0, now))
+        fresh = (now - last).total_seconds() < _FORGOTTEN_S
+        self._failures[key] = (count + 1 if fresh else 1, now)
+        while len(self._failures) > _REMEMBERED:
+            self._failures.popitem(last=False)
 
     def _wait_s(self, key: str) -> float:
         count, last = self._failures.get(key, (0, self._clock.now()))
         if count < _FREE_TRIES:
             return 0.0
-        pause = min(_LONGEST_WAIT_S, 2.0 ** (count - _FREE_TRIES + 1))
+        longest = _LONGEST_WAIT_S if key.startswith("source:") else _LONGEST_NAME_WAIT_S
+        pause = min(longest, 2.0 ** (count - _FREE_TRIES + 1))
         return max(0.0, pause - (self._clock.now() - last).total_seconds())
 
     async def open(self, account: Account, purpose: str, life: timedelta, label: str = "") -> str:
@@ -248,6 +277,17 @@ class Access:
         now = self._clock.now()
         await self._store.open_session(SignedIn(token_hash(token), account.account_id, purpose, now, now + life, label))
         return token
+
+    async def open_token(self, by: str, life: timedelta, label: str) -> str:
+        """A token for a program, with the rights of the account whose session ``by`` is.
+
+        Raises:
+            SignInRefused: ``by`` is no session; a token makes no further tokens, or a leaked one would live for ever.
+        """
+        account = await self.actor(by, frozenset({"session"}))
+        if account is None:
+            raise SignInRefused
+        return await self.open(account, "token", life, label)
 
     async def actor(self, token: str, purposes: frozenset[str] = frozenset({"session", "token"})) -> Account | None:
         """The account behind a token, ``None`` where it is unknown, expired, revoked or disabled."""

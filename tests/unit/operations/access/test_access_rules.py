@@ -1,5 +1,6 @@
 """Sign-in, sessions, invitations and permissions."""
 
+import asyncio
 from datetime import timedelta
 
 import pyotp
@@ -78,6 +79,63 @@ async def test_the_second_factor_is_asked_for_and_a_code_works_once(access, cloc
     await access.sign_in("Ada", PASSWORD, code)
     with pytest.raises(SignInRefused):
         await access.sign_in("Ada", PASSWORD, code)
+
+
+@pytest.mark.asyncio
+async def test_a_used_code_stays_used_however_it_is_written_and_whatever_came_after_it(access, clock):
+    account = await access.create("Ada", PASSWORD, OPERATOR)
+    secret = pyotp.random_base32()
+    await access.enable_second_factor(account, secret, pyotp.TOTP(secret).at(clock.at))
+    earlier, later = pyotp.TOTP(secret).at(clock.at), pyotp.TOTP(secret).at(clock.at + timedelta(seconds=30))
+    await access.sign_in("Ada", PASSWORD, earlier)
+    clock.at += timedelta(seconds=30)
+    await access.sign_in("Ada", PASSWORD, later)
+    for again in (later, earlier, f"{later[:3]} {later[3:]}", "ü"):
+        with pytest.raises(SignInRefused):
+            await access.sign_in("Ada", PASSWORD, again)
+
+
+@pytest.mark.asyncio
+async def test_a_thousand_tries_at_once_are_no_way_around_the_waiting(access):
+    await access.create("Ada", PASSWORD, OPERATOR)
+    hashed = []
+    verify = access._hasher.verify
+    access._hasher.verify = lambda *given: hashed.append(1) or verify(*given)
+    tries = [access.sign_in("Ada", f"guess number {n}", source="192.0.2.1") for n in range(1000)]
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    assert all(isinstance(result, SignInRefused) for result in results)
+    assert len(hashed) <= 5
+
+
+@pytest.mark.asyncio
+async def test_what_is_remembered_of_wrong_tries_is_bounded_and_fades(access, clock):
+    for n in range(10_100):
+        access._count(f"name:{n}")
+    assert len(access._failures) == 10_000
+    for _ in range(9):
+        access._count("name:ada")
+    clock.at += timedelta(hours=2)
+    access._count("name:ada")
+    assert access._wait_s("name:ada") == 0.0
+
+
+@pytest.mark.asyncio
+async def test_a_guesser_elsewhere_keeps_nobody_out_for_long_but_waits_long_itself(access, clock):
+    for _ in range(40):
+        access._count("name:ada")
+        access._count("source:192.0.2.1")
+    assert access._wait_s("name:ada") <= 30.0
+    assert access._wait_s("source:192.0.2.1") == 900.0
+
+
+@pytest.mark.asyncio
+async def test_a_token_makes_no_further_tokens(access):
+    await access.create("Ada", PASSWORD, OPERATOR)
+    _, session = await access.sign_in("Ada", PASSWORD)
+    token = await access.open_token(session, timedelta(days=1), "reader")
+    assert (await access.actor(token)).name == "Ada"
+    with pytest.raises(SignInRefused):
+        await access.open_token(token, timedelta(days=365), "for ever")
 
 
 @pytest.mark.asyncio
