@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from html import escape
 
 import structlog
@@ -16,20 +16,23 @@ from starlette.types import Scope
 
 from bothways.adapters.http.session import COOKIE
 from bothways.adapters.web import signin
+from bothways.adapters.web.driver_page import ChoosePage, DriverPage
 from bothways.adapters.web.frame import Screens, Viewer, destinations, frame
+from bothways.adapters.web.lists import SitesPage, StationsPage
+from bothways.adapters.web.people_page import PeoplePage
 from bothways.adapters.web.policy import PagePolicy
 from bothways.adapters.web.site_page import SitePage
 from bothways.adapters.web.words import Words, words_for
 from bothways.domain.errors import BothwaysError
 from bothways.operations.access.accounts import Access
-from bothways.operations.access.roles import NotAllowed
+from bothways.operations.access.roles import Action, NotAllowed
 from bothways.operations.desk.desk import Desk, Unknown
 
 _log = structlog.get_logger("bothways.screens")
 _OWN = ("/api/", "/metrics", "/healthz", "/readyz")
 _QUASAR = {"en": "en-US", "nl": "nl"}
 
-Build = Callable[[Viewer], None]
+Build = Callable[[Viewer], Awaitable[None]]
 
 
 class _Pages(Mount):
@@ -76,12 +79,62 @@ def add_screens(app: FastAPI, access: Access, desk: Desk) -> None:
 def _add_pages(screens: Screens) -> None:
     @ui.page("/site/{site_id}")
     async def site(request: Request, site_id: str) -> Response | None:
-        def build(viewer: Viewer) -> None:
+        async def build(viewer: Viewer) -> None:
             page = SitePage(screens, viewer, site_id)
+            page.look()
             with frame(screens, viewer, viewer.words("Site {name}", name=site_id)):
                 page.build()
 
         return await show(screens, request, build)
+
+    @ui.page("/sites")
+    async def sites(request: Request) -> Response | None:
+        async def build(viewer: Viewer) -> None:
+            with frame(screens, viewer, viewer.words("Sites"), "/sites"):
+                SitesPage(screens, viewer).build()
+
+        return await show(screens, request, build)
+
+    @ui.page("/stations")
+    async def stations(request: Request) -> Response | None:
+        async def build(viewer: Viewer) -> None:
+            with frame(screens, viewer, viewer.words("Stations"), "/stations"):
+                await StationsPage(screens, viewer).build()
+
+        return await show(screens, request, build)
+
+    @ui.page("/people")
+    async def people(request: Request) -> Response | None:
+        async def build(viewer: Viewer) -> None:
+            viewer.actor.require(Action.ACCOUNT_MANAGE)
+            with frame(screens, viewer, viewer.words("People"), "/people"):
+                await PeoplePage(screens, viewer, str(request.base_url)).build()
+
+        return await show(screens, request, build)
+
+    @ui.page("/driver")
+    async def driver(request: Request, holder: str = "", evse: str = "") -> Response | None:
+        async def build(viewer: Viewer) -> None:
+            await _driver(screens, viewer, holder, evse)
+
+        return await show(screens, request, build)
+
+
+async def _driver(screens: Screens, viewer: Viewer, holder: str, evse: str) -> None:
+    known = screens.desk.holders(viewer.actor)
+    if evse:
+        holder = screens.desk.holder_at(viewer.actor, evse)
+    elif not holder and len(known) == 1:
+        holder = known[0][0]
+    if not holder:
+        viewer.actor.require(Action.NEED_SET, *viewer.actor.scopes_for(Action.NEED_SET))
+        with frame(screens, viewer, viewer.words("Vehicle"), "/driver", narrow=True):
+            ChoosePage(screens, viewer).build()
+        return
+    page = DriverPage(screens, viewer, holder)
+    await page.load()
+    with frame(screens, viewer, viewer.words("Vehicle {name}", name=holder), "/driver", narrow=True):
+        await page.build()
 
 
 async def viewer_of(screens: Screens, request: Request) -> Viewer | None:
@@ -101,7 +154,7 @@ async def show(screens: Screens, request: Request, build: Build) -> Response | N
         return RedirectResponse("/sign-in", 303)
     _speak(viewer.words.language)
     try:
-        build(viewer)
+        await build(viewer)
     except (Unknown, NotAllowed):
         return not_found(viewer.words)
     except BothwaysError as error:

@@ -1,0 +1,241 @@
+"""The driver's page, for a phone: the battery first, then when the vehicle is ready, then what was used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from html import escape
+from zoneinfo import ZoneInfo
+
+from nicegui import ui
+
+from bothways.adapters.web.evses import battery, flowing
+from bothways.adapters.web.frame import Screens, Viewer, clock, energy, heading, tried
+from bothways.adapters.web.tables import Table, cell
+from bothways.domain.errors import BothwaysError
+from bothways.operations.desk.desk import NeedForm, Unknown
+from bothways.operations.desk.views import EvseView, NeedView
+
+_EVERY_S = 1.0
+_USED_EVERY = 15
+_SOC, _WALL, _FLOOR, _CAP_KWH = 0.8, "07:30", 0.3, 10.0
+
+
+class DriverPage:
+    """One holder's page."""
+
+    def __init__(self, screens: Screens, viewer: Viewer, holder: str) -> None:
+        self.screens, self.viewer, self.holder = screens, viewer, holder
+        self.words = viewer.words
+        self.tz = "UTC"
+        self.need: NeedView | None = None
+        self.evse: EvseView | None = None
+        self._looks = 0
+
+    async def load(self) -> None:
+        """Reads what is in force; raises where the holder is somebody else's."""
+        desk, actor = self.screens.desk, self.viewer.actor
+        self.tz = await desk.zone_of(actor, self.holder)
+        try:
+            self.need = await desk.need(actor, self.holder)
+        except Unknown:
+            self.need = None
+
+    async def build(self) -> None:
+        """Lays the page out."""
+        words = self.words
+        with ui.element("section").classes("bw-card").props(f'aria-label="{words("Battery")}"'):
+            self.battery = ui.label("").classes("bw-big")
+            self.flow = ui.label("").classes("bw-mid").style("white-space: normal")
+            self.doing = ui.label("")
+            self.place = ui.label("").classes("bw-small")
+            self.why = ui.label("").classes("bw-small")
+        with ui.element("section").classes("bw-card").props(f'aria-label="{words("When it is ready")}"'):
+            self.in_force = ui.label("").classes("bw-strong").props('role="status"')
+            self._now_buttons()
+        with ui.element("section").classes("bw-card").props(f'aria-label="{words("Change")}"'):
+            self._wish()
+        with ui.element("section").classes("bw-card").props(f'aria-label="{words("Giving energy back")}"'):
+            self._consent()
+        with ui.element("section").classes("bw-card"):
+            heading(words("What was charged"))
+            head = (words("Since"), words("Until"), "#" + words("Charged"), "#" + words("Discharged"))
+            self.used = Table(words("What was charged"), head, words("Nothing yet."))
+        await self.refresh()
+        ui.timer(_EVERY_S, self.refresh, immediate=False)
+
+    def _now_buttons(self) -> None:
+        words = self.words
+        self.now = ui.button(words("Charge now"), on_click=self._charge_now, color=None)
+        self.now.props("no-caps unelevated").classes("bw-do bw-now")
+        self.later = ui.button(words("Back to the plan"), on_click=self._save, color=None)
+        self.later.props("no-caps flat").classes("bw-plain bw-now")
+
+    def _wish(self) -> None:
+        words, need = self.words, self.need
+        soc = _SOC if need is None or need.soc is None else need.soc
+        wall = _WALL if need is None else f"{need.ready_by.astimezone(ZoneInfo(self.tz)):%H:%M}"
+        heading(words("Ready by"))
+        self.wall = ui.input(words("Time of day, where the charger is"), value=wall).props("outlined type=time")
+        self.soc = _slider(words("Battery at least"), soc, 20)
+        ui.button(words("Save"), on_click=self._save, color=None).props("no-caps").classes("bw-do")
+
+    def _consent(self) -> None:
+        words, need = self.words, self.need
+        heading(words("Giving energy back"))
+        self.floor = _slider(words("Never below"), _FLOOR if need is None else need.floor_soc, 0)
+        agreed = need is not None and need.discharge_consent
+        self.consent = ui.checkbox(words("The building or the grid may take energy from my battery"), value=agreed)
+        cap = _CAP_KWH if need is None or need.discharge_cap_kwh is None else need.discharge_cap_kwh
+        self.cap = ui.number(words("At most, per day [kWh]"), value=cap, min=0, max=1000).props("outlined")
+        self.wear = ui.label("").classes("bw-small")
+        ui.button(words("Save"), on_click=self._save, color=None).props("no-caps").classes("bw-do")
+
+    async def _form(self, *, charge_now: bool) -> NeedForm:
+        ready = await self.screens.desk.ready_at(self.viewer.actor, self.holder, self.wall.value or "")
+        cap = None if self.cap.value is None else float(self.cap.value)
+        return NeedForm(
+            ready, soc=self.soc(), floor_soc=self.floor(), discharge_consent=bool(self.consent.value),
+            discharge_cap_kwh=cap, charge_now=charge_now,
+        )  # fmt: skip
+
+    async def _save(self) -> None:
+        async def act() -> None:
+            form = await self._form(charge_now=False)
+            self.need = await self.screens.desk.set_need(self.viewer.actor, self.holder, form)
+
+        if await tried(self.screens, self.viewer, act, self.words("Saved.")):
+            await self.refresh()
+
+    async def _charge_now(self) -> None:
+        """What is in force goes on to hold, except that it charges at once."""
+
+        async def act() -> None:
+            desk, actor, need = self.screens.desk, self.viewer.actor, self.need
+            form = await self._form(charge_now=True)
+            if need is not None and need.ready_by > desk.now():
+                form = replace(form, ready_by=need.ready_by, soc=need.soc, energy_kwh=need.energy_kwh)
+            self.need = await desk.set_need(actor, self.holder, form)
+
+        if await tried(self.screens, self.viewer, act, self.words("It charges at full power from now on.")):
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Brings everything up to date."""
+        try:
+            found = self.screens.desk.where(self.viewer.actor, self.holder)
+            if self._looks % _USED_EVERY == 0:
+                await self.load()
+                await self._show_used()
+        except BothwaysError:
+            ui.navigate.to("/")
+            return
+        self._looks += 1
+        self.evse = None if found is None else found[1]
+        self._show_battery()
+        self._show_need()
+
+    def _show_battery(self) -> None:
+        words, evse = self.words, self.evse
+        if evse is None or evse.session is None:
+            self.battery.text = words("Not plugged in")
+            self.flow.text = self.place.text = ""
+            self.doing.text = words("What you say here holds as soon as the vehicle is plugged in.")
+            self.why.text = ""
+            self.wear.text = words("Every kWh given back is charged again and wears the battery a little.")
+            return
+        self.battery.text = battery(evse.session, words)
+        place = f"{evse.station_id} / {evse.evse_id}"
+        age = "" if evse.measured_fresh else f" ({words('last reading')})"
+        self.flow.text = f"{flowing(evse, words)}{age}"
+        self.place.text = words("Plugged in at {place} since {time}", place=place,
+                                time=clock(evse.session.since, self.tz, words))  # fmt: skip
+        self.doing.text = evse.doing
+        why = evse.why_not_discharging if evse.discharge_kw > 0.0 else words("this charger only charges")
+        self.why.text = words("Gives nothing back: {why}.", why=why) if why else ""
+        self.wear.text = self._wear(evse)
+
+    def _wear(self, evse: EvseView) -> str:
+        words, session = self.words, evse.session
+        if session is None or session.soc.value < 0.05 or not self.cap.value:
+            return words("Every kWh given back is charged again and wears the battery a little.")
+        share = float(self.cap.value) / (session.stored_kwh / session.soc.value)
+        cap = energy(float(self.cap.value))
+        return words(
+            "Every kWh given back is charged again and wears the battery: {cap} a day is {share} % of a full cycle.",
+            cap=cap, share=round(share * 100),
+        )  # fmt: skip
+
+    def _show_need(self) -> None:
+        words, need = self.words, self.need
+        going = need is not None and need.charge_now
+        self.now.set_visibility(not going)
+        self.later.set_visibility(going)
+        if need is None:
+            self.in_force.text = words("Nothing is said yet: it charges at once, as far as the site allows.")
+            return
+        by = clock(need.ready_by, self.tz, words)
+        if need.soc is not None:
+            wish = words("{soc} % by {time}", soc=round(need.soc * 100), time=by)
+        else:
+            wish = words("{energy} by {time}", energy=energy(need.energy_kwh), time=by)
+        if need.ready_by <= self.screens.desk.now():
+            self.in_force.text = words("Your last wish has passed ({wish}). Say when you leave next.", wish=wish)
+        elif going:
+            self.in_force.text = words("Charging now, at full power, until {wish}.", wish=wish)
+        else:
+            self.in_force.text = words("Ready with {wish}.", wish=wish)
+
+    async def _show_used(self) -> None:
+        rows = await self.screens.desk.transactions(self.viewer.actor, holder=self.holder, limit=10)
+        self.used.show([
+            [
+                cell(clock(row.started_at, self.tz, self.words)),
+                cell(self.words("still here") if row.ended_at is None else clock(row.ended_at, self.tz, self.words)),
+                cell(energy(row.charged_kwh)), cell(energy(row.discharged_kwh)),
+            ]
+            for row in rows
+        ])  # fmt: skip
+
+
+def _slider(text: str, value: float, least: int) -> Callable[[], float]:
+    """A slider from ``least`` to 100 %, with its value beside its name; returns how to read it."""
+    percent = [round(value * 100)]
+    with ui.element("div").classes("bw-field"):
+        with ui.element("div").classes("bw-apart"):
+            ui.label(text)
+            shown = ui.label(f"{percent[0]} %").classes("bw-mid")
+        bar = ui.element("input").classes("bw-slider")
+        bar.props(f'type=range min={least} max=100 step=5 value={percent[0]} aria-label="{escape(text)} [%]"')
+
+        def moved(event: object) -> None:
+            percent[0] = int(float(event.args))  # type: ignore[attr-defined]
+            shown.text = f"{percent[0]} %"
+
+        bar.on("input", moved, js_handler="(event) => emit(event.target.value)", throttle=0.05)
+    return lambda: percent[0] / 100.0
+
+
+class ChoosePage:
+    """For staff, and for drivers with several vehicles: which one."""
+
+    def __init__(self, screens: Screens, viewer: Viewer) -> None:
+        self.screens, self.viewer, self.words = screens, viewer, viewer.words
+
+    def build(self) -> None:
+        """Lays the page out."""
+        words = self.words
+        ui.label(words("Whose vehicle?"))
+        card = ui.input(words("Number of the card")).props("outlined")
+
+        def go() -> None:
+            if (card.value or "").strip():
+                ui.navigate.to(f"/driver?holder={card.value.strip()}")
+
+        card.on("keydown.enter", go)
+        ui.button(words("Open"), on_click=go, color=None).props("no-caps").classes("bw-do")
+        table = Table(
+            words("Vehicles"), (words("Vehicle"), words("Plugged in at")), words("No vehicle is plugged in.")
+        )  # fmt: skip
+        holders = self.screens.desk.holders(self.viewer.actor)
+        table.show([[cell(name, f"/driver?holder={name}"), cell(at or words("nowhere"))] for name, at in holders])

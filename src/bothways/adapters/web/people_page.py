@@ -1,0 +1,105 @@
+"""The page of accounts, for administrators: who there is, inviting somebody, sending somebody away."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from bothways.adapters.web.frame import Screens, Viewer, dialog, heading, tried
+from bothways.adapters.web.words import later
+from bothways.operations.access.roles import EVERYTHING, Grant, Role
+from bothways.operations.desk.people import AccountView, People
+
+ROLES = {
+    Role.DRIVER: later("driver"), Role.SITE_OPERATOR: later("site operator"), Role.FRONT_DESK: later("front desk"),
+    Role.FLEET_OPERATOR: later("fleet operator"), Role.CONTRACTOR: later("contractor"),
+    Role.GRID_VIEWER: later("grid viewer"), Role.ADMINISTRATOR: later("administrator"),
+}  # fmt: skip
+
+
+class PeoplePage:
+    """All accounts."""
+
+    def __init__(self, screens: Screens, viewer: Viewer, address: str) -> None:
+        self.screens, self.viewer, self.words, self.address = screens, viewer, viewer.words, address
+        self.people = People(screens.access, screens.desk)
+
+    async def build(self) -> None:
+        """Lays the page out."""
+        words = self.words
+        with ui.element("section").classes("bw-card"):
+            heading(words("Invite somebody"))
+            with ui.element("div").classes("bw-line"):
+                self.name = ui.input(words("Name")).props("outlined dense")
+                roles = {role.value: words(text) for role, text in ROLES.items()}
+                self.role = ui.select(roles, value=Role.DRIVER.value, label=words("Role")).props("outlined dense")
+                self.scope = ui.input(words("Reaches: token:CARD, site:NAME or *")).props("outlined dense")
+                self.scope.style("min-width: 17rem")
+                ui.button(words("Invite"), on_click=self._invite, color=None).props("no-caps").classes("bw-do")
+            self.link = ui.label("").props('role="status"').style("overflow-wrap: anywhere; user-select: all")
+            self.link.set_visibility(False)
+        self.list = ui.element("section").classes("bw-cards").props(f'aria-label="{words("Accounts")}"')
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        """Shows all accounts again."""
+        accounts = await self.people.accounts(self.viewer.actor)
+        self.list.clear()
+        with self.list:
+            for account in accounts:
+                self._card(account)
+
+    def _card(self, account: AccountView) -> None:
+        words = self.words
+        with ui.element("article").classes("bw-card"):
+            with ui.element("div").classes("bw-apart"):
+                ui.label(account.name).classes("bw-strong")
+                ui.label(self._state(account)).classes("bw-small")
+            for grant in account.grants:
+                ui.label(self._grant(grant)).classes("bw-small")
+            if not account.disabled and account.account_id != self.viewer.actor.account_id:
+                sure = self._sure(account)
+                button = ui.button(words("Send away"), on_click=sure.open, color=None)
+                button.props(f'no-caps flat aria-label="{words("Send away")} {account.name}"').classes("bw-plain")
+
+    def _sure(self, account: AccountView) -> ui.dialog:
+        words = self.words
+        with dialog(words("Send {name} away?", name=account.name)) as made:
+            ui.label(words("Every session ends at once, and the account signs in no more."))
+
+            async def go() -> None:
+                made.close()
+                viewer = self.viewer
+                if await tried(self.screens, viewer, lambda: self.people.disable(viewer.actor, account.account_id)):
+                    await self.refresh()
+
+            with ui.element("div").classes("bw-line"):
+                ui.button(words("Cancel"), on_click=made.close, color=None).props("no-caps flat").classes("bw-plain")
+                ui.button(words("Send away"), on_click=go, color=None).props("no-caps").classes("bw-stop")
+        return made
+
+    def _state(self, account: AccountView) -> str:
+        if account.disabled:
+            return self.words("sent away")
+        if account.invited:
+            return self.words("invited, not here yet")
+        return self.words("with second factor") if account.second_factor else self.words("with password")
+
+    def _grant(self, grant: Grant) -> str:
+        reach = self.words("everything") if grant.scope == EVERYTHING else grant.scope
+        return self.words("{role} of {reach}", role=self.words(ROLES[grant.role]), reach=reach)
+
+    async def _invite(self) -> None:
+        viewer, name = self.viewer, self.name.value or ""
+        role, scope = str(self.role.value), self.scope.value or ""
+        tokens: list[str] = []
+
+        async def act() -> None:
+            tokens.append(await self.people.invite(viewer.actor, name, role, scope))
+
+        if await tried(self.screens, viewer, act):
+            link = f"{self.address}invitation/{tokens[0]}"
+            self.link.text = self.words("Give {name} this address; it works once, for three days: {link}",
+                                        name=name, link=link)  # fmt: skip
+            self.link.set_visibility(True)
+            self.name.value = self.scope.value = ""
+            await self.refresh()
