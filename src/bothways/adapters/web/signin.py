@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from bothways.adapters.http.session import COOKIE, access_of
@@ -14,7 +14,15 @@ from bothways.adapters.web.words import Words, words_for
 from bothways.domain.errors import InputError
 from bothways.operations.access.accounts import SESSION_LIFE, SignInRefused
 
-router = APIRouter(include_in_schema=False)
+
+def _from_here(request: Request) -> None:
+    """Refuses forms that another site's page sends, so that nobody is signed in or out without wanting it."""
+    came_from = request.headers.get("sec-fetch-site", "same-origin")
+    if request.method == "POST" and came_from not in {"same-origin", "none"}:
+        raise HTTPException(403, "This form was sent by another site's page.")
+
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(_from_here)])
 
 _POLICY = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
