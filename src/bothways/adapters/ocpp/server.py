@@ -136,6 +136,16 @@ class OcppGateway:
         if (session := self._sessions.get(station_id)) is not None:
             session.read_at = -math.inf
 
+    async def disconnect(self, station_id: str) -> None:
+        """Sends a station away; it is asked for its credentials when it comes again."""
+        if (socket := self._sockets.get(station_id)) is not None:
+            await socket.close(GOING_AWAY, "not registered")
+
+    @property
+    def broken(self) -> bool:
+        """Whether a task that watches the connections ended by a defect."""
+        return any(task.done() for task in self._background) and not self._closing
+
     async def set_power(self, order: PowerOrder, evse: EvseRecord) -> CommandResult:
         """Puts a setpoint on the wire, rounded toward zero; refuses what the station cannot be told safely."""
         session = self._sessions.get(order.evse.station_id)

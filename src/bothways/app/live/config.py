@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from bothways.domain.errors import Problems
+from bothways.domain.errors import InputError, Problems
 from bothways.domain.validation import validated
 
 PAGE = "docs/reference/configuration.md"
 PREFIX = "BOTHWAYS__"
+_THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
+_FILES = ("tls_certificate", "tls_key", "client_ca", "issuer_certificate", "issuer_key")
+_PASSWORD = re.compile(r"(?<=://)[^/\s@]*@")
 
 Power = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
@@ -38,6 +43,8 @@ class ServerPart(Part):
     tls_certificate: str | None = None
     tls_key: str | None = None
     client_ca: str | None = None
+    issuer_certificate: str | None = None
+    issuer_key: str | None = None
     web_host: str = "127.0.0.1"
     web_port: Port = 8080
     log_format: Literal["text", "json"] = "text"
@@ -51,14 +58,23 @@ class ServerPart(Part):
         if self.client_ca is not None and self.tls_certificate is None:
             msg = "client_ca (security profile 3) needs tls_certificate and tls_key"
             raise ValueError(msg)
-        plain = self.tls_certificate is None and not self.behind_proxy
-        if plain and self.host not in {"127.0.0.1", "::1", "localhost"}:
-            msg = (
-                "without TLS the server listens on this machine only (host 127.0.0.1): give tls_certificate and "
-                "tls_key, or behind_proxy = true where a proxy ends TLS"
-            )
+        if (self.issuer_certificate is None) != (self.issuer_key is None):
+            msg = "give both issuer_certificate and issuer_key, or neither"
             raise ValueError(msg)
+        plain = self.tls_certificate is None and not self.behind_proxy
+        for name in ("host", "web_host"):
+            if plain and getattr(self, name) not in _THIS_MACHINE:
+                msg = (
+                    f"without TLS the server listens on this machine only ({name} 127.0.0.1): give tls_certificate "
+                    "and tls_key, or behind_proxy = true where a proxy ends TLS"
+                )
+                raise ValueError(msg)
         return self
+
+    @property
+    def web_tls(self) -> bool:
+        """Whether people connect by TLS: always, where other machines reach the server without a proxy."""
+        return self.tls_certificate is not None and self.web_host not in _THIS_MACHINE and not self.behind_proxy
 
 
 class StorePart(Part):
@@ -212,7 +228,12 @@ def config_from_mapping(
         if name.startswith(PREFIX):
             _override(merged, [part.lower() for part in name.removeprefix(PREFIX).split("__")], text, name, problems)
     problems.raise_if_any()
-    return validated(Config, merged, at=at, page=PAGE)
+    try:
+        return validated(Config, merged, at=at, page=PAGE)
+    except InputError as error:  # an address that is refused is shown without the password in it
+        raise InputError(
+            [replace(item, found=_PASSWORD.sub("[hidden]@", item.found)) for item in error.problems]
+        ) from None
 
 
 def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
@@ -224,11 +245,13 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
     from bothways.adapters.files.reading import read_toml  # noqa: PLC0415
 
     config = config_from_mapping(read_toml(path), os.environ if environment is None else environment, at=path.name)
+    folder = path.parent.absolute()
+    given = {name: value for name in _FILES if (value := getattr(config.server, name)) is not None}
+    server = config.server.model_copy(update={name: str(folder / value) for name, value in given.items()})
     place = config.store.url.removeprefix("sqlite:///")
-    if place == config.store.url or Path(place).is_absolute():
-        return config
-    store = config.store.model_copy(update={"url": f"sqlite:///{path.parent.absolute() / place}"})
-    return config.model_copy(update={"store": store})
+    url = config.store.url if place == config.store.url else f"sqlite:///{folder / place}"
+    store = config.store.model_copy(update={"url": url})
+    return config.model_copy(update={"server": server, "store": store})
 
 
 def _copy(value: Any) -> Any:

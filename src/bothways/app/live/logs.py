@@ -11,7 +11,9 @@ from typing import Any
 import structlog
 
 _SECRET_KEYS = re.compile(r"secret|password|authorization|token|cookie|credential|key$", re.IGNORECASE)
-_SECRET_TEXT = re.compile(r"\b(?:[0-9a-f]{32,}|Basic\s+[A-Za-z0-9+/=]{8,}|Bearer\s+\S{8,})\b")
+_SECRET_TEXT = re.compile(
+    r"\b(?:[0-9a-fA-F]{32,}|Basic\s+[A-Za-z0-9+/=]{8,}|Bearer\s+\S{8,})\b|(?<=://)[^/\s@]*(?=@)|(?<=/invitation/)[\w-]+"
+)
 _HARMLESS_KEYS = frozenset({"id_token_known"})
 HIDDEN = "[hidden]"
 
@@ -59,7 +61,9 @@ def configure(log_format: str, level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_drop_meta, last])
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared], processors=[_drop_meta, last]
+    )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     root = logging.getLogger()

@@ -83,6 +83,10 @@ class LiveCollector(Collector):
                     families[key].add_metric([name], value)
         yield from families.values()
         yield alarms
+        restarts = CounterMetricFamily("bothways_site_restarts", "Loops begun anew after a defect.", labels=["site"])
+        for name, count in sorted(self._live.upkeep.restarts.items()):
+            restarts.add_metric([name], count)
+        yield restarts
 
 
 def live_registry(live: LiveServer) -> CollectorRegistry:

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
+from pathlib import Path
 
 import structlog
 
@@ -14,6 +15,7 @@ from bothways.adapters.clocks import SystemClock
 from bothways.adapters.db.store import SqlStore, open_store
 from bothways.adapters.http.application import build_application
 from bothways.adapters.ocpp.admission import server_context
+from bothways.adapters.ocpp.issuer import OwnAuthority
 from bothways.adapters.ocpp.options import GatewayOptions
 from bothways.adapters.ocpp.server import OcppGateway
 from bothways.adapters.trust.passwords import Argon2Hasher, TimeCodes
@@ -21,6 +23,7 @@ from bothways.app.live.config import Config, SitePart
 from bothways.app.live.consent import StatedConsent
 from bothways.app.live.metrics import live_registry
 from bothways.app.live.register import StoredRegister
+from bothways.app.live.upkeep import Upkeep
 from bothways.app.live.web import WebServer
 from bothways.domain.errors import InputError, Problem
 from bothways.operations.access.accounts import Access, PasswordHasher
@@ -32,7 +35,6 @@ from bothways.operations.site.loop import SiteLoop
 from bothways.operations.site.settings import LoopOptions, SiteSettings, VehicleAssumption
 
 _log = structlog.get_logger("bothways.live")
-_REGISTER_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +72,37 @@ class LiveServer:
         self.register = StoredRegister(store)
         self.intake = SiteIntake(store, store, tokens=tokens_of(config), failed=_listener_failed)
         options = gateway_options(config, parts.gateway, StatedConsent(store))
+        options = replace(options, issuer=issuer_of(config, store, parts.clock) or options.issuer)
         self.gateway = OcppGateway(self.intake, store, parts.clock, options)
-        self.loops = {site.id: self._loop(site) for site in config.site}
-        for loop in self.loops.values():
-            self.intake.listen(loop.on_event)
+        self.loops = {site.id: self.new_loop(site.id) for site in config.site}
+        self.intake.listen(self._tell_sites)
         self.access = Access(store, parts.hasher, TimeCodes(), parts.people_clock or parts.clock)
         self.desk = Desk(self.loops, store, store, self.gateway, parts.clock)
         application = build_application(
-            self.access, self.desk, self.lacking, live_registry(self), secure_cookies=config.server.behind_proxy
+            self.access,
+            self.desk,
+            self.lacking,
+            live_registry(self),
+            secure_cookies=config.server.behind_proxy or config.server.web_tls,
         )
         if parts.screens:
             from bothways.adapters.web.screens import add_screens  # noqa: PLC0415 - heavy, and not always installed
 
             add_screens(application, self.access, self.desk)
-        self.web = WebServer(application, config.server.web_host, config.server.web_port)
+        self.web = WebServer(application, config.server)
+        self.upkeep = Upkeep(self)
         self.port = self.web_port = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._started = False
 
-    def _loop(self, site: SitePart) -> SiteLoop:
+    def _tell_sites(self, event: StationEvent) -> None:
+        for loop in self.loops.values():
+            loop.on_event(event)
+
+    def new_loop(self, site_id: str) -> SiteLoop:
+        """A loop for a site, not yet running."""
         parts = self.parts
+        site = next(item for item in self.config.site if item.id == site_id)
         settings = parts.settings.get(site.id) or site_settings(site)
         options = parts.loop
         if site.ramp_kw_per_min is not None:
@@ -108,33 +121,26 @@ class LiveServer:
         server = self.config.server
         await self.register.refresh()
         tls = tls_context(self.config)
-        self.port = await self.gateway.listen(server.host, server.port, tls)
+        try:
+            self.port = await self.gateway.listen(server.host, server.port, tls)
+        except OSError as error:
+            remedy = "Choose another port or address, or stop what uses it."
+            where, allowed = f"{server.host}:{server.port}", f"a free address of this machine ({error.strerror})"
+            raise InputError([Problem("server.port", where, allowed, remedy)]) from error
         self.web_port = await self.web.start()
-        self._tasks = [asyncio.create_task(loop.run(), name=f"site {name}") for name, loop in self.loops.items()]
-        self._tasks.append(asyncio.create_task(self._keep_register(), name="register"))
-        self._tasks.append(asyncio.create_task(self._keep_trails(), name="what happened today"))
+        self._tasks = self.upkeep.begin()
         self._started = True
         _log.info("serving", stations=f"{server.host}:{self.port}", web=f"{server.web_host}:{self.web_port}")
-
-    async def _keep_register(self) -> None:
-        while True:
-            await asyncio.sleep(_REGISTER_S)
-            try:
-                await self.register.refresh()
-            except Exception as error:  # noqa: BLE001 - the register as last read goes on
-                _log.warning("the compatibility register could not be read", error=str(error))
-
-    async def _keep_trails(self) -> None:
-        while True:
-            self.desk.remember()
-            await asyncio.sleep(1.0)
 
     async def stop(self, grace_s: float = 10.0) -> None:
         """Stops in the order that loses nothing: loops, stations, people, store."""
         for loop in self.loops.values():
             loop.close()
-        await self.gateway.close(grace_s)
-        await self.web.stop()
+        for name, work in (("stations", self.gateway.close(grace_s)), ("people", self.web.stop())):
+            try:
+                await work
+            except Exception as error:  # noqa: BLE001 - the rest is stopped all the same
+                _log.error("stopping failed", what=name, error=repr(error))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -147,7 +153,9 @@ class LiveServer:
         state = self.store.state()
         if state.error:
             lacks.append(f"the store takes nothing: {state.error}")
-        lacks.extend(f"site {name} has not begun" for name, loop in self.loops.items() if loop.snapshot().image is None)
+        if self.gateway.broken:
+            lacks.append("the gateway no longer watches its connections")
+        lacks.extend(self.upkeep.lacking())
         lacks.extend(f"{task.get_name()} ended" for task in self._tasks if task.done())
         return lacks
 
@@ -173,6 +181,23 @@ def tokens_of(config: Config) -> TokenList:
 def gateway_options(config: Config, base: GatewayOptions, consent: StatedConsent) -> GatewayOptions:
     """The gateway's settings under a configuration."""
     return replace(base, behind_tls_proxy=config.server.behind_proxy, consent=consent)
+
+
+def issuer_of(config: Config, store: SqlStore, clock: Clock) -> OwnAuthority | None:
+    """The authority that signs stations' certificates, ``None`` where none is configured.
+
+    Raises:
+        InputError: files that cannot be read or do not belong together.
+    """
+    server = config.server
+    if server.issuer_certificate is None or server.issuer_key is None:
+        return None
+    try:
+        return OwnAuthority.from_files(Path(server.issuer_certificate), Path(server.issuer_key), store, clock)
+    except (OSError, ValueError, TypeError) as error:
+        remedy = "Give PEM files that belong together, the key without a password, and that this user may read."
+        allowed = f"readable PEM files ({type(error).__name__})"
+        raise InputError([Problem("server.issuer_certificate", server.issuer_certificate, allowed, remedy)]) from error
 
 
 def tls_context(config: Config) -> ssl.SSLContext | None:
@@ -224,4 +249,9 @@ async def open_live(config: Config, parts: Parts) -> LiveServer:
         InputError: a store address that cannot be used.
         StoreError: a database that cannot be reached.
     """
-    return LiveServer(config, parts, await open_store(config.store.url))
+    store = await open_store(config.store.url)
+    try:
+        return LiveServer(config, parts, store)
+    except BaseException:
+        await store.close()
+        raise

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI
 
-from bothways.domain.errors import InputError, Problem
+from bothways.app.live.config import ServerPart
+from bothways.domain.errors import BothwaysError, InputError, Problem
+
+_AT_ONCE = 2000
 
 
 class _Server(uvicorn.Server):
@@ -23,12 +26,15 @@ class _Server(uvicorn.Server):
 class WebServer:
     """An HTTP server that starts and stops with the rest."""
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
-        self._host = host
-        self._port = port
+    def __init__(self, app: FastAPI, part: ServerPart) -> None:
+        self._host = part.web_host
+        self._port = part.web_port
+        tls = part.web_tls
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=5, server_header=False
-        )
+            app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=5, server_header=False,
+            proxy_headers=part.behind_proxy, limit_concurrency=_AT_ONCE,
+            ssl_certfile=part.tls_certificate if tls else None, ssl_keyfile=part.tls_key if tls else None,
+        )  # fmt: skip
         self._server = _Server(config)
         self._task: asyncio.Task[None] | None = None
 
@@ -43,7 +49,8 @@ class WebServer:
         while not self._server.started:
             if self._task.done():
                 self._task.result()
-                break
+                msg = "the web application did not start; the log says why"
+                raise BothwaysError(msg)
             await asyncio.sleep(0.005)
         port: int = listening.getsockname()[1]
         return port

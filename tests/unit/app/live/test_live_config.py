@@ -61,6 +61,22 @@ def test_stations_reach_other_machines_only_over_tls():
     assert _problems({"server": {"client_ca": "ca.pem"}, "site": [SITE]})
 
 
+def test_passwords_of_people_leave_the_machine_only_over_tls(tmp_path):
+    assert _problems({"server": {"web_host": "0.0.0.0"}, "site": [SITE]})
+    files = {"tls_certificate": "a.pem", "tls_key": "a.key"}
+    assert config_from_mapping({"server": {"web_host": "0.0.0.0", **files}, "site": [SITE]}).server.web_tls
+    assert not config_from_mapping({"server": files, "site": [SITE]}).server.web_tls
+    assert not config_from_mapping({"server": {"web_host": "::", "behind_proxy": True}, "site": [SITE]}).server.web_tls
+    assert _problems({"server": {"issuer_key": "ca.key"}, "site": [SITE]})
+
+
+@pytest.mark.parametrize("url", ["postgres://bothways:secret-1@db/x", "mysql://:secret-1@db/x"])
+def test_an_address_that_is_refused_is_shown_without_its_password(url):
+    problems = _problems({"site": [SITE]}, {"BOTHWAYS__STORE__URL": url})
+    assert "[hidden]@db" in problems["bothways.toml: store.url"].found
+    assert "secret-1" not in str(problems)
+
+
 def test_a_site_needs_prices_and_one_source_of_them():
     assert _problems({"site": [{**SITE, "prices": {}}]})
     assert _problems({"site": [{**SITE, "prices": {"import_per_kwh": 0.3, "file": "prices.csv"}}]})
@@ -77,6 +93,9 @@ def test_a_relative_store_lies_beside_the_file(tmp_path):
         '[store]\nurl = "sqlite:///a.db"\n[[site]]\nid = "h"\ntz = "UTC"\nprices = { import_per_kwh = 1 }\n'
     )
     assert load_config(path, {}).store.url == f"sqlite:///{tmp_path}/a.db"
+    files = {"BOTHWAYS__SERVER__TLS_CERTIFICATE": "a.pem", "BOTHWAYS__SERVER__TLS_KEY": "/etc/a.key"}
+    server = load_config(path, files).server
+    assert (server.tls_certificate, server.tls_key) == (f"{tmp_path}/a.pem", "/etc/a.key")
 
 
 def test_all_sources_are_checked_at_once(tmp_path):
