@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 import bothways
 from bothways.adapters.http import faults, people, session, sites
 from bothways.adapters.http.health import health_router
+from bothways.adapters.http.limits import BodyLimit, Watchers
 from bothways.operations.access.accounts import Access
 from bothways.operations.desk.desk import Desk
 
@@ -51,6 +52,7 @@ def build_application(
     app.state.access = access
     app.state.desk = desk
     app.state.secure_cookies = secure_cookies
+    app.state.watchers = Watchers()
     faults.install(app)
     for router in (session.router, sites.router, people.router):
         app.include_router(router, prefix="/api/v1")
@@ -66,4 +68,5 @@ def build_application(
             answer.headers.setdefault("cache-control", "no-store")
         return answer
 
+    app.add_middleware(BodyLimit)
     return app

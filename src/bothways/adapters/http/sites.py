@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Annotated
 
 import orjson
@@ -11,8 +12,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from bothways.adapters.http.session import Asking, Body
-from bothways.operations.desk.desk import Desk
+from bothways.adapters.http.limits import Watchers
+from bothways.adapters.http.session import Asking, Body, access_of
+from bothways.domain.errors import StoreError
+from bothways.operations.desk.desk import Desk, Unknown
 from bothways.operations.desk.trail import TrailPoint
 from bothways.operations.desk.views import SiteLine, SitePower, SiteView, StationView
 from bothways.operations.stations import GridPermission
@@ -20,6 +23,7 @@ from bothways.operations.stations import GridPermission
 router = APIRouter(tags=["sites"])
 _EVERY_S = 1.0
 _KEEP_ALIVE_S = 15.0
+_CHECK_S = 5.0
 
 
 class Reason(Body):
@@ -66,22 +70,33 @@ async def power(request: Request, asking: Asking, site_id: str) -> SitePower:
 
 @router.get("/sites/{site_id}/live", summary="A site's values as they change", response_class=StreamingResponse)
 async def live(request: Request, asking: Asking, site_id: str) -> StreamingResponse:
-    """Server-sent events: one ``site`` event per second at most, and only when something changed."""
-    desk = desk_of(request)
+    """Server-sent events: one ``site`` event per second at most, and only when something changed.
+
+    Ends within seconds of a sign-out. At most twenty at once per account.
+    """
+    desk, access = desk_of(request), access_of(request)
+    watchers: Watchers = request.app.state.watchers
     desk.site(asking.actor, site_id)
+    watchers.check(asking.account.account_id)
 
     async def events() -> AsyncIterator[bytes]:
-        last, quiet = b"", 0.0
-        while not await request.is_disconnected():
-            now = orjson.dumps(desk.site(asking.actor, site_id))
-            if now != last:
-                yield b"event: site\ndata: " + now + b"\n\n"
-                last, quiet = now, 0.0
-            elif quiet >= _KEEP_ALIVE_S:
-                yield b": still here\n\n"
-                quiet = 0.0
-            await asyncio.sleep(_EVERY_S)
-            quiet += _EVERY_S
+        last, quiet, unchecked, actor = b"", 0.0, 0.0, asking.actor
+        with watchers.watching(asking.account.account_id), suppress(Unknown, StoreError):
+            while not await request.is_disconnected():
+                if unchecked >= _CHECK_S:  # signed out, disabled or of another role since
+                    account = await access.actor(asking.token)
+                    if account is None:
+                        return
+                    actor, unchecked = account.actor(), 0.0
+                now = orjson.dumps(desk.site(actor, site_id))
+                if now != last:
+                    yield b"event: site\ndata: " + now + b"\n\n"
+                    last, quiet = now, 0.0
+                elif quiet >= _KEEP_ALIVE_S:
+                    yield b": still here\n\n"
+                    quiet = 0.0
+                await asyncio.sleep(_EVERY_S)
+                quiet, unchecked = quiet + _EVERY_S, unchecked + _EVERY_S
 
     return StreamingResponse(events(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
