@@ -29,6 +29,8 @@ def battery(session: SessionView, words: Words) -> str:
     value, low, high = round(soc.value * 100), round(soc.low * 100), round(soc.high * 100)
     if high - low <= 4:
         return words("Battery at {soc} %", soc=value)
+    if high - low >= 60:
+        return words("Battery not known, taken as {soc} %", soc=value)
     return words("Battery at about {soc} % (between {low} % and {high} %)", soc=value, low=low, high=high)
 
 

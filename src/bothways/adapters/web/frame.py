@@ -187,15 +187,15 @@ def dialog(title: str) -> Iterator[ui.dialog]:
 
 
 def confirm(
-    words: Words, title: str, explanation: str, label: str, act: Callable[[str], Awaitable[object]]
+    words: Words, title: str, explanation: str, label: str, act: Callable[[str], Awaitable[object]], *, urgent: bool
 ) -> ui.dialog:
-    """A dialog that asks for a reason before something serious is done."""
+    """A dialog that asks for a reason before something serious is done; what is urgent is done without one, too."""
     with dialog(title) as made:
         ui.label(explanation)
         reason = ui.input(words("Reason, for the record")).props("outlined autofocus").style("width: 100%")
 
         async def go() -> None:
-            if len((reason.value or "").strip()) < 3:
+            if not urgent and len((reason.value or "").strip()) < 3:
                 reason.props(f'error error-message="{escape(words("Say in a few words why."))}"')
                 return
             made.close()

@@ -69,6 +69,7 @@ def add_screens(app: FastAPI, access: Access, desk: Desk) -> None:
     pages.on_exception(lambda error: _log.error("a page failed", error=repr(error)))
     pages.exception_handler(404)(_no_such_page)
     core.sio.eio.cors_allowed_origins = None  # only the page's own origin may open its socket
+    pages.config.quasar_config["loadingBar"] = {"skipHijack": True}
     ui.run_with(
         app, title="bothways", dark=None, tailwind=False, show_welcome_message=False, reconnect_timeout=10.0,
         binding_refresh_interval=None,

@@ -92,6 +92,7 @@ class SitePage:
                     words("All charging and discharging at this site ends within 2 s, until somebody releases it."),
                     words("Stop everything"),
                     self._stop,
+                    urgent=True,
                 )
                 ui.button(words("Emergency stop"), on_click=stop.open, color=None).props("no-caps").classes("bw-stop")
             if actor.may(Action.SITE_OVERRIDE, scope):
@@ -125,9 +126,12 @@ class SitePage:
             release = confirm(
                 words,
                 words("Release the stop?"),
-                words("Charging begins again. Make sure that it is safe."),
+                words(
+                    "Make sure that it is safe. Charging that was ended begins again when a vehicle is plugged in anew."
+                ),
                 words("Release the stop"),
                 self._release,
+                urgent=False,
             )
             ui.button(words("Release"), on_click=release.open, color=None).props("no-caps flat").classes("bw-plain")
 

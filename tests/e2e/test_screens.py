@@ -1,0 +1,284 @@
+"""The screens in a real browser, on a demonstration with virtual stations: people sign in, drive, stop and release."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+HERE = Path(__file__).parent / "axe"
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+SPEED = 20
+pytestmark = pytest.mark.slow
+
+
+def _lacks(reason: str) -> None:
+    pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+
+
+@dataclass
+class Demo:
+    """A running demonstration and a browser."""
+
+    url: str
+    user: str
+    password: str
+    browser: Browser
+    shots: Path
+
+    @contextmanager
+    def page(self, size: dict[str, int] = DESKTOP, scheme: str = "light", locale: str = "en-GB") -> Iterator[Page]:
+        """A page of a new person; at the end, nothing may have gone wrong in it."""
+        context = self.browser.new_context(viewport=size, color_scheme=scheme, locale=locale)
+        page = context.new_page()
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: wrong.append(said.text) if "Content Security" in said.text else None)
+        yield page
+        context.close()
+        assert wrong == []
+
+    def sign_in(self, page: Page, name: str = "", password: str = "") -> None:
+        page.goto(f"{self.url}sign-in")
+        page.get_by_label("Name").fill(name or self.user)
+        page.get_by_label("Password").fill(password or self.password)
+        page.get_by_role("button", name="Sign in").click()
+
+    def shot(self, page: Page, name: str) -> None:
+        page.screenshot(path=self.shots / f"{name}.png")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    if CHROMIUM is None:
+        _lacks("no Chromium on this machine; scripts/browser installs it where that is allowed")
+    command = [str(Path(sys.executable).with_name("bothways")), "serve", "--demo", "--port", "0", "--web-port", "0"]
+    command += ["--speed", str(SPEED), "--duration", "300"]
+    folder = tmp_path_factory.mktemp("screens")
+    shots = Path(os.environ.get("BOTHWAYS_SCREENSHOTS") or folder)
+    with (folder / "log").open("w+", encoding="utf-8") as log:
+        served = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
+        try:
+            told = _until(lambda: _read(log.name) if "Ctrl-C" in _read(log.name) else None, "it does not start", 60.0)
+            url = re.search(r"look at +(\S+)", told)[1]
+            user, password = re.search(r"sign in +(\S+) +(\S+)", told).groups()
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+                yield Demo(url, user, password, browser, shots)
+                browser.close()
+        finally:
+            served.terminate()
+            served.wait(30)
+    assert "Traceback" not in _read(log.name)
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The accessibility rules, installed once by ``npm ci`` into a folder of the environment, exactly as locked."""
+    if shutil.which("npm") is None:
+        _lacks("node and npm are not installed")
+    lock = (HERE / "package-lock.json").read_bytes()
+    folder = Path(sys.prefix) / "axe" / hashlib.sha256(lock).hexdigest()[:16]
+    if not (folder / "installed").is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json", ".npmrc"):
+            shutil.copy(HERE / name, folder / name)
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        (folder / "installed").touch()
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+
+
+def _read(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+def _until(look: Callable[[], Any], otherwise: str, seconds: float = 10.0) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := look():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(otherwise)
+
+
+def _ask(page: Page, demo: Demo, method: str, path: str, **body: object) -> Any:
+    """Asks the API as whoever is signed in on a page."""
+    token = page.request.get(f"{demo.url}api/v1/session").json()["csrf_token"]
+    answer = page.request.fetch(
+        f"{demo.url}api/v1/{path}", method=method, headers={"x-csrf-token": token}, data=body or None
+    )
+    assert answer.ok, answer.text()
+    return answer.json() if answer.text() else None
+
+
+def _evses(page: Page, demo: Demo) -> list[dict[str, Any]]:
+    return _ask(page, demo, "GET", "sites/demo")["evses"]
+
+
+def _invited(page: Page, demo: Demo, name: str, role: str, scope: str) -> str:
+    """Invites somebody; returns the address of the invitation."""
+    grants = [{"role": role, "scope": scope}]
+    return f"{demo.url}invitation/{_ask(page, demo, 'POST', 'invitations', name=name, grants=grants)['token']}"
+
+
+def test_a_wrong_password_says_nothing_of_its_cause_and_soon_makes_wait(demo):
+    with demo.page() as page:
+        page.goto(f"{demo.url}site/demo")
+        expect(page).to_have_url(f"{demo.url}sign-in")
+        demo.sign_in(page, password="not the right one")
+        known = page.get_by_role("alert").inner_text()
+        for _ in range(4):
+            demo.sign_in(page, "nobody at all", "not the right one")
+            assert page.get_by_role("alert").inner_text() == known
+        demo.sign_in(page, "nobody at all", "not the right one")
+        expect(page.get_by_role("alert")).to_contain_text(re.compile(r"Try again in \d+ s"))
+        time.sleep(2.1)
+        demo.sign_in(page)
+        expect(page).to_have_url(f"{demo.url}site/demo")
+        page.get_by_role("button", name="Sign out").click()
+        expect(page).to_have_url(f"{demo.url}sign-in")
+        page.goto(f"{demo.url}site/demo")
+        expect(page).to_have_url(f"{demo.url}sign-in")
+
+
+def test_a_revoked_session_leaves_the_page_that_is_open(demo):
+    with demo.page() as page, demo.page() as elsewhere:
+        demo.sign_in(page)
+        page.goto(f"{demo.url}sites")
+        expect(page.get_by_role("heading", name="Sites")).to_be_visible()
+        demo.sign_in(elsewhere)
+        _ask(elsewhere, demo, "DELETE", "sessions")
+        expect(page).to_have_url(f"{demo.url}sign-in", timeout=8000)
+
+
+def test_a_driver_is_invited_says_a_need_and_charges_now(demo):
+    with demo.page() as admin, demo.page(PHONE, "dark") as page:
+        demo.sign_in(admin)
+        here = _until(lambda: [e for e in _evses(admin, demo) if e["session"] and e["session"]["soc"]["value"] < 0.7],
+                      "nobody is plugged in", 20.0)  # fmt: skip
+        mine = min(here, key=lambda evse: abs(evse["measured_kw"] or 0.0))
+        holder, place = mine["session"]["holder"], f"{mine['station_id']}/{mine['evse_id']}"
+        other = next(evse["session"]["holder"] for evse in here if evse is not mine)
+        page.goto(_invited(admin, demo, "Robin", "driver", f"token:{holder}"))
+        page.get_by_label(re.compile("at least 12")).fill("many bright lamps")
+        page.get_by_role("button", name="Set the password").click()
+        expect(page).to_have_url(f"{demo.url}driver")
+        expect(page.get_by_role("heading", name=f"Vehicle {holder}")).to_be_visible()
+
+        page.get_by_label("Time of day").fill("07:30")
+        page.get_by_label("Battery at least").press("End")
+        page.get_by_role("button", name="Save").first.click()
+        expect(page.get_by_text(re.compile(r"Ready with 100 % by \w{3} 07:30"))).to_be_visible()
+        assert _ask(page, demo, "GET", f"needs/{holder}")["soc"] == 1.0
+
+        began = time.monotonic()
+        page.get_by_role("button", name="Charge now").click()
+        _until(lambda: _evse(admin, demo, place)["ordered_kw"] > 4.0, "it is not told to charge", 4.0)
+        assert time.monotonic() - began < 4.0
+        expect(page.get_by_text(re.compile(r"charges \d+\.\d kW")).first).to_be_visible(timeout=10_000)
+        assert _evse(admin, demo, place)["measured_kw"] > 3.0
+        demo.shot(page, "driver-phone")
+        page.get_by_role("button", name="Back to the plan").click()
+        expect(page.get_by_role("button", name="Charge now")).to_be_visible()
+
+        for address in ("site/demo", f"driver?holder={other}", "people", "site/none", "nothing"):
+            assert page.goto(f"{demo.url}{address}").status == 404, address
+            expect(page.get_by_role("heading", name="Not found")).to_be_visible()
+        page.goto(f"{demo.url}driver?evse={place}")
+        expect(page.get_by_role("heading", name=f"Vehicle {holder}")).to_be_visible()
+
+
+def _evse(page: Page, demo: Demo, place: str) -> dict[str, Any]:
+    return next(evse for evse in _evses(page, demo) if f"{evse['station_id']}/{evse['evse_id']}" == place)
+
+
+def test_every_screen_is_usable_by_keyboard_and_screen_reader_in_two_languages(demo, axe):
+    with demo.page() as admin:
+        demo.sign_in(admin)
+        holder = next(evse["session"]["holder"] for evse in _evses(admin, demo) if evse["session"])
+    pages = {"site": "site/demo", "sites": "sites", "stations": "stations", "people": "people",
+             "vehicles": "driver", "driver": f"driver?holder={holder}"}  # fmt: skip
+    for size, scheme, locale in ((DESKTOP, "light", "en-GB"), (PHONE, "dark", "nl-NL")):
+        with demo.page(size, scheme, locale) as page:
+            page.goto(f"{demo.url}sign-in")
+            found = {"sign-in": _serious(page, axe)}
+            page.locator("#name").fill(demo.user)
+            page.locator("#password").fill(demo.password)
+            page.keyboard.press("Enter")
+            expect(page.locator("h1")).to_be_visible()
+            assert page.locator("html").get_attribute("lang").startswith(locale[:2])
+            for name, address in pages.items():
+                page.goto(f"{demo.url}{address}")
+                expect(page.locator("h1")).to_be_visible()
+                page.wait_for_timeout(400)
+                found[name] = _serious(page, axe)
+                demo.shot(page, f"{name}-{'phone' if size is PHONE else 'desktop'}")
+            assert {name: what for name, what in found.items() if what} == {}
+
+
+def _serious(page: Page, axe: str) -> list[str]:
+    page.evaluate(axe)
+    found = page.evaluate("async () => (await axe.run({exclude: [['canvas']]})).violations")
+    return [
+        f"{item['id']}: {node['html'][:160]}"
+        for item in found
+        if item["impact"] in {"serious", "critical"}
+        for node in item["nodes"][:3]
+    ]
+
+
+def test_a_page_carries_a_policy_without_inline_scripts(demo):
+    with demo.page() as page:
+        demo.sign_in(page)
+        answer = page.goto(f"{demo.url}sites")
+        scripts = re.search(r"script-src ([^;]*)", answer.headers["content-security-policy"])[1]
+        assert "'unsafe-inline'" not in scripts
+        assert "http" not in answer.headers["content-security-policy"]
+        assert answer.headers["x-frame-options"] == "DENY"
+        refused = page.request.post(f"{demo.url}sign-out", headers={"sec-fetch-site": "cross-site"})
+        assert refused.status == 403
+        assert page.goto(f"{demo.url}sites").status == 200
+
+
+def test_an_operator_stops_everything_lowers_the_limit_and_releases(demo):
+    with demo.page() as admin, demo.page() as page:
+        demo.sign_in(admin)
+        page.goto(_invited(admin, demo, "operator", "site_operator", "site:demo"))
+        page.get_by_label(re.compile("at least 12")).fill("a calm and steady hand")
+        page.get_by_role("button", name="Set the password").click()
+        expect(page).to_have_url(f"{demo.url}site/demo")
+
+        page.get_by_role("button", name="Emergency stop").click()
+        page.get_by_label("Reason, for the record").fill("smoke in the garage")
+        page.get_by_role("dialog").get_by_role("button", name="Stop everything").click()
+        expect(page.get_by_text("Everything is stopped: smoke in the garage")).to_be_visible(timeout=3000)
+        _until(lambda: all(abs(evse["measured_kw"] or 0.0) < 0.1 for evse in _evses(admin, demo)), "power still flows")
+        demo.shot(page, "site-stopped")
+
+        page.get_by_role("button", name="Release").click()
+        page.get_by_role("dialog").get_by_role("button", name="Release the stop").click()
+        expect(page.get_by_text("Say in a few words why.")).to_be_visible()
+        page.get_by_role("dialog").get_by_label("Reason, for the record").fill("it was toast")
+        page.get_by_role("dialog").get_by_role("button", name="Release the stop").click()
+        expect(page.get_by_text("Everything is stopped")).to_be_hidden(timeout=5000)
+
+        page.get_by_role("button", name="Import limit").click()
+        page.get_by_label("Import limit [kW]").fill("90")
+        page.get_by_role("dialog").get_by_label("Reason, for the record").fill("the feeder is full")
+        page.get_by_role("button", name="Set the limit").click()
+        expect(page.get_by_text("90.0 kW", exact=True)).to_be_visible(timeout=5000)
