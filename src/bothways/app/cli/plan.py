@@ -41,8 +41,12 @@ def plan(
     from bothways.planning.solve import solver_for  # noqa: PLC0415
 
     _check_options(solver, schedule)
-    asked = problem_from_mapping(_read(problem), at=str(problem))
+    content = _read(problem)
     options = PlanOptions(gap=gap, time_limit_s=time_limit, solver=solver, keep_schedule=schedule is not None)
+    if isinstance(content, dict) and "products" in content:
+        _with_products(content, str(problem), options, schedule, as_json=json)
+        return
+    asked = problem_from_mapping(content, at=str(problem))
     with Watching() as watching:
         run = solver_for(asked, options, watching.watch)
         watching.begin()
@@ -63,6 +67,34 @@ def plan(
     else:
         _show(asked, options, answer, seconds, schedule)
     if answer.status == "infeasible":
+        raise typer.Exit(1)
+
+
+def _with_products(
+    content: dict[str, object], at: str, options: PlanOptions, schedule: Path | None, *, as_json: bool
+) -> None:
+    """Plans schedule and capacity bids together."""
+    import json as encoder  # noqa: PLC0415
+    import time  # noqa: PLC0415
+
+    from bothways.planning.reserve.solve import run_reserve  # noqa: PLC0415
+
+    begin = time.perf_counter()
+    asked, answer, told = run_reserve(content, options, at=at)
+    seconds = time.perf_counter() - begin
+    because = "products: schedule and bids are planned together"
+    if schedule is not None and answer.plan.status != "infeasible":
+        _write_schedule(schedule, answer.plan)
+    if as_json:
+        whole = {**_told(asked.plan, options, answer.plan, seconds, because), **told}
+        typer.echo(encoder.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        _show(asked.plan, options, answer.plan, seconds, schedule, because)
+        products: Any = told["products"]
+        for item in products:
+            bids = ", ".join(f"{kw:,.1f}" for kw in item["bid_kw"])
+            typer.echo(f"{item['name']}: {bids} kW per block, {item['capacity_income']:,.2f} for capacity")
+    if answer.plan.status == "infeasible":
         raise typer.Exit(1)
 
 
@@ -161,7 +193,9 @@ def _write_schedule(path: Path, answer: PlanSolution) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def _told(asked: PlanProblem, options: PlanOptions, answer: PlanSolution, seconds: float) -> dict[str, Any]:
+def _told(
+    asked: PlanProblem, options: PlanOptions, answer: PlanSolution, seconds: float, because: str = ""
+) -> dict[str, Any]:
     import math  # noqa: PLC0415
 
     def finite(value: float) -> float | None:
@@ -174,7 +208,7 @@ def _told(asked: PlanProblem, options: PlanOptions, answer: PlanSolution, second
         "gap": finite(answer.gap),
         "seconds": round(seconds, 6),
         "solver": answer.solver,
-        "solver_because": _because(asked, options),
+        "solver_because": because or _because(asked, options),
         "peak_import_kw": answer.peak_import_kw,
         "curtailed_kwh": float(answer.curtailed_kw.sum()) * asked.step_h,
         "shortfall_kwh": answer.shortfall_kwh.tolist(),
@@ -223,7 +257,12 @@ def _coupled(asked: PlanProblem, answer: PlanSolution) -> list[tuple[str, str]]:
 
 
 def _show(
-    asked: PlanProblem, options: PlanOptions, answer: PlanSolution, seconds: float, schedule: Path | None
+    asked: PlanProblem,
+    options: PlanOptions,
+    answer: PlanSolution,
+    seconds: float,
+    schedule: Path | None,
+    because: str = "",
 ) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -245,7 +284,7 @@ def _show(
         ("lower bound", f"{answer.lower_bound:,.4f}"),
         ("gap", f"{answer.gap:.2g}"),
         ("solver, seconds", f"{answer.solver}, {seconds:.3f}"),
-        ("solver because", _because(asked, options)),
+        ("solver because", because or _because(asked, options)),
         ("vehicles × steps", f"{asked.fleet.size:,} × {asked.periods:,}"),
         *_energies(asked, answer),
         ("highest import", f"{answer.peak_import_kw:,.1f} kW"),
