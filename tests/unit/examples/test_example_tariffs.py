@@ -41,8 +41,8 @@ def test_is_read_without_a_warning_and_names_its_source(path: Path) -> None:
     assert imported.tariff.timezone
 
 
-def test_there_are_six_tariffs() -> None:
-    assert len(TARIFFS) == 6
+def test_there_are_seven_tariffs() -> None:
+    assert len(TARIFFS) == 7
 
 
 def test_gs2_holds_the_published_rates_and_hours(bench_data: Path) -> None:
