@@ -23,14 +23,18 @@ async def answer(station: VirtualStation, action: str, payload: Payload) -> Payl
     """Answers one request.
 
     Raises:
-        Refused: ``NotImplemented`` for a request that the station does not know.
+        Refused: ``NotImplemented`` for a request that the station does not know, a violation for one it cannot read.
     """
     command = _COMMANDS.get(action)
     if command is None:
         raise Refused("NotImplemented", f"{action} is not known here")
     if "silent" in station.faults:
         raise Refused("InternalError", "fault on demand: silent")
-    return await command(station, payload)
+    try:
+        return await command(station, payload)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        code = "FormationViolation" if _old(station) else "FormatViolation"
+        raise Refused(code, f"{action} cannot be read ({type(error).__name__})") from error
 
 
 # ---- profiles
@@ -189,7 +193,8 @@ async def _start(station: VirtualStation, payload: Payload) -> Payload:
     token = payload.get("idTag") or payload.get("idToken", {}).get("idToken", "")
     if outlet is None or not outlet.available:
         return {"status": "Rejected"}
-    station.begin(outlet, str(token))
+    remote = payload.get("remoteStartId")
+    station.begin(outlet, str(token), None if remote is None else int(remote))
     return {"status": "Accepted"}
 
 
@@ -221,7 +226,7 @@ async def _trigger(station: VirtualStation, payload: Payload) -> Payload:
             station.later(station.say(station.dialect.status(outlet, station.clock.now())))
     elif wanted in {"MeterValues", "TransactionEvent"}:
         for outlet in station.outlets:
-            station.report(outlet)
+            station.report(outlet, "Trigger")
     elif wanted == "Heartbeat":
         station.later(station.say(("Heartbeat", {})))
     else:
@@ -230,24 +235,31 @@ async def _trigger(station: VirtualStation, payload: Payload) -> Payload:
 
 
 async def _reset(station: VirtualStation, payload: Payload) -> Payload:
-    del payload
+    waits = payload.get("type") == "OnIdle" and any(outlet.transaction is not None for outlet in station.outlets)
 
     async def soon() -> None:
         await station.clock.sleep(1.0)
-        await station.restart()
+        while payload.get("type") == "OnIdle" and any(outlet.transaction is not None for outlet in station.outlets):
+            await station.clock.sleep(1.0)
+        await station.restart("ImmediateReset")
 
     station.later(soon())
-    return {"status": "Accepted"}
+    return {"status": "Scheduled" if waits else "Accepted"}
 
 
 async def _availability(station: VirtualStation, payload: Payload) -> Payload:
     word = payload.get("type") or payload.get("operationalStatus")
     evse_id = _evse_id(payload)
+    scheduled = False
     for outlet in station.outlets:
-        if evse_id in {0, outlet.evse_id}:
+        if evse_id not in {0, outlet.evse_id}:
+            continue
+        outlet.retiring = word != "Operative" and outlet.transaction is not None
+        scheduled = scheduled or outlet.retiring
+        if not outlet.retiring:
             outlet.available = word == "Operative"
             station.later(station.say(station.dialect.status(outlet, station.clock.now())))
-    return {"status": "Accepted"}
+    return {"status": "Scheduled" if scheduled else "Accepted"}
 
 
 async def _unlock(station: VirtualStation, payload: Payload) -> Payload:

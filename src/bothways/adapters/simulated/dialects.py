@@ -11,6 +11,22 @@ Payload = dict[str, Any]
 Message = tuple[str, Payload]
 
 _STATUS_16 = {"Available": "Available", "Unavailable": "Unavailable", "Faulted": "Faulted"}
+_REASON_16 = {
+    "EVDisconnected": "EVDisconnected",
+    "Remote": "Remote",
+    "Local": "Local",
+    "PowerLoss": "PowerLoss",
+    "EmergencyStop": "EmergencyStop",
+    "ImmediateReset": "HardReset",
+    "DeAuthorized": "DeAuthorized",
+}
+_TRIGGER = {
+    "Remote": "RemoteStop",
+    "Local": "StopAuthorized",
+    "EVDisconnected": "EVDeparted",
+    "ImmediateReset": "ResetCommand",
+    "DeAuthorized": "Deauthorized",
+}
 _STATE_16 = {
     "EVConnected": "Preparing",
     "Charging": "Charging",
@@ -38,7 +54,8 @@ class Dialect16:
 
     def status(self, outlet: Outlet, at: datetime) -> Message:
         """StatusNotification."""
-        status = _STATUS_16.get(outlet.status) or _STATE_16[outlet.charging_state()]
+        waits = "Finishing" if outlet.finished else _STATE_16[outlet.charging_state()]
+        status = _STATUS_16.get(outlet.status) or waits
         error = "OtherError" if outlet.status == "Faulted" else "NoError"
         return "StatusNotification", {
             "connectorId": outlet.evse_id,
@@ -46,6 +63,11 @@ class Dialect16:
             "status": status,
             "timestamp": stamp(at),
         }
+
+    def whole(self, at: datetime) -> Message:
+        """StatusNotification of connector 0, the station itself."""
+        payload = {"connectorId": 0, "errorCode": "NoError", "status": "Available", "timestamp": stamp(at)}
+        return "StatusNotification", payload
 
     def authorize(self, token: str) -> Message:
         """Authorize."""
@@ -78,9 +100,7 @@ class Dialect16:
         return "StopTransaction", {
             "timestamp": stamp(at),
             "meterStop": round(float(register)),
-            "reason": reason
-            if reason in {"EVDisconnected", "Remote", "Local", "PowerLoss", "EmergencyStop"}
-            else "Other",
+            "reason": _REASON_16.get(reason, "Other"),
             "idTag": transaction.token,
             "transactionData": [values],
         }
@@ -137,7 +157,10 @@ class Dialect2:
 
     def started(self, outlet: Outlet, transaction: Transaction, at: datetime) -> Message:
         """TransactionEvent Started."""
-        payload = self._event("Started", "Authorized", outlet, transaction, at)
+        remote = transaction.remote_start_id
+        payload = self._event("Started", "Authorized" if remote is None else "RemoteStart", outlet, transaction, at)
+        if remote is not None:
+            payload["transactionInfo"]["remoteStartId"] = remote
         payload["idToken"] = self._token(transaction.token)
         payload["evse"] = {"id": outlet.evse_id, "connectorId": 1}
         payload["meterValue"] = [self.values(outlet, at, "Transaction.Begin")]
@@ -145,7 +168,8 @@ class Dialect2:
 
     def metered(self, outlet: Outlet, transaction: Transaction, at: datetime, values: Payload) -> Message:
         """TransactionEvent Updated with meter values."""
-        payload = self._event("Updated", "MeterValuePeriodic", outlet, transaction, at)
+        asked = values["sampledValue"][0]["context"] == "Trigger"
+        payload = self._event("Updated", "Trigger" if asked else "MeterValuePeriodic", outlet, transaction, at)
         payload["meterValue"] = [values]
         return "TransactionEvent", payload
 
@@ -155,9 +179,10 @@ class Dialect2:
 
     def ended(self, outlet: Outlet, transaction: Transaction, at: datetime, reason: str, values: Payload) -> Message:
         """TransactionEvent Ended."""
-        trigger = {"Remote": "RemoteStop", "EVDisconnected": "EVDeparted"}.get(reason, "AbnormalCondition")
-        payload = self._event("Ended", trigger, outlet, transaction, at)
+        payload = self._event("Ended", _TRIGGER.get(reason, "AbnormalCondition"), outlet, transaction, at)
         payload["transactionInfo"]["stoppedReason"] = reason
+        if reason == "EVDisconnected":
+            payload["transactionInfo"]["chargingState"] = "Idle"
         payload["meterValue"] = [values]
         return "TransactionEvent", payload
 

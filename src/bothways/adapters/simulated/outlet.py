@@ -17,6 +17,7 @@ class Transaction:
         local_id: the station's own id; in 2.x the one on the wire.
         server_id: 1.6: the id that the server gave, 0 until it did.
         seq_no: number of the next event.
+        remote_start_id: of the server's request that started it, ``None`` where the driver did.
         offline: whether it started without a connection.
     """
 
@@ -27,6 +28,7 @@ class Transaction:
     offline: bool = False
     server_id: int = 0
     seq_no: int = 0
+    remote_start_id: int | None = None
     charging_state: str = "EVConnected"
 
     def next_seq(self) -> int:
@@ -50,6 +52,8 @@ class Outlet:
         export_wh: meter register, out of the vehicle [Wh].
         power_kw: power that flows now [kW], positive charges.
         transfer_allowed: energy transfer modes that the server allowed; empty where it said nothing.
+        finished: whether the vehicle that is plugged in had its transaction.
+        retiring: whether the outlet becomes unavailable when its transaction ends.
         fault: ``""``, or the fault on demand: ``faulted``, ``frozen_meter``, ``deaf`` (accepts profiles, does nothing).
     """
 
@@ -68,6 +72,8 @@ class Outlet:
     fault: str = ""
     in_force: InForce | None = None
     authorized: bool = False
+    finished: bool = False
+    retiring: bool = False
     _frozen: tuple[float, float, float] = field(default=(0.0, 0.0, 0.0))
 
     @property
@@ -88,6 +94,8 @@ class Outlet:
 
     def live(self, hours: float, target_kw: float) -> None:
         """Lets power flow for ``hours`` [h] towards a target [kW] and counts it."""
+        if hours <= 0.0:  # a clock that stands still, or was set back
+            return
         vehicle = self.vehicle
         runs = vehicle is not None and self.transaction is not None and self.authorized and self.fault != "faulted"
         if vehicle is None or not runs:

@@ -75,6 +75,7 @@ class VirtualStation:
     dialect: Dialect16 | Dialect2 = field(init=False)
     _offline_since: datetime | None = None
     _booted: bool = False
+    _boot_reason: str = "PowerUp"
     _background: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -158,7 +159,7 @@ class VirtualStation:
         """A driver plugs in and shows the vehicle's token; returns whether charging was authorised."""
         outlet = self.outlet(evse_id)
         outlet.vehicle = vehicle
-        outlet.authorized = False
+        outlet.authorized, outlet.finished = False, False
         await self.say(self.dialect.status(outlet, self.clock.now()))
         if not await self._authorize(vehicle.token, outlet):
             return False
@@ -183,16 +184,19 @@ class VirtualStation:
             await asyncio.sleep(0.01)
         await self.say(message)
 
-    def begin(self, outlet: Outlet, token: str) -> None:
-        """Starts a transaction for the vehicle that is plugged in."""
+    def begin(self, outlet: Outlet, token: str, remote_start_id: int | None = None) -> None:
+        """Starts a transaction for the vehicle that is plugged in; one that the server does not accept is ended."""
         now = self.clock.now()
         offline = not self.wire.connected
         transaction = Transaction(str(uuid.UUID(int=self.rng.getrandbits(128))), token, now, round(outlet.import_wh))
-        transaction.offline = offline
+        transaction.offline, transaction.remote_start_id = offline, remote_start_id
         outlet.transaction, outlet.authorized = transaction, True
 
         def learn(answer: Payload) -> None:
             transaction.server_id = int(answer.get("transactionId", 0))
+            info = answer.get("idTagInfo") or answer.get("idTokenInfo")
+            if info is not None and info.get("status") != "Accepted" and outlet.transaction is transaction:
+                self.finish(outlet, "DeAuthorized")
 
         self._post(self.dialect.started(outlet, transaction, now), transaction, learn)
 
@@ -201,7 +205,7 @@ class VirtualStation:
         outlet = self.outlet(evse_id)
         vehicle = outlet.vehicle
         self.finish(outlet, reason)
-        outlet.vehicle, outlet.authorized, outlet.transfer_allowed = None, False, ()
+        outlet.vehicle, outlet.authorized, outlet.finished, outlet.transfer_allowed = None, False, False, ()
         await self.say(self.dialect.status(outlet, self.clock.now()))
         return vehicle
 
@@ -215,7 +219,11 @@ class VirtualStation:
         values = self.dialect.values(outlet, now, "Transaction.End")
         self._post(self.dialect.ended(outlet, transaction, now, reason, values), transaction)
         self.profiles.forget_transaction(self._wire_id(transaction))
-        outlet.transaction = None
+        outlet.transaction, outlet.finished = None, True
+        if outlet.retiring:
+            outlet.available, outlet.retiring = False, False
+        if reason != "EVDisconnected":
+            self._spawn(self.say(self.dialect.status(outlet, now)))
 
     def outlet(self, evse_id: int) -> Outlet:
         """The EVSE with this number.
@@ -232,11 +240,11 @@ class VirtualStation:
         """The EVSE where a transaction runs, by the id on the wire."""
         return next((o for o in self.outlets if o.transaction and self._wire_id(o.transaction) == identity), None)
 
-    def report(self, outlet: Outlet) -> None:
+    def report(self, outlet: Outlet, context: str = "Sample.Periodic") -> None:
         """Queues the meter values of an outlet's transaction."""
         now = self.clock.now()
         if outlet.transaction is not None:
-            values = self.dialect.values(outlet, now, "Sample.Periodic")
+            values = self.dialect.values(outlet, now, context)
             self._post(self.dialect.metered(outlet, outlet.transaction, now, values), outlet.transaction)
 
     # ---- the wire
@@ -269,7 +277,9 @@ class VirtualStation:
 
     async def _on_connect(self) -> None:
         if not self._booted or not self.registered:
-            await self.boot("PowerUp")
+            await self.boot(self._boot_reason)
+        if isinstance(self.dialect, Dialect16):
+            await self.say(self.dialect.whole(self.clock.now()))
         for outlet in self.outlets:
             await self.say(self.dialect.status(outlet, self.clock.now()))
 
@@ -304,11 +314,14 @@ class VirtualStation:
         """Runs a coroutine after the answer that is being given went out."""
         self._spawn(work)
 
-    async def restart(self) -> None:
-        """Resets as after a power cycle: transactions end, the connection is made anew, the station boots."""
+    async def restart(self, reason: str = "PowerLoss") -> None:
+        """Starts anew: transactions end, the connection is made anew, the station boots.
+
+        What was queued, the registers of the meters and the profiles that belong to no transaction outlive it.
+        """
         for outlet in self.outlets:
-            self.finish(outlet, "PowerLoss")
-        self._booted = False
+            self.finish(outlet, reason)
+        self._booted, self._boot_reason = False, "PowerUp" if reason == "PowerLoss" else "RemoteReset"
         await self.wire.drop()
 
     def now_stamp(self) -> str:

@@ -94,4 +94,4 @@ class VirtualVehicle:
         if self.soc <= _TAPER_FROM_SOC:
             return self.charge_kw
         share = 1.0 - (1.0 - _TAPER_END_SHARE) * (self.soc - _TAPER_FROM_SOC) / (1.0 - _TAPER_FROM_SOC)
-        return max(self.charge_kw * share, self.min_charge_kw)
+        return min(max(self.charge_kw * share, self.min_charge_kw), self.charge_kw)

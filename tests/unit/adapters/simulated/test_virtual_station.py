@@ -288,3 +288,84 @@ def test_a_vehicle_that_does_not_resume_stays_asleep_after_a_pause():
     assert sleepy.step(0.0, 0.1) == 0.0
     assert sleepy.step(7.0, 0.1) == 0.0
     assert sleepy.asleep
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("protocol", ["ocpp2.0.1", "ocpp2.1"])
+async def test_each_transaction_says_who_began_and_who_ended_it(protocol):
+    async with station_at_server(protocol) as (server, station):
+        station.outlet(1).vehicle = _vehicle()
+        ask = {"idToken": {"idToken": "T", "type": "ISO14443"}, "remoteStartId": 77, "evseId": 1}
+        assert (await server.ask("RequestStartTransaction", ask))["status"] == "Accepted"
+        started = await server.until("TransactionEvent", lambda p: p["eventType"] == "Started")
+        assert (started["triggerReason"], started["transactionInfo"]["remoteStartId"]) == ("RemoteStart", 77)
+        await server.ask("TriggerMessage", {"requestedMessage": "TransactionEvent"})
+        await server.until("TransactionEvent", lambda p: p["triggerReason"] == "Trigger")
+        ends = {"Local": "StopAuthorized", "EVDisconnected": "EVDeparted"}
+        for reason, trigger in ends.items():
+            before = len(server.heard)
+            station.finish(station.outlet(1), reason)
+            ended = await server.until("TransactionEvent", lambda p: p["eventType"] == "Ended", before)
+            assert ended["triggerReason"] == trigger
+            station.begin(station.outlet(1), "T")
+        before = len(server.heard)
+        assert (await server.ask("Reset", {"type": "OnIdle"}))["status"] == "Scheduled"
+        assert (await server.ask("Reset", {"type": "Immediate"}))["status"] == "Accepted"
+        ended = await server.until("TransactionEvent", lambda p: p["eventType"] == "Ended", before)
+        assert (ended["triggerReason"], ended["transactionInfo"]["stoppedReason"]) == ("ResetCommand", "ImmediateReset")
+        await server.until("BootNotification", lambda p: p["reason"] == "RemoteReset", before)
+
+
+@pytest.mark.asyncio
+async def test_an_old_station_tells_of_itself_and_of_a_finished_vehicle():
+    async with station_at_server("ocpp1.6") as (server, station):
+        await server.until("StatusNotification", lambda p: p["connectorId"] == 0)
+        await station.plug_in(1, _vehicle())
+        await server.until("StartTransaction")
+        await asyncio.sleep(0.05)
+        before = len(server.heard)
+        answer = await server.ask("ChangeAvailability", {"connectorId": 0, "type": "Inoperative"})
+        assert answer["status"] == "Scheduled"
+        assert (await server.ask("RemoteStopTransaction", {"transactionId": 41}))["status"] == "Accepted"
+        await server.until("StatusNotification", lambda p: p["status"] == "Unavailable", before)
+        assert (await server.ask("ChangeAvailability", {"connectorId": 1, "type": "Operative"}))["status"] == "Accepted"
+        await server.until("StatusNotification", lambda p: p["status"] == "Finishing", before)
+        await server.ask("Reset", {"type": "Hard"})
+        await server.until("BootNotification", start=before)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("protocol", ["ocpp1.6", "ocpp2.1"])
+async def test_a_driver_whom_the_server_does_not_accept_gets_no_energy(protocol):
+    async with station_at_server(protocol) as (server, station):
+        reply = server.reply
+
+        def refusing(action, payload):
+            blocked = {"status": "Blocked"}
+            if action == "StartTransaction":
+                return {"transactionId": 41, "idTagInfo": blocked}
+            if action == "TransactionEvent" and payload["eventType"] == "Started":
+                return {"idTokenInfo": blocked}
+            return reply(action, payload)
+
+        server.reply = refusing
+        await station.plug_in(1, _vehicle())
+        if protocol == "ocpp1.6":
+            assert (await server.until("StopTransaction"))["reason"] == "DeAuthorized"
+        else:
+            ended = await server.until("TransactionEvent", lambda p: p["eventType"] == "Ended")
+            assert ended["triggerReason"] == "Deauthorized"
+        assert station.outlet(1).power_kw == 0.0
+
+
+@pytest.mark.asyncio
+async def test_a_request_that_cannot_be_read_is_answered_and_the_line_stays():
+    async with station_at_server("ocpp2.1") as (server, station):
+        for payload in ({}, {"evseId": "one", "chargingProfile": 7}, {"chargingProfile": {"chargingSchedule": []}}):
+            future = asyncio.get_running_loop().create_future()
+            server.answers["odd"] = future
+            await server.socket.send(json.dumps([2, "odd", "SetChargingProfile", payload]))
+            reply = await asyncio.wait_for(future, 5)
+            assert reply[0] == 4
+            assert reply[2] == "FormatViolation"
+        assert station.wire.connected
