@@ -181,7 +181,10 @@ def test_a_driver_is_invited_says_a_need_and_charges_now(demo):
         expect(page.get_by_role("heading", name=f"Vehicle {holder}")).to_be_visible()
 
         page.get_by_label("Time of day").fill("07:30")
-        page.get_by_label("Battery at least").press("End")
+        slider = page.get_by_label("Battery at least")
+        for _ in range(8):
+            slider.locator("[tabindex='0']").press("ArrowRight")
+        expect(slider).to_have_attribute("aria-valuenow", "100")
         page.get_by_role("button", name="Save").first.click()
         expect(page.get_by_text(re.compile(r"Ready with 100 % by \w{3} 07:30"))).to_be_visible()
         assert _ask(page, demo, "GET", f"needs/{holder}")["soc"] == 1.0
@@ -192,7 +195,7 @@ def test_a_driver_is_invited_says_a_need_and_charges_now(demo):
         assert time.monotonic() - began < 4.0
         expect(page.get_by_text(re.compile(r"charges \d+\.\d kW")).first).to_be_visible(timeout=10_000)
         assert _evse(admin, demo, place)["measured_kw"] > 3.0
-        demo.shot(page, "driver-phone")
+        demo.shot(page, "charging-phone")
         page.get_by_role("button", name="Back to the plan").click()
         expect(page.get_by_role("button", name="Charge now")).to_be_visible()
 

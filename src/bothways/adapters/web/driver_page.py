@@ -11,6 +11,7 @@ from nicegui import ui
 
 from bothways.adapters.web.evses import battery, flowing
 from bothways.adapters.web.frame import Screens, Viewer, clock, energy, heading, tried
+from bothways.adapters.web.sayings import spoken
 from bothways.adapters.web.tables import Table, cell
 from bothways.domain.errors import BothwaysError
 from bothways.operations.desk.desk import NeedForm, Unknown
@@ -146,12 +147,14 @@ class DriverPage:
             return
         self.battery.text = battery(evse.session, words)
         place = f"{evse.station_id} / {evse.evse_id}"
-        age = "" if evse.measured_fresh else f" ({words('last reading')})"
+        kw, ordered = evse.measured_kw or 0.0, evse.ordered_kw
+        following = evse.measured_fresh or ordered is None or abs(ordered - kw) < 0.5
+        age = "" if following else f" ({words('last reading')})"
         self.flow.text = f"{flowing(evse, words)}{age}"
         self.place.text = words("Plugged in at {place} since {time}", place=place,
                                 time=clock(evse.session.since, self.tz, words))  # fmt: skip
-        self.doing.text = evse.doing
-        why = evse.why_not_discharging if evse.discharge_kw > 0.0 else words("this charger only charges")
+        self.doing.text = spoken(evse.doing, words)
+        why = spoken(evse.why_not_discharging, words) if evse.discharge_kw > 0.0 else words("this charger only charges")
         self.why.text = words("Gives nothing back: {why}.", why=why) if why else ""
         self.wear.text = self._wear(evse)
 
@@ -200,20 +203,15 @@ class DriverPage:
 
 def _slider(text: str, value: float, least: int) -> Callable[[], float]:
     """A slider from ``least`` to 100 %, with its value beside its name; returns how to read it."""
-    percent = [round(value * 100)]
     with ui.element("div").classes("bw-field"):
         with ui.element("div").classes("bw-apart"):
             ui.label(text)
-            shown = ui.label(f"{percent[0]} %").classes("bw-mid")
-        bar = ui.element("input").classes("bw-slider")
-        bar.props(f'type=range min={least} max=100 step=5 value={percent[0]} aria-label="{escape(text)} [%]"')
-
-        def moved(event: object) -> None:
-            percent[0] = int(float(event.args))  # type: ignore[attr-defined]
-            shown.text = f"{percent[0]} %"
-
-        bar.on("input", moved, js_handler="(event) => emit(event.target.value)", throttle=0.05)
-    return lambda: percent[0] / 100.0
+            shown = ui.label(f"{value:.0%}").classes("bw-mid")
+        bar = ui.slider(min=least, max=100, step=5, value=round(value * 100))
+        bar.props(f'aria-label="{escape(text)} [%]"')
+        bar.on_value_change(lambda: shown.set_text(f"{bar.value:.0f} %"))
+        shown.set_text(f"{bar.value:.0f} %")
+    return lambda: float(bar.value) / 100.0
 
 
 class ChoosePage:

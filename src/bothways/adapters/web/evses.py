@@ -5,6 +5,7 @@ from __future__ import annotations
 from nicegui import ui
 
 from bothways.adapters.web.frame import clock, energy, heading, power
+from bothways.adapters.web.sayings import spoken
 from bothways.adapters.web.words import Words
 from bothways.operations.desk.views import EvseView, SessionView
 
@@ -51,9 +52,13 @@ class EvseCards:
         for evse in evses:
             row = self._rows[evse.station_id, evse.evse_id]
             row["flow"].text = flowing(evse, self._words)
-            row["doing"].text = evse.doing
+            row["doing"].text = spoken(evse.doing, self._words)
             row["session"].text, row["used"].text = self._session(evse, tz)
-            why = evse.why_not_discharging if evse.session is not None and evse.discharge_kw > 0.0 else ""
+            why = (
+                spoken(evse.why_not_discharging, self._words)
+                if evse.session is not None and evse.discharge_kw > 0.0
+                else ""
+            )
             row["why"].text = self._words("Does not discharge: {why}.", why=why) if why else ""
             for name in ("session", "used", "why"):
                 row[name].set_visibility(bool(row[name].text))

@@ -160,6 +160,10 @@ async def show(screens: Screens, request: Request, build: Build) -> Response | N
         return not_found(viewer.words)
     except BothwaysError as error:
         return signin.page(viewer.words, viewer.words("Not possible now"), f"<p>{escape(str(error))}</p>", 503)
+    except Exception as error:  # noqa: BLE001 - a person sees a sentence, the log the rest
+        _log.exception("a page could not be built", path=request.url.path, error=repr(error))
+        text = viewer.words("This is a defect of bothways; it was logged. Other pages may work.")
+        return signin.page(viewer.words, viewer.words("Something went wrong"), f"<p>{escape(text)}</p>", 500)
     return None
 
 

@@ -1,0 +1,77 @@
+"""Sentences that the running system says in English, such as why a vehicle waits, in the viewer's language.
+
+The sentences are made where the decision is made. Here they are recognised by their shape and said again; one that is
+not recognised is shown as it came.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from bothways.adapters.web.words import Words, later
+
+_WHOLE = (
+    later("Nobody is plugged in."), later("Out of reach, and nobody is known to be plugged in."),
+    later("Stopped by the emergency stop."), later("Plugged in, not yet authorised."),
+    later("Out of reach: it follows its last order, then charges with up to {kw} kW by itself."),
+    later("Does not follow orders; {kw} kW are kept free for it."),
+)  # fmt: skip
+_DOING = (
+    later("May charge with {kw} kW"), later("May charge with {kw} kW, takes {taken} kW"),
+    later("Discharges with {kw} kW"), later("Waits"),
+)  # fmt: skip
+_WHY = (
+    later("the vehicle is full."), later("the battery is below the driver's floor."),
+    later("this vehicle does not resume after a pause, so it is kept at its minimum."),
+    later("the driver wants it charged at once."), later("no departure was stated, so it is charged at once."),
+    later("needed to be ready by {time}."),
+    later("energy is worth more now than later; it is charged again by {time}."),
+    later("a good time to charge on the way to {time}."), later("to be ready by {time}."),
+    later("no plan is in force; charging begins in time for {time}."), later("a better time comes before {time}."),
+    later("the limit of the site leaves no more ({kw} kW)."),
+    later("the limit of phase {name} leaves no more ({kw} kW)."),
+    later("too little is free for the smallest charging power."),
+    later("power rises slowly after a change, to be gentle with the grid."),
+)  # fmt: skip
+_NOT = (
+    later("the driver has not agreed to it"), later("this charging point works one way only"),
+    later("nobody has recorded how this station is told to discharge"),
+    later("the driver has not said when they leave"), later("the vehicle offers no discharging power"),
+    later("the site's meter is silent, so that nobody would see what is exported"),
+    later("today's share of {kwh} kWh has been used"), later("the grid connection does not permit it: {lacks}"),
+    later("no source says that this vehicle can discharge at a {model}"),
+    later("the register says that this vehicle cannot discharge here"),
+    later("{floor} % are the driver's, and only {low} % are certain to be in the battery ({source})"),
+)  # fmt: skip
+
+
+@cache
+def _shape(template: str) -> re.Pattern[str]:
+    parts = re.split(r"{(\w+)}", template)
+    return re.compile("".join(f"(?P<{part}>.+?)" if i % 2 else re.escape(part) for i, part in enumerate(parts)))
+
+
+def _said(text: str, shapes: tuple[str, ...], words: Words) -> str | None:
+    for template in shapes:
+        if found := _shape(template).fullmatch(text):
+            return words(template, **found.groupdict())
+    return None
+
+
+def spoken(sentence: str, words: Words) -> str:
+    """A sentence of the system in the viewer's language.
+
+    >>> spoken("Waits: a better time comes before 07:30.", Words("nl"))
+    'Wacht: er komt een beter moment voor 07:30.'
+    >>> spoken("Something new.", Words("nl"))
+    'Something new.'
+    """
+    if words.language == "en":
+        return sentence
+    whole = _said(sentence, _WHOLE + _NOT, words)
+    if whole is not None:
+        return whole
+    doing, _, why = sentence.partition(": ")
+    first, second = _said(doing, _DOING, words), _said(why, _WHY, words)
+    return sentence if first is None or second is None else f"{first}: {second}"
