@@ -1,5 +1,6 @@
 """Administration of the live system from the command line, as a person does it."""
 
+import asyncio
 import contextlib
 import io
 import json
@@ -9,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from bothways.adapters.db.store import open_store
 from bothways.app.cli import runtime
 from bothways.app.cli.main import app
+from bothways.app.live.config import load_config
+from bothways.app.live.register import StoredRegister
 
 BOTHWAYS = Path(sys.executable).with_name("bothways")
 
@@ -82,6 +86,40 @@ def test_a_permission_is_recorded_whole_or_not_at_all(config):
     assert "no connection agreement" in run("doctor", config)
     assert "are permitted" in run("permit", config, *good, "--certificate", "SS1=2999-01-01")
     assert "house: recorded and valid" in run("doctor", config)
+
+
+def test_what_a_pair_can_do_is_recorded_whole_or_not_at_all(config):
+    bad = [
+        "pair",
+        config,
+        "T-1",
+        " ",
+        "--source",
+        "",
+        "--discharge-kw",
+        10_000,
+        "--uses",
+        "V2X",
+        "--connector",
+        "Schuko",
+    ]
+    told = run(*bad, code=2)
+    for place in ("CHARGER", "--source", "--uses", "--connector", "--discharge-kw"):
+        assert f"pair: {place}" in told
+    good = ["pair", config, "T-1", "vendor model", "--source", "test of 4 May", "--discharge-kw", 10]
+    assert "uses with a power" in run(*good, code=2)
+    assert "discharges up to 10 kW (V2H, V2G)" in run(*good, "--uses", "V2H, V2G")
+
+    async def ability():
+        store = await open_store(load_config(config).store.url)
+        register = StoredRegister(store)
+        await register.refresh()
+        await store.close()
+        return register.ability("T-1", "vendor model")
+
+    assert asyncio.run(ability()).discharge_kw == 10.0
+    run("pair", config, "T-1", "vendor model", "--source", "the maker", "--discharge-kw", 0, "--connector", "AC")
+    assert not asyncio.run(ability()).discharge
 
 
 def test_people_are_invited_and_disabled(config):

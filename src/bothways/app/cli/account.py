@@ -46,6 +46,24 @@ def disable(config: Config, name: Annotated[str, typer.Argument(metavar="NAME", 
     disable_account(config, name)
 
 
+def pair(
+    config: Config,
+    vehicle: Annotated[str, typer.Argument(metavar="VEHICLE", help="The driver's card, or the vehicle's model.")],
+    charger: Annotated[str, typer.Argument(metavar="CHARGER", help="Vendor and model, as `station list` shows it.")],
+    source: Annotated[str, typer.Option(help="Who says so: a document, or the protocol of a test.")],
+    discharge_kw: Annotated[float, typer.Option(help="Greatest discharging power of the pair [kW]; 0 for none.")],
+    uses: Annotated[str, typer.Option(help="What works, separated by commas: V2L, V2H, V2B, V2G.")] = "",
+    connector: Annotated[str, typer.Option(help="CHAdeMO, CCS or AC.")] = "CCS",
+    resumes: Annotated[
+        bool | None, typer.Option("--resumes/--sleeps", help="Whether charging goes on after a pause.")
+    ] = None,
+) -> None:
+    """Records what a vehicle and a charger can do together. An unknown pair is never discharged."""
+    from bothways.app.live.people import PairForm, record_pair  # noqa: PLC0415
+
+    record_pair(config, PairForm(vehicle, charger, source, discharge_kw, uses, connector, resumes))
+
+
 def permit(
     config: Config,
     site: Annotated[str, typer.Argument(metavar="SITE", help="The site.")],

@@ -58,6 +58,7 @@ def root(
 
 app.command(name="age")(age.age)
 app.command(name="doctor")(doctor.doctor)
+app.command(name="pair")(account.pair)
 app.command(name="permit")(account.permit)
 app.command(name="bill")(bill.bill)
 app.command(name="plan")(plan.plan)

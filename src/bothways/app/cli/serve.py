@@ -17,7 +17,7 @@ def serve(
     ] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Demo: port for stations, 0 for a free one.")] = 9000,
     web_port: Annotated[int, typer.Option(min=0, max=65535, help="Demo: port for people, 0 for a free one.")] = 8080,
-    speed: Annotated[float, typer.Option(min=1.0, max=600.0, help="Demo: how many times as fast time runs.")] = 60.0,
+    speed: Annotated[float, typer.Option(min=1.0, max=600.0, help="Demo: how many times as fast time runs.")] = 20.0,
     duration_s: Annotated[
         float, typer.Option("--duration", min=0.0, help="Stop after so many real seconds; 0 runs on.")
     ] = 0.0,

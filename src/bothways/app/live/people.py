@@ -17,8 +17,13 @@ from bothways.app.live.stations import with_store
 from bothways.domain.errors import InputError, Problem, Problems
 from bothways.operations.access.accounts import Access, Account
 from bothways.operations.access.roles import EVERYTHING, Grant, Role
+from bothways.operations.ports import CompatibilityRow
 from bothways.operations.stations import GridPermission
 
+_USES = ("V2L", "V2H", "V2B", "V2G")
+_CONNECTORS = ("CHAdeMO", "CCS", "AC")
+_MOST_KW = 1000.0
+_LONGEST = 200
 _SCOPE = re.compile(r"\*|site:[A-Za-z0-9_.-]{1,48}|token:[\x21-\x7e]{1,36}")
 
 
@@ -32,6 +37,19 @@ class PermitForm:
     protection: str
     certificates: tuple[str, ...]
     islanding: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PairForm:
+    """What ``bothways pair`` was asked for; see its options."""
+
+    vehicle: str
+    charger: str
+    source: str
+    discharge_kw: float
+    uses: str
+    connector: str
+    resumes: bool | None
 
 
 def _access(store: SqlStore) -> Access:
@@ -154,6 +172,42 @@ def permission_from(form: PermitForm, config: Config, now: datetime) -> GridPerm
     return GridPermission(
         form.site, form.agreement, form.export_kw, form.protection, tuple(certificates), islanding=form.islanding
     )
+
+
+def pair_from(form: PairForm, now: datetime) -> CompatibilityRow:
+    """The row of the compatibility register that a form describes.
+
+    Raises:
+        InputError: with every problem found.
+    """
+    problems = Problems(at="pair")
+    for name, text in (("VEHICLE", form.vehicle), ("CHARGER", form.charger), ("--source", form.source)):
+        if not text.strip() or len(text) > _LONGEST:
+            problems.add(name, text, f"1 to {_LONGEST} characters", "Say which.")
+    uses = tuple(dict.fromkeys(word.strip() for word in form.uses.split(",") if word.strip()))
+    if unknown := [word for word in uses if word not in _USES]:
+        problems.add("--uses", ", ".join(unknown), ", ".join(_USES), "Write them as they are written here.")
+    if form.connector not in _CONNECTORS:
+        problems.add("--connector", form.connector, ", ".join(_CONNECTORS), "Choose one of them.")
+    if not 0.0 <= form.discharge_kw <= _MOST_KW:
+        problems.add("--discharge-kw", form.discharge_kw, f"0 to {_MOST_KW:g} kW", "Give the power in kW, not in W.")
+    if bool(uses) != (form.discharge_kw > 0.0) and not problems:
+        problems.add("--uses", form.uses or "nothing", "uses with a power, or neither", "Give both, or say 0 kW.")
+    problems.raise_if_any()
+    return CompatibilityRow(
+        form.vehicle.strip(), form.charger.strip(), form.connector, uses, form.discharge_kw, form.source.strip(), now,
+        resumes=form.resumes,
+    )  # fmt: skip
+
+
+def record_pair(path: Path, form: PairForm) -> None:
+    """Records what a vehicle and a charger can do together."""
+    config = load_config(path)
+    now = datetime.now(tz=UTC)
+    row = pair_from(form, now)
+    with_store(config, lambda store: store.add_compatibility(row, now))
+    able = f"discharges up to {row.discharge_kw:g} kW ({', '.join(row.uses)})" if row.uses else "does not discharge"
+    print(f"recorded: {row.vehicle} at {row.charger} {able}; a running server knows it within a minute")
 
 
 def record_permission(path: Path, form: PermitForm) -> None:

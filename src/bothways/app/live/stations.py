@@ -155,13 +155,13 @@ def list_stations(path: Path, *, as_json: bool) -> None:
     if not records:
         print("no stations yet; add one with `bothways station add`")
         return
-    print(f"{'station':24} {'site':16} {'EVSEs':>5} {'kW':>7} {'profile':>7}  {'discharge':14} accepted")
+    print(f"{'station':24} {'site':16} {'EVSEs':>5} {'kW':>7} {'profile':>7}  {'discharge':14} {'accepted':17} model")
     for record in records:
         power = sum(evse.charge_kw for evse in record.evses)
         accepted = f"{record.accepted_at:%Y-%m-%d %H:%M}Z" if record.accepted_at else "never"
         print(
             f"{record.station_id:24} {record.site_id:16} {len(record.evses):5d} {power:7.1f} "
-            f"{record.security_profile:7d}  {record.discharge:14} {accepted}"
+            f"{record.security_profile:7d}  {record.discharge:14} {accepted:17} {record.model}"
         )
 
 
