@@ -45,10 +45,10 @@ def spawned(order: dict[str, Any]) -> Iterator[Record]:
     patience = order["limit"] * (order["repeat"] if order["solver"] not in PEERS else 1) + _GRACE_S
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdout is not None
-        left, idle_mb, stopped = list(order["cases"]), 0.0, threading.Event()
+        left, idle_mb, too_long, beaten = list(order["cases"]), 0.0, threading.Event(), False
 
         def stop() -> None:
-            stopped.set()
+            too_long.set()
             worker.kill()
 
         timer = threading.Timer(_START_S, stop)
@@ -64,14 +64,17 @@ def spawned(order: dict[str, Any]) -> Iterator[Record]:
                 record = Record(**told)
                 yield record
                 if record.status == "no answer" and record.case == "base":
-                    stop()
+                    beaten = True
+                    worker.kill()
+                    break
             timer = threading.Timer(patience, stop)
             timer.start()
         timer.cancel()
-    if left and stopped.is_set():
-        kind = left[0]
+    if beaten:
+        return
+    if left and too_long.is_set():
         yield Record(
-            order["solver"], order["size"], kind, 0.0, order["limit"], 0.0, None, None, None, "no answer",
+            order["solver"], order["size"], left[0], 0.0, order["limit"], 0.0, None, None, None, "no answer",
             order["solver"], idle_mb, os.getloadavg()[0],
         )  # fmt: skip
     elif worker.returncode:
@@ -99,11 +102,7 @@ def measured(options: argparse.Namespace) -> Iterator[list[Record]]:
                 "solver": solver, "size": size, "cases": here, "seed": options.seed, "repeat": options.repeat,
                 "limit": options.limit, "threads": options.threads,
             }  # fmt: skip
-            seen = set()
             for record in spawned(order):
-                if record.status == "no answer" and record.case in seen:
-                    continue
-                seen.add(record.case)
                 records.append(record)
                 if record.status == "no answer" and record.case == "base":
                     beaten.add(solver)
@@ -161,11 +160,12 @@ def two(record: Record | None) -> str:
 
 
 def ratio(peer: Record | None, own: Record) -> str:
-    """Processor time of a peer over the engine's."""
-    if peer is None or peer.objective is None or own.cpu_s <= 0.0:
+    """Processor time of a peer over the engine's; of one without an answer, what it had used by then."""
+    if peer is None or peer.cpu_s <= 0.0 or own.cpu_s <= 0.0:
         return "–"
     times = peer.cpu_s / own.cpu_s
-    return f"{times:.1f}×" if times < 10 else f"{times:.0f}×"
+    least = "" if peer.objective is not None else "> "
+    return f"{least}{times:.1f}×" if times < 10 else f"{least}{times:.0f}×"
 
 
 HEAD = (
