@@ -4,6 +4,9 @@ import asyncio
 import contextlib
 import io
 import json
+import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -145,6 +148,46 @@ def test_the_doctor_names_what_is_broken(config, tmp_path):
 def test_serve_says_what_it_needs(tmp_path):
     assert "CONFIG or --demo" in run("serve", code=2)
     assert "no such file" in run("serve", tmp_path / "nothing.toml", code=2)
+
+
+def _serving(config, **environment):
+    words = [BOTHWAYS, "serve", config]
+    return subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
+    )
+
+
+def test_serve_refuses_what_it_cannot_use_in_words(config, tmp_path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen(1)
+        port = str(other.getsockname()[1])
+        for name in ("PORT", "WEB_PORT"):
+            process = _serving(config, **{f"BOTHWAYS__SERVER__{name}": port})
+            said = process.communicate(timeout=60)[1]
+            assert process.returncode == 2, said
+            assert f"server.{name.lower()}" in said
+            assert "Traceback" not in said
+        away = f"postgresql://bothways:a-secret-1@127.0.0.1:{port}/x"
+    for url, code in ((away, 1), (f"sqlite:///{tmp_path}", 2)):
+        process = _serving(config, BOTHWAYS__STORE__URL=url)
+        said = process.communicate(timeout=60)[1]
+        assert process.returncode == code, said
+        assert "a-secret-1" not in said
+        assert "Traceback" not in said
+
+
+def test_serve_stops_on_one_signal_and_at_once_on_a_second(config):
+    for times in (1, 2):
+        process = _serving(config)
+        for line in process.stderr:
+            if "serving" in line:
+                break
+        for _ in range(times):
+            process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=30)[1]
+        assert "Traceback" not in said
+        assert process.returncode in ({0} if times == 1 else {0, 130}), said
 
 
 def test_the_demonstration_is_ready_signs_in_and_ends(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -16,6 +17,7 @@ from bothways.app.live.logs import configure
 from bothways.app.live.notify import keep_watchdog, notify
 from bothways.app.live.server import LiveServer, open_live, screens_installed
 
+_AT_ONCE = 130  # as shells tell of an interrupted program
 _NO_SCREENS = "no screens: the package nicegui is not installed (it comes with bothways[web]); the API runs"
 
 
@@ -89,6 +91,7 @@ async def run_until_told(
 
 
 def _tell(told: asyncio.Event) -> None:
-    if told.is_set():
-        raise KeyboardInterrupt
+    if told.is_set():  # whatever holds up the graceful end: what was acknowledged is in the store
+        print("stopped at once", file=sys.stderr, flush=True)
+        os._exit(_AT_ONCE)
     told.set()
