@@ -271,6 +271,7 @@ def test_an_operator_stops_everything_lowers_the_limit_and_releases(demo):
         page.get_by_role("dialog").get_by_role("button", name="Stop everything").click()
         expect(page.get_by_text("Everything is stopped: smoke in the garage")).to_be_visible(timeout=3000)
         _until(lambda: all(abs(evse["measured_kw"] or 0.0) < 0.1 for evse in _evses(admin, demo)), "power still flows")
+        expect(page.get_by_role("img", name=re.compile("vehicles 0.0 kW"))).to_be_visible(timeout=3000)
         demo.shot(page, "site-stopped")
 
         page.get_by_role("button", name="Release").click()

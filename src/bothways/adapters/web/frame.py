@@ -156,10 +156,10 @@ async def tried(screens: Screens, viewer: Viewer, act: Callable[[], Awaitable[ob
     try:
         await act()
     except BothwaysError as error:
-        ui.notify(in_words(error, viewer.words), type="negative", multi_line=True, timeout=8000)
+        ui.notify(in_words(error, viewer.words), type="negative", multi_line=True, timeout=8000, position="top")
         return False
     if done:
-        ui.notify(done, type="positive")
+        ui.notify(done, type="positive", timeout=2500, position="top")
     return True
 
 
