@@ -7,7 +7,7 @@ import binascii
 import re
 import ssl
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -89,6 +89,20 @@ def station_of(path: str) -> str:
     if found is None:
         raise Denied(HTTPStatus.NOT_FOUND, "stations connect at /ocpp/{station_id}")
     return unquote(found[1])
+
+
+def remote_of(address: str, forwarded: Sequence[str], *, behind_proxy: bool) -> str:
+    """Who connects: behind a proxy the last address of ``X-Forwarded-For``, which the proxy itself has added.
+
+    Without this, wrong passwords of one stranger behind the proxy would lock out the station they name.
+
+    >>> remote_of("127.0.0.1", ["198.51.100.7, 203.0.113.9"], behind_proxy=True)
+    '203.0.113.9'
+    >>> remote_of("192.0.2.1", ["203.0.113.9"], behind_proxy=False)
+    '192.0.2.1'
+    """
+    last = forwarded[-1].rpartition(",")[2].strip() if forwarded else ""
+    return last[:64] if behind_proxy and last else address
 
 
 def credentials(header: str | None) -> tuple[str, bytes] | None:

@@ -21,7 +21,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from bothways.adapters.ocpp.administration import checked, remote_start, remote_stop, rotation
-from bothways.adapters.ocpp.admission import Denied, Guesses, Peer, admit
+from bothways.adapters.ocpp.admission import Denied, Guesses, Peer, admit, remote_of
 from bothways.adapters.ocpp.link import ORDER, Link, NoAnswer
 from bothways.adapters.ocpp.options import GatewayOptions
 from bothways.adapters.ocpp.pace import Pace
@@ -137,7 +137,7 @@ class OcppGateway:
             session.read_at = -math.inf
 
     async def disconnect(self, station_id: str) -> None:
-        """Sends a station away; it is asked for its credentials when it comes again."""
+        """Sends a station away."""
         if (socket := self._sockets.get(station_id)) is not None:
             await socket.close(GOING_AWAY, "not registered")
 
@@ -254,17 +254,13 @@ class OcppGateway:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "closing\n")
         tls = connection.transport.get_extra_info("ssl_object")
         address = connection.remote_address
-        peer = Peer(str(address[0]) if address else "", tls is not None, (tls.getpeercert() or {}) if tls else {})
+        proxied, forwarded = self._options.behind_tls_proxy, request.headers.get_all("X-Forwarded-For")
+        remote = remote_of(str(address[0]) if address else "", forwarded, behind_proxy=proxied)
+        peer = Peer(remote, tls is not None, (tls.getpeercert() or {}) if tls else {})
         headers = request.headers.get_all("Authorization")
         try:
-            record = await admit(
-                request.path,
-                headers[0] if len(headers) == 1 else None,
-                peer,
-                self._registry,
-                self._guesses,
-                behind_proxy=self._options.behind_tls_proxy,
-            )
+            given = headers[0] if len(headers) == 1 else None
+            record = await admit(request.path, given, peer, self._registry, self._guesses, behind_proxy=proxied)
         except Denied as denied:
             self.counters["connections_denied"] += 1
             _log.warning("connection denied", extra={"path": request.path[:300], "why": denied.text})

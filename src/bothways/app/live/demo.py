@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import structlog
+
 from bothways.adapters.clocks import ScaledClock, SystemClock
 from bothways.adapters.db.credentials import hash_secret, new_secret
 from bothways.adapters.db.store import open_store
@@ -27,6 +29,7 @@ from bothways.operations.ports import Clock, CompatibilityRow
 from bothways.operations.site.settings import LoopOptions
 from bothways.operations.stations import DriverNeed, EvseRecord, GridPermission, StationRecord
 
+_log = structlog.get_logger("bothways.live")
 SITE = "demo"
 STATIONS = 20
 _ONE_WAY_16 = 5
@@ -65,6 +68,7 @@ class Demo:
             self.stations.append(self._station(number, name, secret, url, random.Random(rng.getrandbits(64))))
         drivers = [self._driver(number, station, rng) for number, station in enumerate(self.stations)]
         self._world = asyncio.create_task(self._live(drivers, rng))
+        self._world.add_done_callback(_world_ended)
 
     async def _live(self, drivers: list[Driver], rng: random.Random) -> None:
         async with asyncio.TaskGroup() as group:
@@ -112,6 +116,11 @@ class Demo:
             discharge_cap_kwh=12.0,
         )
         await self.live.loops[SITE].set_need(need)
+
+
+def _world_ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("the virtual stations of the demonstration ended by a defect", error=repr(error))
 
 
 def _protocol(number: int) -> str:
