@@ -195,6 +195,7 @@ def test_a_driver_is_invited_says_a_need_and_charges_now(demo):
         assert time.monotonic() - began < 4.0
         expect(page.get_by_text(re.compile(r"charges \d+\.\d kW")).first).to_be_visible(timeout=10_000)
         assert _evse(admin, demo, place)["measured_kw"] > 3.0
+        expect(page.get_by_text("Saved.")).to_be_hidden()
         demo.shot(page, "charging-phone")
         page.get_by_role("button", name="Back to the plan").click()
         expect(page.get_by_role("button", name="Charge now")).to_be_visible()

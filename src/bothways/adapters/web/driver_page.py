@@ -118,7 +118,7 @@ class DriverPage:
                 form = replace(form, ready_by=need.ready_by, soc=need.soc, energy_kwh=need.energy_kwh)
             self.need = await desk.set_need(actor, self.holder, form)
 
-        if await tried(self.screens, self.viewer, act, self.words("It charges at full power from now on.")):
+        if await tried(self.screens, self.viewer, act):
             await self.refresh()
 
     async def refresh(self) -> None:
