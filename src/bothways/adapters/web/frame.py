@@ -123,7 +123,7 @@ def frame(screens: Screens, viewer: Viewer, title: str, here: str = "", *, narro
                 f"{escape(words('Sign out'))}</button></form>",
                 sanitize=False,
             )
-    with ui.element("main").classes("bw-page narrow" if narrow else "bw-page"):
+    with ui.element("div").classes("bw-page narrow" if narrow else "bw-page"):
         heading(title, 1)
         yield
 
