@@ -72,8 +72,8 @@ class SiteControl(Protocol):
         """Ends a latched stop."""
         ...
 
-    def set_limits(self, **changes: float) -> None:
-        """Changes limits in force."""
+    async def change_limits(self, **changes: float) -> None:
+        """Changes limits in force, durably."""
         ...
 
 
@@ -178,7 +178,7 @@ class Desk:
             allowed = f"0 to the site's safety limit of {control.site.import_hard_limit_kw} kW"
             problems.add("import_kw", import_kw, allowed, "Give a limit within the site's own.")
         problems.raise_if_any()
-        control.set_limits(import_hard_kw=import_kw)
+        await control.change_limits(import_hard_kw=import_kw)
         detail = {"who": actor.name, "import_kw": import_kw, "reason": reason}
         await self._store.note("limit changed", site_id, self._clock.now(), detail)
 

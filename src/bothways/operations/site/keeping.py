@@ -85,6 +85,7 @@ class LoopState:
         self._read_at: datetime | None = None
         self._saved_at: datetime | None = None
         self._dirty: set[str] = set()
+        self._own_limits, self._changed_limits = self._limits, dict[str, float]()
         self._open = self._closing = self._looking = False
 
     # Beside the tick -----------------------------------------------------------------------------------------------
@@ -140,11 +141,17 @@ class LoopState:
                 await self._memory.remember(self.site.site_id, "learned", self._learned.as_values())
             if "incident" in dirty:
                 await self._keep_incident()
+            if "limits" in dirty:
+                await self._keep_limits()
             if "history" in dirty:
                 await self._memory.remember(self.site.site_id, "history", self._history.as_values())
         except (BothwaysError, OSError) as error:
             self._dirty |= dirty
             self._store_failed(error)
+
+    async def _keep_limits(self) -> None:
+        kept = {name: str(value) for name, value in self._changed_limits.items()}
+        await self._memory.remember(self.site.site_id, "limits", kept)
 
     async def _keep_incident(self) -> None:
         incident, site = self._incident, self.site.site_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from dataclasses import replace
 
 from bothways.domain.errors import BothwaysError, DomainError
@@ -18,6 +19,7 @@ from bothways.operations.site.sentences import sentence
 from bothways.operations.site.summary import Snapshot
 from bothways.operations.stations import DriverNeed
 
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?|inf")
 _LIMITS = frozenset({"import_hard_kw", "import_kw", "import_penalty_per_kwh", "export_kw", "phase_kw",
                      "committed_import_kw"})  # fmt: skip
 
@@ -70,7 +72,9 @@ class SiteLoop(LoopCore):
         self._desk.news(self._clock.now())
 
     def set_limits(self, **changes: float) -> None:
-        """Changes limits in force, such as ``import_hard_kw``; they hold from the next tick on.
+        """Changes limits in force, such as ``import_hard_kw``; they hold from the next tick on, and over a restart.
+
+        A limit that is set back to the site's own is no change any more.
 
         Raises:
             DomainError: an unknown limit, or one below 0 or not a number.
@@ -83,7 +87,32 @@ class SiteLoop(LoopCore):
                 msg = f"{name} must be at least 0, not {value}"
                 raise DomainError(msg)
         self._limits = replace(self._limits, **changes)
+        self._changed_limits |= changes
+        self._changed_limits = {
+            name: value for name, value in self._changed_limits.items() if value != getattr(self._own_limits, name)
+        }
+        self._dirty.add("limits")
+        self._saved_at = None  # kept at the next tick
         self._desk.news(self._clock.now())
+
+    async def change_limits(self, **changes: float) -> None:
+        """:meth:`set_limits` for people: it holds at once, and is durable when this returns.
+
+        Raises:
+            DomainError: as :meth:`set_limits`.
+            StoreError: it holds, and could not be made durable yet; it is tried again at every save.
+        """
+        self.set_limits(**changes)
+        await self._keep_limits()
+        self._dirty.discard("limits")
+
+    def _recall_limits(self, kept: object) -> None:
+        """Limits as people left them; what cannot be read is not used, and the site's own hold."""
+        for name, text in kept.items() if isinstance(kept, dict) else ():
+            value = float(text) if isinstance(text, str) and _NUMBER.fullmatch(text) else math.nan
+            if name in _LIMITS and value >= 0.0:
+                self._changed_limits[name] = value
+        self._limits = replace(self._limits, **self._changed_limits)
 
     # Life ----------------------------------------------------------------------------------------------------------
 
@@ -119,6 +148,7 @@ class SiteLoop(LoopCore):
             self._learned = learned_from(learned)
         if isinstance(history, dict):
             self._history = history_from(history, self.options.step_s)
+        self._recall_limits(kept.get("limits"))
         await self._recall_incident(kept.get("incident"))
         self._book.install(await self._registry.stations(self.site.site_id))
         self._permission = await self._store.permission(self.site.site_id)

@@ -77,7 +77,7 @@ class Control:
     async def release(self, reason, who):
         self.done.append(("release", reason, who))
 
-    def set_limits(self, **changes):
+    async def change_limits(self, **changes):
         self.done.append(("limits", changes))
 
 

@@ -640,3 +640,31 @@ async def test_where_the_engine_declines_the_other_solver_is_asked(make_world, c
     await world.tick(3)
     assert asked[-2:] == ["engine", "auto"]
     assert world.loop.snapshot().plan.usable
+
+
+async def test_a_limit_that_a_person_lowered_holds_over_a_restart_until_it_is_set_back(make_world):
+    world = await make_world(1).open()
+    own = world.settings.import_hard_limit_kw
+    world.loop.set_limits(import_hard_kw=7.0)
+    await world.tick(2)
+    world.loop = world.new_loop()
+    await world.open()
+    await world.tick(1)
+    assert world.loop.snapshot().image.limits.import_hard_kw == 7.0
+    await world.loop.change_limits(import_hard_kw=own)  # durable without a tick
+    world.loop = world.new_loop()
+    await world.open()
+    await world.tick(1)
+    assert world.loop.snapshot().image.limits.import_hard_kw == own
+    assert (await world.memory.recall(world.settings.site_id))["limits"] == {}
+
+
+@pytest.mark.parametrize(
+    "kept", [{"import_hard_kw": "nan"}, {"import_hard_kw": "-3"}, {"other": "3"}, {"import_kw": 3}]
+)
+async def test_a_kept_limit_that_cannot_be_read_leaves_the_sites_own(make_world, kept):
+    world = make_world(1)
+    await world.memory.remember(world.settings.site_id, "limits", kept)
+    await world.open()
+    await world.tick(1)
+    assert world.loop.snapshot().image.limits.import_hard_kw == world.settings.import_hard_limit_kw
