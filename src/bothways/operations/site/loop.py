@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import re
 from dataclasses import replace
@@ -19,6 +20,7 @@ from bothways.operations.site.sentences import sentence
 from bothways.operations.site.summary import Snapshot
 from bothways.operations.stations import DriverNeed
 
+_log = logging.getLogger("bothways.site")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?|inf")
 _LIMITS = frozenset({"import_hard_kw", "import_kw", "import_penalty_per_kwh", "export_kw", "phase_kw",
                      "committed_import_kw"})  # fmt: skip
@@ -173,8 +175,8 @@ class SiteLoop(LoopCore):
             try:
                 async for reading in meter.readings():
                     self.on_reading(reading)
-            except (BothwaysError, OSError):
-                pass  # silence shows as a stale meter
+            except Exception as error:  # noqa: BLE001 - whatever it is, the meter is read again
+                _log.warning("site %s: the meter cannot be read: %r", self.site.site_id, error)  # shows as stale
             await self._clock.sleep(self.options.tick_s)
 
     # People --------------------------------------------------------------------------------------------------------

@@ -526,9 +526,12 @@ async def test_silent_prices_are_an_alarm_and_planning_goes_on(make_world, car):
 async def test_run_opens_ticks_and_closes(make_world, car):
     class Meter:
         def __init__(self, world):
-            self.world = world
+            self.world, self.tries = world, 0
 
         async def readings(self):
+            self.tries += 1
+            if self.tries == 1:
+                raise ValueError("a word where a number should be")
             while True:
                 yield SiteReading(self.world.clock.now(), 5.0)
                 await asyncio.sleep(0)
