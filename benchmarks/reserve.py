@@ -20,39 +20,14 @@ import numpy as np
 
 from bothways.domain.errors import SolverError
 from bothways.planning.layout import Layout
-from bothways.planning.problem import DemandCharge, Fleet, PlanOptions, PlanProblem
+from bothways.planning.problem import DemandCharge, PlanOptions, PlanProblem
 from bothways.planning.reserve.calls import check_calls
 from bothways.planning.reserve.decomposed import Search, run_search
 from bothways.planning.reserve.exact import solve_reserve_highs
 from bothways.planning.reserve.model import build
 from bothways.planning.reserve.products import ReservePlanProblem, ReserveProduct
 from bothways.planning.shortfall import reach
-
-PERIODS = 96
-
-
-def fleet_of(size: int, rng: np.random.Generator) -> Fleet:
-    """Workplace stays around midday: four batteries, three chargers, four in five vehicles two-way."""
-    arrival = np.clip(np.round(rng.normal(34, 6, size)), 0, 60).astype(np.int64)
-    stay = np.clip(np.round(rng.normal(36, 10, size)), 4, PERIODS).astype(np.int64)
-    capacity, start = rng.choice([40.0, 60.0, 75.0, 100.0], size), rng.uniform(0.2, 0.7, size)
-    power = rng.choice([7.4, 11.0, 22.0], size)
-    wish = np.minimum(0.9, start + rng.uniform(0.0, 0.5, size))
-    return Fleet(
-        arrival=arrival,
-        departure=np.minimum(PERIODS, arrival + stay),
-        energy_at_arrival_kwh=capacity * start,
-        energy_required_kwh=capacity * wish,
-        energy_min_kwh=capacity * 0.15,
-        energy_max_kwh=capacity,
-        charge_kw=power,
-        discharge_kw=np.where(rng.random(size) < 0.8, power, 0.0),
-        charge_efficiency=np.full(size, 0.95),
-        discharge_efficiency=np.full(size, 0.95),
-        wear_per_kwh=np.full(size, 0.03),
-        min_charge_kw=np.zeros(size),
-        no_pause=np.zeros(size, dtype=np.bool_),
-    )
+from plan_cases import PERIODS, fleet_of
 
 
 def plan_of(size: int, seed: int) -> PlanProblem:

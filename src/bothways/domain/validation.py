@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, TypeVar
 
@@ -15,7 +15,15 @@ from bothways.domain.errors import Problems
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def validated(model: type[Model], mapping: Mapping[str, Any], *, at: str, page: str) -> Model:
+def validated(
+    model: type[Model],
+    mapping: Mapping[str, Any],
+    *,
+    at: str,
+    page: str,
+    switches: bool = True,
+    hint: Callable[[str, str], str] | None = None,
+) -> Model:
     """Builds ``model`` from a mapping.
 
     Args:
@@ -23,19 +31,36 @@ def validated(model: type[Model], mapping: Mapping[str, Any], *, at: str, page: 
         mapping: the parsed file.
         at: name of the file, for messages.
         page: page of the documentation that describes it.
+        switches: False for a format without any true or false, which validation would read as 1 and 0.
+        hint: words before a remedy, from the place and the kind of a wrong value.
 
     Raises:
         InputError: with every problem found.
     """
     problems = Problems(at=at)
+    if not switches:
+        _refuse_booleans(problems, mapping, "")
     try:
-        return model.model_validate(dict(mapping))
+        made = model.model_validate(dict(mapping))
     except ValidationError as error:
         known = sorted(known_keys(model))
         for item in error.errors(include_url=False):
-            _explain(problems, item, known, page)
+            _explain(problems, item, known, page, hint)
         problems.raise_if_any()
         raise
+    problems.raise_if_any()
+    return made
+
+
+def _refuse_booleans(problems: Problems, value: object, where: str) -> None:
+    if isinstance(value, bool):
+        problems.add(where, value, "a number, a text or a table", "Give the value itself; no key is a switch.")
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            _refuse_booleans(problems, inner, f"{where}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _refuse_booleans(problems, inner, f"{where}[{index}]")
 
 
 def known_keys(model: type[BaseModel]) -> set[str]:
@@ -60,18 +85,21 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return [found for inner in typing.get_args(annotation) for found in _models_in(inner)]
 
 
-def _explain(problems: Problems, item: Any, known: list[str], page: str) -> None:
+def _explain(
+    problems: Problems, item: Any, known: list[str], page: str, hint: Callable[[str, str], str] | None
+) -> None:
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
     message = item["msg"].removeprefix("Value error, ")
     match item["type"]:
         case "extra_forbidden":
             key = str(item["loc"][-1])
             near = difflib.get_close_matches(key, known, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Remove it, or see {page}."
-            problems.add(where, key, "a key that this format knows", hint)
+            remedy = f"Did you mean {near[0]!r}?" if near else f"Remove it, or see {page}."
+            problems.add(where, key, "a key that this format knows", remedy)
         case "missing":
             problems.add(where, "nothing", "a value is required here", f"Add {item['loc'][-1]!r}.")
-        case _:
+        case kind:
+            before = "" if hint is None else hint(where, kind)
             found = item.get("input")
             shown = "this table" if isinstance(found, dict) else str(found) if isinstance(found, date) else found
-            problems.add(where or "the file", shown, message, f"Correct the value; see {page}.")
+            problems.add(where or "the file", shown, message, f"{before}Correct the value; see {page}.")

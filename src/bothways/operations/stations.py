@@ -103,6 +103,14 @@ class GridPermission:
         return max(0.0, self.export_limit_kw)
 
 
+_ONE_WAY = ("AC_single_phase", "AC_two_phase", "AC_three_phase", "DC")
+
+
+def energy_transfer(*, discharge_consent: bool) -> tuple[str, ...]:
+    """OCPP's energy transfer modes that a driver's consent allows."""
+    return (*_ONE_WAY, "AC_BPT", "DC_BPT") if discharge_consent else _ONE_WAY
+
+
 @dataclass(frozen=True, slots=True)
 class DriverNeed:
     """How much by when, as the driver said or as it is remembered.

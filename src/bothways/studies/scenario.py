@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from bothways.battery.models import MODELS
-from bothways.domain.errors import DomainError, Problems
+from bothways.domain.errors import DomainError
 from bothways.domain.timegrid import zone
+from bothways.domain.validation import validated
 from bothways.studies.scenario_vehicles import (
     AgeingPart,
     Capacity,
@@ -342,56 +342,4 @@ def scenario_from_mapping(mapping: Mapping[str, Any], *, at: str = "scenario") -
     Raises:
         InputError: with every problem found: key, value, what is allowed, remedy.
     """
-    problems = Problems(at=at)
-    _refuse_booleans(problems, mapping, "")
-    try:
-        scenario = Scenario.model_validate(dict(mapping))
-    except ValidationError as error:
-        for item in error.errors(include_url=False):
-            _explain(problems, item)
-        problems.raise_if_any()
-        raise
-    problems.raise_if_any()
-    return scenario
-
-
-def _refuse_booleans(problems: Problems, value: object, where: str) -> None:
-    """No key takes true or false, but validation would read them as 1 and 0."""
-    if isinstance(value, bool):
-        problems.add(where, value, "a number, a text or a table", "Give the value itself; no key is a switch.")
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            _refuse_booleans(problems, inner, f"{where}.{key}".lstrip("."))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            _refuse_booleans(problems, inner, f"{where}[{index}]")
-
-
-def _explain(problems: Problems, item: Any) -> None:
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
-    message = item["msg"].removeprefix("Value error, ")
-    match item["type"]:
-        case "extra_forbidden":
-            key = str(item["loc"][-1])
-            near = difflib.get_close_matches(key, sorted(_known_keys()), n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else "Remove it, or see docs/reference/scenario.md."
-            problems.add(where, key, "a key that the scenario format knows", hint)
-        case "missing":
-            problems.add(where, "nothing", "a value is required here", f"Add {item['loc'][-1]!r}.")
-        case _:
-            found = item.get("input")
-            shown = "this table" if isinstance(found, dict) else str(found) if isinstance(found, date) else found
-            problems.add(where or "scenario", shown, message, "Correct the value; see docs/reference/scenario.md.")
-
-
-def _known_keys() -> set[str]:
-    keys: set[str] = set()
-    pending: list[type[BaseModel]] = [
-        Scenario, StudyPart, SessionsPart, TimetableVehicle, VehiclesPart, WarrantyPart, ChargersPart, PolicyPart,
-        AgeingPart,
-        UnservedPart, PricesPart, EmissionsPart, LoadPart, PvPart, BatteryPart, CasePart, EquipmentPart, InvestmentPart,
-        SensitivityPart,
-    ]  # fmt: skip
-    for model in pending:
-        keys.update(model.model_fields)
-    return keys
+    return validated(Scenario, mapping, at=at, page="docs/reference/scenario.md", switches=False)

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from bothways.adapters.meters.settings import FileSettings, ModbusSettings, MqttSettings
 from bothways.domain.errors import InputError, Problems
+from bothways.domain.validation import validated
 from bothways.operations.ports import Clock, MeterSource
 
 M = TypeVar("M", bound=BaseModel)
@@ -88,12 +89,4 @@ def _three_or_none(phases: tuple[object, ...], problems: Problems) -> None:
 
 def _read(model: type[M], settings: Mapping[str, object], problems: Problems) -> M:
     """The settings as a model, or all that is wrong with them."""
-    try:
-        return model.model_validate(dict(settings))
-    except ValidationError as error:
-        for item in error.errors():
-            where = ".".join(str(part) for part in item["loc"])
-            found = "nothing" if item["type"] == "missing" else item["input"]
-            problems.add(where, found, item["msg"], "See docs/how-to/connect-a-site-meter.md.")
-        problems.raise_if_any()
-        raise
+    return validated(model, settings, at=problems.at, page="docs/how-to/connect-a-site-meter.md")

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TypeVar
 
 import httpx
-from pydantic import BaseModel, ValidationError
 
 from bothways.adapters.signals.settings import HttpSettings, SignalSettings
 from bothways.adapters.signals.table import Table, prices_over, rows_of_csv, rows_of_json, table_of
-from bothways.domain.errors import InputError, Problem, Problems
+from bothways.domain.errors import InputError, Problem
 from bothways.domain.timegrid import TimeGrid, zone
+from bothways.domain.validation import validated
 from bothways.operations.ports import Clock, Prices
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound=SignalSettings)
 _MOST_BYTES = 20_000_000
 
 
@@ -173,16 +173,7 @@ def http_prices(
 
 
 def _validated(model: type[M], settings: Mapping[str, object], at: str) -> M:
-    problems = Problems(at=at)
-    try:
-        made = model.model_validate(dict(settings))
-    except ValidationError as error:
-        for item in error.errors():
-            found = "nothing" if item["type"] == "missing" else item["input"]
-            where = ".".join(str(part) for part in item["loc"])
-            problems.add(where, found, item["msg"], "See docs/how-to/connect-a-site-meter.md.")
-        problems.raise_if_any()
-        raise
-    if isinstance(made, SignalSettings) and made.tz is not None:
+    made = validated(model, settings, at=at, page="docs/how-to/connect-a-site-meter.md")
+    if made.tz is not None:
         zone(made.tz)
     return made

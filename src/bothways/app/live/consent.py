@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from bothways.operations.ports import Store
-
-ONE_WAY = ("AC_single_phase", "AC_two_phase", "AC_three_phase", "DC")
-BOTH_WAYS = (*ONE_WAY, "AC_BPT", "DC_BPT")
+from bothways.operations.stations import energy_transfer
 
 
 class StatedConsent:
@@ -22,4 +20,4 @@ class StatedConsent:
         need = (await self._store.needs([id_token])).get(id_token)
         if need is None:
             return ()
-        return BOTH_WAYS if need.discharge_consent else ONE_WAY
+        return energy_transfer(discharge_consent=need.discharge_consent)

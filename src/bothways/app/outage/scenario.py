@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from bothways.domain.errors import DomainError, Problems
+from bothways.domain.errors import DomainError
 from bothways.domain.timegrid import zone
+from bothways.domain.validation import validated
 from bothways.resilience.site import (
     FAILURE_TO_START,
     GENERATOR_AVAILABILITY,
@@ -339,12 +339,7 @@ class OutageScenario(Part):
         return self
 
 
-_TABLES: tuple[type[BaseModel], ...] = (
-    OutageScenario, OutagePart, TierPart, SeriesPart, OutagePvPart, OutageBatteryPart, GeneratorPart, HabitPart,
-    RecordPart, CalledInPart, ShuttlePart, VehiclePart, DeparturePart, CasePart, SweepPart, DieselPart, StandAlonePart,
-    CarToCarPart,
-)  # fmt: skip
-_LOST_KILO = {"less_than_equal": "Watts or watt-hours instead of kilo? ", "finite_number": ""}
+_LOST_KILO = "Watts or watt-hours instead of kilo? "
 
 
 def outage_scenario(mapping: Mapping[str, Any], *, at: str = "scenario") -> OutageScenario:
@@ -357,47 +352,10 @@ def outage_scenario(mapping: Mapping[str, Any], *, at: str = "scenario") -> Outa
     Raises:
         InputError: with every problem found: key, value, what is allowed, remedy.
     """
-    problems = Problems(at=at)
-    _refuse_booleans(problems, mapping, "")
-    try:
-        scenario = OutageScenario.model_validate(dict(mapping))
-    except ValidationError as error:
-        for item in error.errors(include_url=False):
-            _explain(problems, item)
-        problems.raise_if_any()
-        raise
-    problems.raise_if_any()
-    return scenario
+    page = "docs/how-to/plan-for-outages.md"
+    return validated(OutageScenario, mapping, at=at, page=page, switches=False, hint=_lost_kilo)
 
 
-def _refuse_booleans(problems: Problems, value: object, where: str) -> None:
-    """No key takes true or false, but validation would read them as 1 and 0."""
-    if isinstance(value, bool):
-        problems.add(where, value, "a number, a text or a table", "Give the value itself; no key is a switch.")
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            _refuse_booleans(problems, inner, f"{where}.{key}".lstrip("."))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            _refuse_booleans(problems, inner, f"{where}[{index}]")
-
-
-def _explain(problems: Problems, item: Any) -> None:
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
-    message = item["msg"].removeprefix("Value error, ")
-    found = item.get("input")
-    match item["type"]:
-        case "extra_forbidden":
-            key = str(item["loc"][-1])
-            near = difflib.get_close_matches(
-                key, sorted({name for table in _TABLES for name in table.model_fields}), n=1
-            )
-            hint = f"Did you mean {near[0]!r}?" if near else "Remove it, or see docs/how-to/plan-for-outages.md."
-            problems.add(where, key, "a key that the outage scenario knows", hint)
-        case "missing":
-            problems.add(where, "nothing", "a value is required here", f"Add {item['loc'][-1]!r}.")
-        case kind:
-            lost = _LOST_KILO.get(kind, "") if where.endswith(("_kw", "_kwh", ".kw", "_per_day")) else ""
-            shown = "this table" if isinstance(found, dict) else found
-            remedy = f"{lost}Correct the value; see docs/how-to/plan-for-outages.md."
-            problems.add(where or "scenario", shown, message, remedy)
+def _lost_kilo(where: str, kind: str) -> str:
+    """Asks for the usual cause of a power or energy that is too large."""
+    return _LOST_KILO if kind == "less_than_equal" and where.endswith(("_kw", "_kwh", ".kw", "_per_day")) else ""

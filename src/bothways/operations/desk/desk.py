@@ -35,12 +35,10 @@ from bothways.operations.desk.views import (
 from bothways.operations.ports import ChargerGateway, Clock, SiteReading, StationRegistry, Store
 from bothways.operations.site.settings import SiteSettings
 from bothways.operations.site.summary import Snapshot
-from bothways.operations.stations import DriverNeed, GridPermission
+from bothways.operations.stations import DriverNeed, GridPermission, energy_transfer
 
 _ANNOUNCED = 10_000
 _DIGITS = 6
-_BOTH_WAYS = ("AC_single_phase", "AC_three_phase", "AC_BPT", "DC", "DC_BPT")
-_ONE_WAY = ("AC_single_phase", "AC_three_phase", "DC")
 
 
 class SiteControl(Protocol):
@@ -377,7 +375,7 @@ class Desk:
             session = state.session
             if session is None or need.holder not in {session.id_token, _place(state.key)}:
                 continue
-            modes = _BOTH_WAYS if need.discharge_consent else _ONE_WAY
+            modes = energy_transfer(discharge_consent=need.discharge_consent)
             payload = {"transactionId": session.transaction_id, "allowedEnergyTransfer": list(modes)}
             with suppress(BothwaysError):  # only 2.1 knows it; the loop's own gate does not depend on it
                 await self._gateway.call(state.key.station_id, "NotifyAllowedEnergyTransfer", payload)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bothways.operations.events import EvseKey
 from bothways.operations.ports import TransactionRow
 from bothways.operations.site.alarms import KINDS, Alarm
 from bothways.operations.site.state import Estimate, EvseState
@@ -371,8 +369,3 @@ def transaction_view(row: TransactionRow, *, holders: bool) -> TransactionView:
         discharged_kwh=round(row.energy_export_kwh, 4),
         missing=row.missing,
     )
-
-
-def keys_of(snapshot: Snapshot) -> Sequence[EvseKey]:
-    """EVSEs of a snapshot."""
-    return () if snapshot.image is None else [item.key for item in snapshot.image.evses]
