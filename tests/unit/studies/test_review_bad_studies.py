@@ -76,7 +76,7 @@ def test_the_small_study_is_good(load):
         ({"vehicles": {"charge_efficiency": 0.01}}, "charge_efficiency", "0.1"),
         ({"sensitivity": {"usable_capacity_kwh": [0.01, 2.0]}}, "usable_capacity_kwh[0]", "0.1"),
         ({"vehicles": {"charge_kw": True}}, "vehicles.charge_kw", "a number"),
-        ({"case": {"import_limit_kw": 5.0}}, "case[0].import_limit_kw", "a key that the scenario format knows"),
+        ({"case": {"import_limit_kw": 5.0}}, "case[0].import_limit_kw", "a key that this format knows"),
         ({"case": {"import_hard_limit_kw": 2.0, "load": {"profile": "H0", "peak_kw": 9.0}}}, "import_hard", "battery"),
         ({"case": {"battery": {"capacity_kwh": 1e300, "power_kw": 5.0, "source": "test"}}}, "battery", "1000000"),
     ],
