@@ -11,12 +11,13 @@ from html import escape
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
+from fastapi import Request
 from nicegui import ui
 
 from bothways.adapters.web.words import Words, later
 from bothways.domain.errors import BothwaysError, InputError
 from bothways.operations.access.accounts import Access
-from bothways.operations.access.roles import Action, Actor
+from bothways.operations.access.roles import Actor
 from bothways.operations.desk.desk import Desk
 
 NOT_KNOWN = "–"
@@ -34,10 +35,28 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True)
 class Screens:
-    """What pages need: the use cases and sign-in."""
+    """What pages need: the use cases and sign-in, and which pages there are."""
 
     access: Access
     desk: Desk
+    pages: tuple[ScreenPage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenPage:
+    """A page: one line in ``screens.PAGES`` adds it.
+
+    Attributes:
+        path: its address; parts in braces come as ``request.path_params``.
+        build: makes its content for a viewer; what it raises becomes the right answer (``Unknown``, ``NotAllowed``).
+        link: text of its link at the top of every page, marked with ``later``; ``""`` for none.
+        shown: whether the link makes sense for a viewer.
+    """
+
+    path: str
+    build: Callable[[Screens, Viewer, Request], Awaitable[None]]
+    link: str = ""
+    shown: Callable[[Actor], bool] = lambda _: True
 
 
 @cache
@@ -112,7 +131,7 @@ def frame(screens: Screens, viewer: Viewer, title: str, here: str = "", *, narro
     ui.add_css(style("pages"))
     with ui.element("header").classes("bw-top"):
         with ui.element("nav").classes("bw-nav").props(f'aria-label="{escape(words("Pages"))}"'):
-            for text, target in destinations(viewer):
+            for text, target in destinations(screens, viewer):
                 link = ui.link(words(text), target)
                 if target == here:
                     link.classes("here").props('aria-current="page"')
@@ -163,19 +182,9 @@ async def tried(screens: Screens, viewer: Viewer, act: Callable[[], Awaitable[ob
     return True
 
 
-def destinations(viewer: Viewer) -> list[tuple[str, str]]:
+def destinations(screens: Screens, viewer: Viewer) -> list[tuple[str, str]]:
     """Pages that make sense for this viewer: text and address."""
-    actor = viewer.actor
-    pages = []
-    if actor.scopes_for(Action.SITE_VIEW):
-        pages.append((later("Sites"), "/sites"))
-    if actor.scopes_for(Action.NEED_SET):
-        pages.append((later("Vehicle"), "/driver"))
-    if actor.scopes_for(Action.STATION_VIEW):
-        pages.append((later("Stations"), "/stations"))
-    if actor.may(Action.ACCOUNT_MANAGE):
-        pages.append((later("People"), "/people"))
-    return pages
+    return [(page.link, page.path) for page in screens.pages if page.link and page.shown(viewer.actor)]
 
 
 @contextmanager

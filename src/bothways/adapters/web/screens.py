@@ -17,15 +17,15 @@ from starlette.types import Scope
 from bothways.adapters.http.session import COOKIE
 from bothways.adapters.web import signin
 from bothways.adapters.web.driver_page import ChoosePage, DriverPage
-from bothways.adapters.web.frame import Screens, Viewer, destinations, frame
+from bothways.adapters.web.frame import ScreenPage, Screens, Viewer, destinations, frame
 from bothways.adapters.web.lists import SitesPage, StationsPage
 from bothways.adapters.web.people_page import PeoplePage
 from bothways.adapters.web.policy import PagePolicy
 from bothways.adapters.web.site_page import SitePage
-from bothways.adapters.web.words import Words, words_for
+from bothways.adapters.web.words import Words, later, words_for
 from bothways.domain.errors import BothwaysError
 from bothways.operations.access.accounts import Access
-from bothways.operations.access.roles import Action, NotAllowed
+from bothways.operations.access.roles import Action, Actor, NotAllowed
 from bothways.operations.desk.desk import Desk, Unknown
 
 _log = structlog.get_logger("bothways.screens")
@@ -54,7 +54,7 @@ def add_screens(app: FastAPI, access: Access, desk: Desk) -> None:
         access: sign-in and sessions.
         desk: what people can do; pages call nothing else.
     """
-    screens = Screens(access, desk)
+    screens = Screens(access, desk, PAGES)
     app.include_router(signin.router)
 
     @app.get("/", include_in_schema=False)
@@ -64,7 +64,8 @@ def add_screens(app: FastAPI, access: Access, desk: Desk) -> None:
             return RedirectResponse("/sign-in", 303)
         return RedirectResponse(_home(screens, viewer), 303)
 
-    _add_pages(screens)
+    for page in PAGES:
+        _add(screens, page)
     pages.add_middleware(PagePolicy)
     pages.on_exception(lambda error: _log.error("a page failed", error=repr(error)))
     pages.exception_handler(404)(_no_such_page)
@@ -77,51 +78,38 @@ def add_screens(app: FastAPI, access: Access, desk: Desk) -> None:
     app.router.routes[-1] = _Pages("/", app=pages)
 
 
-def _add_pages(screens: Screens) -> None:
-    @ui.page("/site/{site_id}")
-    async def site(request: Request, site_id: str) -> Response | None:
-        async def build(viewer: Viewer) -> None:
-            page = SitePage(screens, viewer, site_id)
-            page.look()
-            with frame(screens, viewer, viewer.words("Site {name}", name=site_id)):
-                page.build()
-
-        return await show(screens, request, build)
-
-    @ui.page("/sites")
-    async def sites(request: Request) -> Response | None:
-        async def build(viewer: Viewer) -> None:
-            with frame(screens, viewer, viewer.words("Sites"), "/sites"):
-                SitesPage(screens, viewer).build()
-
-        return await show(screens, request, build)
-
-    @ui.page("/stations")
-    async def stations(request: Request) -> Response | None:
-        async def build(viewer: Viewer) -> None:
-            with frame(screens, viewer, viewer.words("Stations"), "/stations"):
-                await StationsPage(screens, viewer).build()
-
-        return await show(screens, request, build)
-
-    @ui.page("/people")
-    async def people(request: Request) -> Response | None:
-        async def build(viewer: Viewer) -> None:
-            viewer.actor.require(Action.ACCOUNT_MANAGE)
-            with frame(screens, viewer, viewer.words("People"), "/people"):
-                await PeoplePage(screens, viewer, str(request.base_url)).build()
-
-        return await show(screens, request, build)
-
-    @ui.page("/driver")
-    async def driver(request: Request, holder: str = "", evse: str = "") -> Response | None:
-        async def build(viewer: Viewer) -> None:
-            await _driver(screens, viewer, holder, evse)
-
-        return await show(screens, request, build)
+def _add(screens: Screens, page: ScreenPage) -> None:
+    @ui.page(page.path)
+    async def answer(request: Request) -> Response | None:
+        return await show(screens, request, lambda viewer: page.build(screens, viewer, request))
 
 
-async def _driver(screens: Screens, viewer: Viewer, holder: str, evse: str) -> None:
+async def _site(screens: Screens, viewer: Viewer, request: Request) -> None:
+    site_id = str(request.path_params["site_id"])
+    page = SitePage(screens, viewer, site_id)
+    page.look()
+    with frame(screens, viewer, viewer.words("Site {name}", name=site_id)):
+        page.build()
+
+
+async def _sites(screens: Screens, viewer: Viewer, _: Request) -> None:
+    with frame(screens, viewer, viewer.words("Sites"), "/sites"):
+        SitesPage(screens, viewer).build()
+
+
+async def _stations(screens: Screens, viewer: Viewer, _: Request) -> None:
+    with frame(screens, viewer, viewer.words("Stations"), "/stations"):
+        await StationsPage(screens, viewer).build()
+
+
+async def _people(screens: Screens, viewer: Viewer, request: Request) -> None:
+    viewer.actor.require(Action.ACCOUNT_MANAGE)
+    with frame(screens, viewer, viewer.words("People"), "/people"):
+        await PeoplePage(screens, viewer, str(request.base_url)).build()
+
+
+async def _driver(screens: Screens, viewer: Viewer, request: Request) -> None:
+    holder, evse = request.query_params.get("holder", ""), request.query_params.get("evse", "")
     known = screens.desk.holders(viewer.actor)
     if evse:
         holder = screens.desk.holder_at(viewer.actor, evse)
@@ -190,5 +178,19 @@ def _home(screens: Screens, viewer: Viewer) -> str:
     sites = screens.desk.sites(viewer.actor)
     if len(sites) == 1:
         return f"/site/{sites[0].site_id}"
-    found: list[tuple[str, str]] = destinations(viewer)
+    found = destinations(screens, viewer)
     return found[0][1] if found else "/nothing"
+
+
+def _sees(action: Action) -> Callable[[Actor], bool]:
+    return lambda actor: bool(actor.scopes_for(action))
+
+
+PAGES = (
+    ScreenPage("/sites", _sites, later("Sites"), _sees(Action.SITE_VIEW)),
+    ScreenPage("/site/{site_id}", _site),
+    ScreenPage("/driver", _driver, later("Vehicle"), _sees(Action.NEED_SET)),
+    ScreenPage("/stations", _stations, later("Stations"), _sees(Action.STATION_VIEW)),
+    ScreenPage("/people", _people, later("People"), lambda actor: actor.may(Action.ACCOUNT_MANAGE)),
+)
+"""Every page; their links stand at the top in this order. A new page is one line here."""

@@ -7,13 +7,13 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Protocol
 
 from bothways.domain.errors import BothwaysError, Problems
 from bothways.operations.access.roles import EVERYTHING, Action, Actor, NotAllowed, site_scope, token_scope
 from bothways.operations.desk.departure import next_departure
 from bothways.operations.desk.forms import LONGEST_REASON, check_need, check_reason
 from bothways.operations.desk.forms import NeedForm as NeedForm  # noqa: PLC0414 - told to others from here
+from bothways.operations.desk.parts import Parts, SiteControl
 from bothways.operations.desk.trail import Trail, TrailPoint
 from bothways.operations.desk.views import (
     EvseView,
@@ -32,47 +32,12 @@ from bothways.operations.desk.views import (
     station_view,
     transaction_view,
 )
-from bothways.operations.ports import ChargerGateway, Clock, SiteReading, StationRegistry, Store
-from bothways.operations.site.settings import SiteSettings
+from bothways.operations.ports import ChargerGateway, Clock, StationRegistry, Store
 from bothways.operations.site.summary import Snapshot
 from bothways.operations.stations import DriverNeed, GridPermission, energy_transfer
 
 _ANNOUNCED = 10_000
 _DIGITS = 6
-
-
-class SiteControl(Protocol):
-    """A running site, as far as people can reach it."""
-
-    @property
-    def site(self) -> SiteSettings:
-        """What is fixed about the site."""
-        ...
-
-    @property
-    def reading(self) -> SiteReading | None:
-        """The latest reading of the site's meter."""
-        ...
-
-    def snapshot(self) -> Snapshot:
-        """The site now."""
-        ...
-
-    async def set_need(self, need: DriverNeed) -> None:
-        """A driver says how much by when."""
-        ...
-
-    async def emergency_stop(self, reason: str, who: str) -> object:
-        """Stops all transfer and stays latched."""
-        ...
-
-    async def release(self, reason: str, who: str) -> object:
-        """Ends a latched stop."""
-        ...
-
-    async def change_limits(self, **changes: float) -> None:
-        """Changes limits in force, durably."""
-        ...
 
 
 class Unknown(BothwaysError):  # noqa: N818 - read as a sentence where it is raised
@@ -96,6 +61,7 @@ class Desk:
     ) -> None:  # fmt: skip
         self._sites, self._store, self._registry = sites, store, registry
         self._gateway, self._clock = gateway, clock
+        self.parts = Parts(sites, store, registry, gateway, clock)
         self._trails = {name: Trail() for name in sites}
         self._announced: OrderedDict[str, str] = OrderedDict()
 
@@ -120,7 +86,7 @@ class Desk:
 
     def trail(self, actor: Actor, site_id: str) -> tuple[TrailPoint, ...]:
         """What happened at a site since the start, a day at most."""
-        self._control(actor, site_id, Action.SITE_VIEW)
+        self.control(actor, site_id, Action.SITE_VIEW)
         return self._trails[site_id].points
 
     def sites(self, actor: Actor) -> list[SiteLine]:
@@ -138,7 +104,7 @@ class Desk:
         Raises:
             Unknown: no such site, or not for this actor.
         """
-        control = self._control(actor, site_id, Action.SITE_VIEW)
+        control = self.control(actor, site_id, Action.SITE_VIEW)
         holders = actor.may(Action.SESSION_VIEW, site_scope(site_id))
         reading = control.reading
         pv = None if reading is None or reading.pv_kw is None else finite(reading.pv_kw)
@@ -158,18 +124,18 @@ class Desk:
 
     async def stop(self, actor: Actor, site_id: str, reason: str) -> None:
         """Stops all transfer at a site; it stays stopped until somebody releases it. Never refused for its words."""
-        control = self._control(actor, site_id, Action.SITE_STOP)
+        control = self.control(actor, site_id, Action.SITE_STOP)
         await control.emergency_stop(reason.strip()[:LONGEST_REASON] or "no reason was given", actor.name)
 
     async def release(self, actor: Actor, site_id: str, reason: str) -> None:
         """Ends an emergency stop."""
-        control = self._control(actor, site_id, Action.SITE_RELEASE)
+        control = self.control(actor, site_id, Action.SITE_RELEASE)
         check_reason(reason)
         await control.release(reason, actor.name)
 
     async def limit(self, actor: Actor, site_id: str, import_kw: float, reason: str) -> None:
         """Lowers the import limit in force, never above the site's own; noted in the audit log."""
-        control = self._control(actor, site_id, Action.SITE_OVERRIDE)
+        control = self.control(actor, site_id, Action.SITE_OVERRIDE)
         check_reason(reason)
         problems = Problems(at="limit")
         if not 0.0 <= import_kw <= control.site.import_hard_limit_kw:
@@ -182,7 +148,7 @@ class Desk:
 
     async def permission(self, actor: Actor, site_id: str) -> GridPermission:
         """The grid connection on paper."""
-        self._control(actor, site_id, Action.SITE_VIEW)
+        self.control(actor, site_id, Action.SITE_VIEW)
         return await self._store.permission(site_id)
 
     # ---- stations
@@ -318,7 +284,13 @@ class Desk:
 
     # ---- who may
 
-    def _control(self, actor: Actor, site_id: str, action: Action) -> SiteControl:
+    def control(self, actor: Actor, site_id: str, action: Action) -> SiteControl:
+        """A running site, where the actor may do this to it.
+
+        Raises:
+            Unknown: no such site, or not one that the actor may see.
+            NotAllowed: the actor sees it, but may not do this.
+        """
         control = self._sites.get(site_id)
         if control is None or not actor.may(Action.SITE_VIEW, site_scope(site_id)):
             msg = f"there is no site {site_id!r}"
