@@ -11,6 +11,8 @@ from bothways.domain.timegrid import TimeGrid
 from bothways.operations.events import EvseKey, Sample, StationEvent
 from bothways.operations.orders import CommandResult, Composite, PowerOrder, SafeProfile
 from bothways.operations.stations import DriverNeed, EvseRecord, GridPermission, StationRecord
+from bothways.resilience.island.commands import Command
+from bothways.resilience.island.signals import GridReading, Mode, Position, SectionReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,52 @@ class Prices:
     export_price: tuple[float, ...]
     co2_kg_per_kwh: tuple[float, ...] = ()
     source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceGauge:
+    """What is fed back or measured at one source of an island; ``None`` where it is not.
+
+    Attributes:
+        mode: what it does, by its own contact or controller; needed of every source that can form a grid.
+        output_kw: measured output [kW], positive toward the building.
+        energy_kwh: stored energy, or what the fuel gives [kWh].
+        available: whether the device says that it could feed now.
+    """
+
+    mode: Mode | None = None
+    output_kw: float | None = None
+    energy_kwh: float | None = None
+    available: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchgearReading:
+    """What contactor, breakers, sources and relays of a building show; devices that are left out are unknown.
+
+    Attributes:
+        at: when it was read.
+        main: feedback of the main contactor.
+        sections: breakers with their loads, by the section's id.
+        sources: by the source's id.
+        grid: the street's side of the contactor; ``None`` where its meter does not answer.
+        bus_pu: voltage on the building's side, fraction of nominal; ``None`` where not measured.
+        in_sync: what a synchronism relay says; ``None`` where there is none.
+        loss_of_mains: a relay reports that the mains are lost.
+        estop: the emergency stop or fire alarm is active.
+        pv_kw: output of PV [kW]; ``None`` where not measured.
+    """
+
+    at: datetime
+    main: Position
+    sections: Mapping[str, SectionReading]
+    sources: Mapping[str, SourceGauge]
+    grid: GridReading | None = None
+    bus_pu: float | None = None
+    in_sync: bool | None = None
+    loss_of_mains: bool = False
+    estop: bool = False
+    pv_kw: float | None = None
 
 
 class Clock(Protocol):
@@ -259,6 +307,33 @@ class ChargerGateway(Protocol):
         Raises:
             GatewayError: where the station is offline, did not answer, or answered with an error.
         """
+        ...
+
+
+class Switchgear(Protocol):
+    """The devices that make a building an island: contactor, breakers, batteries, generators, contacts of chargers."""
+
+    async def read(self) -> SwitchgearReading:
+        """What they show now, all read anew.
+
+        Raises:
+            GatewayError: the devices cannot be read.
+        """
+        ...
+
+    async def carry_out(self, command: Command) -> bool:
+        """Puts one command on the wire; returns whether the device took it. Only feedback shows that it acted.
+
+        A rehearsal and what is to be done by hand never reach a device, and a command that could not be delivered at
+        once is dropped, never sent later.
+
+        Raises:
+            GatewayError: the device cannot be reached.
+        """
+        ...
+
+    async def answers(self, device: str) -> bool:
+        """Whether the device can be reached now, without touching it: what a drill exercises."""
         ...
 
 

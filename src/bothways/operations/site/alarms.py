@@ -38,6 +38,8 @@ KINDS: dict[str, Kind] = {
                             "be kept at the minimum in future."),
     "clock-jump": Kind("warning", "Check time synchronisation of this machine."),
     "store-failing": Kind("critical", "Check disk and database. Nothing new is remembered until it works."),
+    "island": Kind("critical", "Open the island page: it says what is on, how long it lasts and what to do next."),
+    "island-failing": Kind("critical", "The island controller does not run. Follow the paper plan; see the text."),
     "loop-failing": Kind("critical", "An error in the loop; stations keep their last order, then the safe profile."),
 }  # fmt: skip
 

@@ -127,7 +127,7 @@ class LoopCore(LoopState):
         try:
             outlets = self._book.outlets_of(station_id)
             await opening.ask_composites(self._gateway, [item for item in outlets if item.visit is not None])
-            safe = 0.0 if self._latched else self.site.safe_charge_kw
+            safe = 0.0 if self._latched or self._away else self.site.safe_charge_kw
             await emergency.leave_safe(self._gateway, [station_id], safe)
             for outlet in outlets:
                 self._orders.forget(outlet.key)
@@ -143,6 +143,8 @@ class LoopCore(LoopState):
             if self._stopped_again_at is None or (now - self._stopped_again_at).total_seconds() >= _STOP_AGAIN_S:
                 self._stopped_again_at = now  # a vehicle that was plugged in since is stopped as well
                 self._orders.run(self._stop_again())
+            return 0
+        if self._away:
             return 0
         sent = 0
         for item in image.evses:
@@ -161,7 +163,7 @@ class LoopCore(LoopState):
         return await emergency.stop_all(self._gateway, self._book.outlets.values(), self.options.order_valid_s)
 
     def _compare(self, image: Image, now: datetime) -> None:
-        if image.latched:
+        if image.latched or self._away:
             return
         for todo in self._comparer.compare(image, self._book.outlets, now, self.options.settle_s):
             if todo.action == "resend":

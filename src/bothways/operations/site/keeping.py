@@ -87,6 +87,7 @@ class LoopState:
         self._dirty: set[str] = set()
         self._own_limits, self._changed_limits = self._limits, dict[str, float]()
         self._open = self._closing = self._looking = False
+        self._away = False  # another controller commands the EVSEs
 
     # Beside the tick -----------------------------------------------------------------------------------------------
 

@@ -179,6 +179,21 @@ class SiteLoop(LoopCore):
                 _log.warning("site %s: the meter cannot be read: %r", self.site.site_id, error)  # shows as stale
             await self._clock.sleep(self.options.tick_s)
 
+    # Another controller ----------------------------------------------------------------------------------------------
+
+    def stand_back(self, away: bool) -> None:  # noqa: FBT001 - a state, said in full by every caller
+        """Leaves the EVSEs to the island controller, or takes them back: never both command. A stop goes on working."""
+        if away == self._away:
+            return
+        self._away = away
+        for outlet in self._book.outlets.values():
+            self._orders.forget(outlet.key)
+        self._desk.news(self._clock.now())
+
+    def alarm(self, condition: bool, kind: str, text: str) -> None:  # noqa: FBT001 - as in Alarms.set
+        """Raises an alarm of the site on behalf of another controller, or ends it."""
+        self._alarms.set(condition, kind, self.site.site_id, self._clock.now(), text)
+
     # People --------------------------------------------------------------------------------------------------------
 
     async def emergency_stop(self, reason: str, who: str) -> emergency.Incident:
