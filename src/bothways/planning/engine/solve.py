@@ -11,7 +11,7 @@ import numpy as np
 from bothways.domain.errors import DomainError, SolverError
 from bothways.planning.answer import coupling_notes, relative_gap
 from bothways.planning.engine.coupling import coupling_of, kinds_of, pack_by_kind
-from bothways.planning.engine.model import E0, lowest_convex_price, stays_of
+from bothways.planning.engine.model import E0, Stays, lowest_convex_price, stays_of
 from bothways.planning.engine.nested import start_prices
 from bothways.planning.engine.polish import polish
 from bothways.planning.engine.prices import Prices, first_prices, price_unit
@@ -179,19 +179,10 @@ def solve_engine(
     if reason is not None:
         msg = f"the engine cannot plan this: {reason}"
         raise DomainError(msg)
-    stays = stays_of(problem)
-    shares, kind = kinds_of(problem)
-    blocks, kinds = pack_by_kind(stays.rows, problem.periods, kind, shares.shape[0])
-    site = site_of(problem, stays.forced)
-    coupling = coupling_of(problem, stays, blocks, shares, kinds)
-    vehicles = int((blocks.vehicle >= 0).sum())
-    workers = threads or (2 if vehicles >= THREADS_FROM else 1)
-    offset = -problem.terminal_value_per_kwh * float(stays.rows[:, E0].sum())
-    search = Search(
-        site, coupling, blocks, vehicles, problem.step_h, lowest_convex_price(problem), offset, workers,
-        np.random.default_rng(seed), cancel, progress,
-    )  # fmt: skip
-    _search(search, options.gap, warm)
+    search, stays = searched(
+        problem, options.gap, warm=warm, cancel=cancel, progress=progress, threads=threads, seed=seed
+    )
+    site, coupling, blocks = search.site, search.coupling, search.blocks
     if math.isinf(search.bounds.upper):
         msg = "the engine found no schedule within the hard limits of the site"
         raise SolverError(msg)
@@ -208,6 +199,33 @@ def solve_engine(
         search.prices.scales.copy(),
     )
     return _solution(problem, compact, search, options.gap, dense=dense), state
+
+
+def searched(
+    problem: PlanProblem,
+    gap: float,
+    *,
+    warm: EngineState | None = None,
+    cancel: Callable[[], bool] | None = None,
+    progress: Callable[[int, float, float], None] | None = None,
+    threads: int | None = None,
+    seed: int = 0,
+) -> tuple[Search, Stays]:
+    """The search of :func:`solve_engine`, done, and the vehicles it was about; arguments as there."""
+    stays = stays_of(problem)
+    shares, kind = kinds_of(problem)
+    blocks, kinds = pack_by_kind(stays.rows, problem.periods, kind, shares.shape[0])
+    site = site_of(problem, stays.forced)
+    coupling = coupling_of(problem, stays, blocks, shares, kinds)
+    vehicles = int((blocks.vehicle >= 0).sum())
+    workers = threads or (2 if vehicles >= THREADS_FROM else 1)
+    offset = -problem.terminal_value_per_kwh * float(stays.rows[:, E0].sum())
+    search = Search(
+        site, coupling, blocks, vehicles, problem.step_h, lowest_convex_price(problem), offset, workers,
+        np.random.default_rng(seed), cancel, progress,
+    )  # fmt: skip
+    _search(search, gap, warm)
+    return search, stays
 
 
 def prepare() -> None:
