@@ -16,6 +16,7 @@ import orjson
 
 from bothways.adapters.db.accounts import Account
 from bothways.adapters.db.credentials import check_secret
+from bothways.adapters.db.documents import DocumentMemory
 from bothways.adapters.db.engine import clock_us
 from bothways.adapters.db.entries import MALFORMED, Entry, event_of, prepare
 from bothways.adapters.db.facts import AuditRow
@@ -196,11 +197,12 @@ def _transaction(owner: Account) -> TransactionRow:
     return transaction_row(_Row(owner.row(0)), owner.station)
 
 
-class MemoryStore(MemoryRecords):
+class MemoryStore(MemoryRecords, DocumentMemory):
     """``Store`` and ``StationRegistry`` without a database."""
 
     def __init__(self) -> None:
         super().__init__()
+        DocumentMemory.__init__(self)
         self._stations: dict[str, tuple[StationRecord, str, str] | None] = {}
         self._needs: dict[str, DriverNeed] = {}
         self._permissions: dict[str, GridPermission] = {}

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 
+from bothways.adapters.db.documents import DocumentFacts
 from bothways.adapters.db.engine import migrate
 from bothways.adapters.db.facts import Facts
 from bothways.adapters.db.people import People
@@ -23,7 +24,7 @@ from bothways.adapters.db.records import Records
 from bothways.adapters.db.registry import Registry
 
 
-class SqlStore(Records, Registry, Facts, People):
+class SqlStore(Records, Registry, Facts, DocumentFacts, People):
     """``Store``, ``StationRegistry`` and ``AccountStore`` on SQLite or PostgreSQL; see :func:`open_store`."""
 
 

@@ -171,7 +171,7 @@ class Desk:
             NotAllowed: the holder is somebody else's.
             InputError: any problem of the form.
         """
-        where = await self._may_speak_for(actor, holder, Action.NEED_SET)
+        where = await self.may_speak_for(actor, holder, Action.NEED_SET)
         now = self._clock.now()
         announced = where is None and not actor.may(Action.NEED_SET, token_scope(holder))
         check_need(form, now, announced=announced)
@@ -209,7 +209,7 @@ class Desk:
 
     async def zone_of(self, actor: Actor, holder: str) -> str:
         """The time zone where a holder is plugged in; of the first site while it is nowhere."""
-        where = await self._may_speak_for(actor, holder, Action.NEED_SET)
+        where = await self.may_speak_for(actor, holder, Action.NEED_SET)
         where = where or next(iter(self._sites.values()), None)
         return "UTC" if where is None else where.site.tz
 
@@ -238,7 +238,7 @@ class Desk:
         Raises:
             Unknown: nothing was ever said for it.
         """
-        await self._may_speak_for(actor, holder, Action.NEED_VIEW)
+        await self.may_speak_for(actor, holder, Action.NEED_VIEW)
         found = (await self._store.needs([holder])).get(holder)
         if found is None:
             msg = f"nothing is known of what {holder} needs"
@@ -305,7 +305,7 @@ class Desk:
             return None
         return None if await self._registry.station(station_id) is None else (station_id, int(number))
 
-    async def _may_speak_for(self, actor: Actor, holder: str, action: Action) -> SiteControl | None:
+    async def may_speak_for(self, actor: Actor, holder: str, action: Action) -> SiteControl | None:
         """The site where the holder is plugged in, ``None`` where it is nowhere.
 
         Raises:

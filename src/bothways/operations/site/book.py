@@ -210,6 +210,7 @@ class SiteBook:
         news = outlet.visit is None or outlet.visit.transaction_id == ""
         visit = self._present(outlet, event.received_at)
         visit.transaction_id = event.transaction_id
+        visit.looked_up = visit.looked_up and event.id_token in {"", visit.id_token}
         visit.id_token = event.id_token or visit.id_token
         if event.kind == "started" and event.meter_start_kwh is not None:
             visit.start_in_kwh = event.meter_start_kwh
