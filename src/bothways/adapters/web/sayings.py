@@ -16,6 +16,8 @@ _WHOLE = (
     later("Stopped by the emergency stop."), later("Plugged in, not yet authorised."),
     later("Out of reach: it follows its last order, then charges with up to {kw} kW by itself."),
     later("Does not follow orders; {kw} kW are kept free for it."),
+    later("Paused until {time} by {who}: {why}"), later("Limited to {kw} kW until {time} by {who}: {why}"),
+    later("Held at {kw} kW until {time} by {who}: {why}"),
 )  # fmt: skip
 _DOING = (
     later("May charge with {kw} kW"), later("May charge with {kw} kW, takes {taken} kW"),

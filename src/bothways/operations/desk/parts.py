@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from bothways.operations.overrides import Override
 from bothways.operations.ports import ChargerGateway, Clock, SiteReading, StationRegistry, Store
 from bothways.operations.site.settings import SiteSettings
 from bothways.operations.site.summary import Snapshot
@@ -39,6 +40,15 @@ class SiteControl(Protocol):
 
     async def release(self, reason: str, who: str) -> object:
         """Ends a latched stop."""
+        ...
+
+    @property
+    def overrides(self) -> tuple[Override, ...]:
+        """What people have decided for a while, also what has just ended."""
+        ...
+
+    async def change_overrides(self, overrides: tuple[Override, ...]) -> None:
+        """Replaces what people have decided for a while, durably."""
         ...
 
     async def change_limits(self, **changes: float) -> None:

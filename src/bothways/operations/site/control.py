@@ -200,6 +200,8 @@ def _intended(
         session = item.session
         if session is not None and session.need is not None and session.need.charge_now:
             planned[i] = math.inf
+        if item.told_kw is not None:
+            planned[i] = item.told_kw
     return planned, target, following
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from bothways.domain.errors import BothwaysError
 from bothways.operations.events import EvseKey
+from bothways.operations.overrides import for_planning, limited, overridden, running
 from bothways.operations.site import emergency, imaging, opening
 from bothways.operations.site.base import estimate_base
 from bothways.operations.site.control import Tick, tick
@@ -41,13 +42,15 @@ class LoopCore(LoopState):
         day = now.astimezone(self._tz).toordinal()
         self._book.advance(now, day, self._longest_s)
         self._take_leave()
+        self._end_overrides(now)
         self._account(seconds, now)
         image = imaging.take_image(self._book, self._world(now, day))
         self._observe(image)
+        planned, image = for_planning(image, self._overrides), overridden(image, self._overrides)
         self._collect_plan(now)
         base_kw = self._base_kw(image)
         if self._desk.due(now, base_kw):
-            await self._desk.make(now, self._planning(image, base_kw))
+            await self._desk.make(now, self._planning(planned, base_kw))
         made = tick(image, self._desk.plan, self._state, self.site, self.options)
         self._image, self._tick, self._state = image, made, made.state
         sent = self._command(image, made, now)
@@ -99,9 +102,10 @@ class LoopCore(LoopState):
         # a meter whose clock is ahead must not look fresh for ever: the older of the two ages counts
         age = math.inf if reading is None else (now - min(reading.at, self._heard_at)).total_seconds()
         export = min(self._limits.export_kw, self._permission.allowed_export_kw(now))
+        limits = limited(replace(self._limits, export_kw=export), self._overrides)
         return imaging.World(
             now=now, day=day, settings=self.site, options=self.options,
-            limits=replace(self._limits, export_kw=export), permission=self._permission, register=self._register,
+            limits=limits, permission=self._permission, register=self._register,
             lacks=self._permission.missing(now),
             needs=self._needs, learned=self._learned, connected=self._gateway.connected() & self._met,
             disobedient=self._comparer.disobedient, reading=reading, meter_age_s=age, latched=self._latched,
@@ -216,6 +220,18 @@ class LoopCore(LoopState):
             self._dirty.add("learned")
             subject = f"{outlet.key.station_id}/{outlet.key.evse_id}"
             self._alarms.set(False, "does-not-resume", subject, left, "")  # noqa: FBT003
+
+    def _end_overrides(self, now: datetime) -> None:
+        """What people decided for a while ends by itself, and is said to have."""
+        left = running(self._overrides, now)
+        for item in self._overrides:
+            if item not in left:
+                detail = {**item.as_values(), "ended_by": "its time"}
+                self._orders.run(self._note("override ended", item.subject or self.site.site_id, detail))
+        if len(left) < len(self._overrides):
+            self._overrides = left
+            self._dirty.add("overrides")
+            self._desk.news(now)
 
     def _collect_plan(self, now: datetime) -> None:
         self._desk.collect(now)

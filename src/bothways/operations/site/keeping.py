@@ -8,6 +8,7 @@ from bothways.domain.errors import BothwaysError
 from bothways.domain.timegrid import zone
 from bothways.operations.events import EvseKey
 from bothways.operations.orders import CommandResult, PowerOrder
+from bothways.operations.overrides import Override
 from bothways.operations.ports import (
     ChargerGateway,
     Clock,
@@ -32,6 +33,7 @@ from bothways.operations.site.planning_desk import PlanningDesk
 from bothways.operations.site.sending import Orders
 from bothways.operations.site.settings import LoopOptions, SiteSettings
 from bothways.operations.site.signals import PriceBoard
+from bothways.operations.site.standing import with_wishes
 from bothways.operations.site.state import Image, SiteLimits
 from bothways.operations.site.summary import TickSummary, Totals
 from bothways.operations.stations import DriverNeed, GridPermission
@@ -86,6 +88,7 @@ class LoopState:
         self._saved_at: datetime | None = None
         self._dirty: set[str] = set()
         self._own_limits, self._changed_limits = self._limits, dict[str, float]()
+        self._overrides: tuple[Override, ...] = ()
         self._open = self._closing = self._looking = False
         self._away = False  # another controller commands the EVSEs
 
@@ -123,6 +126,7 @@ class LoopState:
         visits = [outlet.visit for outlet in outlets if outlet.visit is not None]
         try:
             found = await opening.needs_of(outlets, self._store)
+            found = await with_wishes(outlets, found, self._store, self.site, self._clock.now())
         except (BothwaysError, OSError) as error:
             self._store_failed(error)
             return False
@@ -144,6 +148,8 @@ class LoopState:
                 await self._keep_incident()
             if "limits" in dirty:
                 await self._keep_limits()
+            if "overrides" in dirty:
+                await self._keep_overrides()
             if "history" in dirty:
                 await self._memory.remember(self.site.site_id, "history", self._history.as_values())
         except (BothwaysError, OSError) as error:
@@ -153,6 +159,10 @@ class LoopState:
     async def _keep_limits(self) -> None:
         kept = {name: str(value) for name, value in self._changed_limits.items()}
         await self._memory.remember(self.site.site_id, "limits", kept)
+
+    async def _keep_overrides(self) -> None:
+        kept = [item.as_values() for item in self._overrides]
+        await self._memory.remember(self.site.site_id, "overrides", {"overrides": kept})
 
     async def _keep_incident(self) -> None:
         incident, site = self._incident, self.site.site_id

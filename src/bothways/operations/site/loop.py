@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from bothways.domain.errors import BothwaysError, DomainError
 from bothways.operations.events import StationEvent
+from bothways.operations.overrides import Override, overrides_from, told
 from bothways.operations.ports import SiteReading
 from bothways.operations.site import emergency, opening
 from bothways.operations.site.core import LoopCore
@@ -108,6 +109,23 @@ class SiteLoop(LoopCore):
         await self._keep_limits()
         self._dirty.discard("limits")
 
+    @property
+    def overrides(self) -> tuple[Override, ...]:
+        """What people have decided for a while, also what has just ended."""
+        return self._overrides
+
+    async def change_overrides(self, overrides: tuple[Override, ...]) -> None:
+        """Replaces what people have decided for a while; it holds at once, and is durable when this returns.
+
+        Raises:
+            StoreError: it holds, and could not be made durable yet; it is tried again at every save.
+        """
+        self._overrides = overrides
+        self._dirty.add("overrides")
+        self._desk.news(self._clock.now())
+        await self._keep_overrides()
+        self._dirty.discard("overrides")
+
     def _recall_limits(self, kept: object) -> None:
         """Limits as people left them; what cannot be read is not used, and the site's own hold."""
         for name, text in kept.items() if isinstance(kept, dict) else ():
@@ -151,6 +169,7 @@ class SiteLoop(LoopCore):
         if isinstance(history, dict):
             self._history = history_from(history, self.options.step_s)
         self._recall_limits(kept.get("limits"))
+        self._overrides = overrides_from(kept.get("overrides"))
         await self._recall_incident(kept.get("incident"))
         self._book.install(await self._registry.stations(self.site.site_id))
         self._permission = await self._store.permission(self.site.site_id)
@@ -279,7 +298,7 @@ class SiteLoop(LoopCore):
             site_id=self.site.site_id, image=image, rows=made.rows,
             sentences={
                 item.key: sentence(item, made.rows.get(item.key), made, image, self._tz) for item in image.evses
-            },
+            } | told(image, self._overrides, self._tz),
             alarms=self._alarms.active, plan=self._desk.plan, summary=self._summary, totals=self._totals,
             incident=self._incident,
         )  # fmt: skip

@@ -132,6 +132,7 @@ class EvseState:
         phases: how its power spreads over the site's phases.
         may_discharge_kw: discharging power after the gate [kW].
         why_not_discharging: the sentence for a person where ``may_discharge_kw`` is 0.
+        told_kw: what somebody has told it to do in place of the plan [kW]; ``None`` where nobody did.
     """
 
     key: EvseKey
@@ -149,6 +150,7 @@ class EvseState:
     excess_kw: float = 0.0
     may_discharge_kw: float = 0.0
     why_not_discharging: str = ""
+    told_kw: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
