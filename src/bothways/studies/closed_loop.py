@@ -158,7 +158,7 @@ class _Loop:
             discharge_kw=np.where(declared, stays.discharge_kw[who], 0.0),
             eta_c=stays.eta_c[who],
             eta_d=stays.eta_d[who],
-            wear_per_kwh=np.full(who.size, self.inputs.settings.wear_per_kwh),
+            wear_per_kwh=self.inputs.wear_per_kwh[who],
             minimum_kw=stays.minimum_kw[who],
         )
         rows = self._with_battery(rows, now)

@@ -55,7 +55,7 @@ def outcome_of(inputs: StudyInputs, case: Case, run: StrategyRun, reference: Str
         run=run,
         label=_LABELS[run.key],
         bill=bill,
-        wear_cost=inputs.settings.wear_per_kwh * discharged + battery_wear,
+        wear_cost=float(inputs.wear_per_kwh @ run.trace.discharged_kwh) + battery_wear,
         unserved=unserved,
         unserved_kwh=missing,
         unserved_cost=missing * inputs.unserved_price_per_kwh,

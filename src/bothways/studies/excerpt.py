@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bothways.simulation.stays import Stays
 from bothways.studies.beliefs import Forecast, PriceBelief
-from bothways.studies.inputs import Case, StudyInputs
+from bothways.studies.inputs import Case, StudyInputs, VehicleWear
 from bothways.studies.period import DAYS_PER_MONTH
 
 
@@ -77,6 +77,7 @@ def first_days(inputs: StudyInputs, case: Case, days: int) -> Excerpt:
         declared_s=inputs.declared_s[chosen],
         vehicle_id=tuple(inputs.vehicle_id[i] for i in chosen),
         capacity_known=None if inputs.capacity_known is None else inputs.capacity_known[chosen],
+        wear=None if inputs.wear is None else _cut_wear(inputs.wear, chosen),
         cases=(short_case,),
         emissions=replace(carbon, marginal_kg_per_kwh=marginal),
     )
@@ -85,6 +86,10 @@ def first_days(inputs: StudyInputs, case: Case, days: int) -> Excerpt:
 
 def _cut_forecast(forecast: Forecast, steps: int) -> Forecast:
     return replace(forecast, values=forecast.values[:steps])
+
+
+def _cut_wear(wear: VehicleWear, chosen: NDArray[np.intp]) -> VehicleWear:
+    return replace(wear, per_kwh=wear.per_kwh[chosen], segment=wear.segment[chosen])
 
 
 def _cut_price(price: PriceBelief, steps: int) -> PriceBelief:

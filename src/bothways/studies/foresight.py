@@ -127,7 +127,7 @@ def _fleet(
         "discharge_kw": np.where(declared, stays.discharge_kw, 0.0),
         "charge_efficiency": stays.eta_c,
         "discharge_efficiency": stays.eta_d,
-        "wear_per_kwh": np.full(stays.size, inputs.settings.wear_per_kwh),
+        "wear_per_kwh": inputs.wear_per_kwh,
     }
     columns = {name: column[inside] for name, column in columns.items()}
     if case.battery is not None:

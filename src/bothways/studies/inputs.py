@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -160,6 +160,39 @@ class AgeingSettings:
 
 
 @dataclass(frozen=True)
+class BatterySegment:
+    """Vehicles of one kind of battery.
+
+    Attributes:
+        name: as the report calls them.
+        cell: which law prices their wear, in words.
+        value: what a battery is worth; ``None`` where only a price of wear was given, or nothing.
+        source: who says so.
+    """
+
+    name: str
+    cell: str
+    value: BatteryValue | None
+    source: str
+
+
+@dataclass(frozen=True, eq=False)
+class VehicleWear:
+    """What a kWh fed back costs in wear, stay by stay.
+
+    Attributes:
+        per_kwh: price of each stay, by the battery's kind, the season and the state of charge at plug-in, ``(S,)``
+            [currency/kWh discharged].
+        segment: kind of battery of each stay, ``(S,)``.
+        segments: the kinds.
+    """
+
+    per_kwh: Floats
+    segment: Ints
+    segments: tuple[BatterySegment, ...]
+
+
+@dataclass(frozen=True)
 class Emissions:
     """Carbon intensities, two ledgers that are never added.
 
@@ -201,6 +234,7 @@ class StudyInputs:
         ageing: what the vehicles' ageing is told with.
         warranty: caps on feeding back, the same for every vehicle; ``None`` for none.
         capacity_known: whether the sessions themselves gave a stay's capacity, ``(S,)``; ``None`` for none of them.
+        wear: price of wear stay by stay; ``None`` where ``settings.wear_per_kwh`` holds for all.
     """
 
     name: str
@@ -223,3 +257,15 @@ class StudyInputs:
     ageing: AgeingSettings = AgeingSettings()
     warranty: WarrantyLimits | None = None
     capacity_known: NDArray[np.bool_] | None = None
+    wear: VehicleWear | None = None
+
+    @cached_property
+    def wear_per_kwh(self) -> Floats:
+        """Price of wear of every stay, shape ``(S,)`` [currency/kWh discharged]."""
+        if self.wear is None:
+            return np.full(self.stays.size, self.settings.wear_per_kwh)
+        return self.wear.per_kwh
+
+    def with_wear(self, per_kwh: float) -> StudyInputs:
+        """The same study with one price of wear for every vehicle."""
+        return replace(self, settings=replace(self.settings, wear_per_kwh=per_kwh), wear=None)

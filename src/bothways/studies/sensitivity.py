@@ -85,7 +85,7 @@ def trials(inputs: StudyInputs, case: Case, ranges: Ranges) -> list[Trial]:
     if ranges.wear_per_kwh:
         both(
             f"wear [{inputs.currency}/kWh]", ranges.wear_per_kwh, "{:g}",
-            lambda v: (replace(inputs, settings=replace(inputs.settings, wear_per_kwh=v)), case),
+            lambda v: (inputs.with_wear(v), case),
         )  # fmt: skip
     if ranges.round_trip_efficiency:
         both(
@@ -151,7 +151,7 @@ def yearly_cost(
         for term in case.demand
         if term.steps.any()
     )
-    wear = inputs.settings.wear_per_kwh * float(run.trace.discharged_kwh.sum())
+    wear = float(inputs.wear_per_kwh @ run.trace.discharged_kwh)
     if case.battery is not None:
         wear += case.battery.wear_per_kwh * float(np.maximum(-run.flows.battery, 0.0).sum()) * step_h
     missing = np.maximum(0.0, missing_kwh(inputs.stays, run.trace, reference.trace))

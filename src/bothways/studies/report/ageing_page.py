@@ -68,7 +68,7 @@ def _finding(result: CaseResult, inputs: StudyInputs, ageing: Ageing) -> str:
         extra = ageing.extra_value_lost(strategy)
         if extra and strategy == "bidirectional":
             outcome = result.outcome(strategy)
-            counted = inputs.settings.wear_per_kwh * outcome.discharged_kwh * result.scale.by_days
+            counted = float(inputs.wear_per_kwh @ outcome.run.trace.discharged_kwh) * result.scale.by_days
             worst, best = -max(extra) / YEARS, -min(extra) / YEARS
             parts.append(
                 f"In money, all vehicles together keep {signed_money(worst, inputs.currency)} to "

@@ -206,7 +206,7 @@ def _charges(key: str, tariff: Tariff) -> bool:
 def _why_no_wear(result: CaseResult, inputs: StudyInputs) -> str:
     if not any(outcome.discharged_kwh > 0 for outcome in result.outcomes):
         return "none: no vehicle was discharged"
-    return "not counted: the scenario gives no wear cost" if inputs.settings.wear_per_kwh <= 0 else "none"
+    return "not counted: the scenario gives no wear cost" if not inputs.wear_per_kwh.any() else "none"
 
 
 def _why_no_unserved(result: CaseResult) -> str:

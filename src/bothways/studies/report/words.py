@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bothways.studies.inputs import StudyInputs
 from bothways.studies.report.amounts import find, yearly_blindness, yearly_saving
 from bothways.studies.report.text import about, count, energy, money, number, percent, sentence, sentence_list
@@ -183,16 +186,16 @@ def includes(result: StudyResult) -> tuple[str, ...]:
     """What the money counts."""
     inputs = result.inputs
     price = inputs.unserved_price_per_kwh
-    wear = inputs.settings.wear_per_kwh
+    wear = inputs.wear_per_kwh
     bill = (
         "The site's whole electricity bill at the meter by the tariff's own rules: energy, demand, fixed and other "
         "charges, and credit for export where it is allowed."
     )
     return (
         bill,
-        f"Battery wear of {_rate(wear, inputs.currency)} discharged by vehicles"
+        f"Battery wear of {_rates(wear, inputs.currency)} discharged by vehicles"
         + (", and of the stationary battery at its own rate." if _any_battery(result) else ".")
-        if wear > 0
+        if wear.any()
         else "No battery wear: the scenario gives no cost per discharged kWh.",
         f"Energy that a stay got less than under uncontrolled charging, at {_rate(price, inputs.currency)}."
         if price > 0
@@ -221,6 +224,14 @@ def excludes(result: StudyResult) -> tuple[str, ...]:
 
 def _rate(price: float, currency: str) -> str:
     return f"{number(price, 3).rstrip('0').rstrip('.')} {currency}/kWh"
+
+
+def _rates(prices: NDArray[np.float64], currency: str) -> str:
+    """One price, or the lowest to the highest where it differs by vehicle, season and state of charge."""
+    low, high = float(prices.min()), float(prices.max())
+    if _rate(low, currency) == _rate(high, currency):
+        return _rate(high, currency)
+    return f"{number(low, 3).rstrip('0').rstrip('.')} to {_rate(high, currency)}"
 
 
 def _any_battery(result: StudyResult) -> bool:
