@@ -27,6 +27,7 @@ person = Table(
     Column("totp_secret", Text, nullable=False),
     Column("language", Text, nullable=False),
     Column("disabled", Boolean, nullable=False),
+    Column("email", Text, nullable=False, server_default=""),
 )
 """Accounts. They are disabled rather than removed, so that the audit log keeps its names."""
 
@@ -152,6 +153,7 @@ def _row(account: Account) -> dict[str, Any]:
         "totp_secret": account.totp_secret,
         "language": account.language,
         "disabled": account.disabled,
+        "email": account.email,
     }
 
 
@@ -160,8 +162,9 @@ def _account(row: Any) -> Account | None:
         return None
     grants = tuple(Grant(Role(role), scope) for role, scope in orjson.loads(row.grants))
     return Account(
-        row.account_id, row.name, row.password_hash, grants, row.totp_secret, row.language, bool(row.disabled)
-    )
+        row.account_id, row.name, row.password_hash, grants, row.totp_secret, row.language, bool(row.disabled),
+        row.email,
+    )  # fmt: skip
 
 
 def _session(row: Any) -> SignedIn:

@@ -16,15 +16,17 @@ from __future__ import annotations
 
 import asyncio
 
+from bothways.adapters.db.answers import Answers
 from bothways.adapters.db.documents import DocumentFacts
 from bothways.adapters.db.engine import migrate
+from bothways.adapters.db.factors import Factors
 from bothways.adapters.db.facts import Facts
 from bothways.adapters.db.people import People
 from bothways.adapters.db.records import Records
 from bothways.adapters.db.registry import Registry
 
 
-class SqlStore(Records, Registry, Facts, DocumentFacts, People):
+class SqlStore(Records, Registry, Facts, DocumentFacts, People, Factors, Answers):
     """``Store``, ``StationRegistry`` and ``AccountStore`` on SQLite or PostgreSQL; see :func:`open_store`."""
 
 

@@ -49,6 +49,7 @@ class Account:
         totp_secret: second factor, ``""`` for none.
         language: of the screens.
         disabled: kept, but signs in no more.
+        email: by which a provider finds an account that nobody has signed in to yet; ``""`` for none.
     """
 
     account_id: str
@@ -58,6 +59,7 @@ class Account:
     totp_secret: str = ""
     language: str = "en"
     disabled: bool = False
+    email: str = ""
 
     def actor(self) -> Actor:
         """The account as permissions see it."""
