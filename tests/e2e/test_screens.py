@@ -282,8 +282,15 @@ def test_an_operator_stops_everything_lowers_the_limit_and_releases(demo):
         page.get_by_role("dialog").get_by_role("button", name="Release the stop").click()
         expect(page.get_by_text("Everything is stopped")).to_be_hidden(timeout=5000)
 
-        page.get_by_role("button", name="Import limit").click()
-        page.get_by_label("Import limit [kW]").fill("90")
+        page.get_by_role("button", name="Override for a while").click()
+        page.get_by_label("At most [kW]").fill("90")
         page.get_by_role("dialog").get_by_label("Reason, for the record").fill("the feeder is full")
-        page.get_by_role("button", name="Set the limit").click()
+        page.get_by_role("dialog").get_by_role("button", name="Override", exact=True).click()
+        expect(page.get_by_text("demo: import at most 90.0 kW")).to_be_visible(timeout=5000)
+        expect(page.get_by_text(re.compile(r"\(\d+ min left\) · operator: the feeder is full"))).to_be_visible()
         expect(page.get_by_text("90.0 kW", exact=True)).to_be_visible(timeout=5000)
+        assert _ask(page, demo, "GET", "sites/demo")["import_limit_kw"] == 90.0
+        demo.shot(page, "site-override")
+        page.get_by_role("button", name="End now: import at most 90.0 kW").click()
+        expect(page.get_by_text("demo: import at most 90.0 kW")).to_be_hidden(timeout=5000)
+        _until(lambda: _ask(page, demo, "GET", "sites/demo")["import_limit_kw"] == 110.0, "the limit does not return")

@@ -16,12 +16,12 @@ from bothways.adapters.web.frame import (
     age,
     clock,
     confirm,
-    dialog,
     energy,
     heading,
     power,
     tried,
 )
+from bothways.adapters.web.override_panel import OverridePanel
 from bothways.adapters.web.words import later
 from bothways.domain.errors import BothwaysError
 from bothways.operations.access.roles import Action, site_scope
@@ -58,6 +58,7 @@ class SitePage:
             self.stop_text = ui.label("")
             self._release_button()
         self.stale = ui.label("").classes("bw-stale").props('role="status"')
+        self.overrides = OverridePanel(self.screens, self.viewer, self.site_id, self.refresh)
         self.alarms = ui.element("section").classes("bw-stack").props(f'aria-label="{words("Alarms")}"')
         with ui.element("section").classes("bw-card").props(f'aria-label="{words("Power now")}"'):
             self.diagram = ui.html("", sanitize=False).classes("bw-diagram")
@@ -95,30 +96,7 @@ class SitePage:
                     urgent=True,
                 )
                 ui.button(words("Emergency stop"), on_click=stop.open, color=None).props("no-caps").classes("bw-stop")
-            if actor.may(Action.SITE_OVERRIDE, scope):
-                self._limit_button()
-
-    def _limit_button(self) -> None:
-        words = self.words
-        with dialog(words("Lower the import limit")) as made:
-            ui.label(words("It holds until it is changed again, never above the site's own limit."))
-            limit = ui.number(words("Import limit [kW]"), min=0.0).props("outlined").style("width: 100%")
-            reason = ui.input(words("Reason, for the record")).props("outlined").style("width: 100%")
-
-            async def go() -> None:
-                kw = -1.0 if limit.value is None else float(limit.value)
-                why = (reason.value or "").strip()
-                done = words("The import limit is {power} now.", power=power(kw))
-                desk, viewer = self.screens.desk, self.viewer
-                if await tried(
-                    self.screens, viewer, lambda: desk.limit(viewer.actor, self.site_id, kw, why), done
-                ):  # fmt: skip
-                    made.close()
-
-            with ui.element("div").classes("bw-line").style("justify-content: flex-end; width: 100%"):
-                ui.button(words("Cancel"), on_click=made.close, color=None).props("no-caps flat").classes("bw-plain")
-                ui.button(words("Set the limit"), on_click=go, color=None).props("no-caps unelevated").classes("bw-do")
-        ui.button(words("Import limit"), on_click=made.open, color=None).props("no-caps flat").classes("bw-plain")
+            self.overrides.button()
 
     def _release_button(self) -> None:
         words = self.words
@@ -158,6 +136,7 @@ class SitePage:
         self._show_state(view)
         self._show_tiles(view)
         self._show_alarms(view)
+        self.overrides.show(view)
         self.evses.show(view.evses, view.tz)
         self.no_plan.set_visibility(not view.plan)
         if self._looks % _CHART_EVERY == 0:
