@@ -244,9 +244,13 @@ class Store(Protocol):
         tokens: Collection[str] | None = None,
         open_only: bool = False,
         since: datetime | None = None,
+        before: tuple[str, str] | None = None,
         limit: int = 1000,
     ) -> Sequence[TransactionRow]:
-        """Transactions, the latest first; ``stations`` and ``tokens`` keep those of any of either."""
+        """Transactions, the latest first; ``stations`` and ``tokens`` keep those of any of either.
+
+        ``before`` names the station and id of a transaction after which the list goes on.
+        """
         ...
 
     async def samples(self, evse: EvseKey, measurand: str, start: datetime, end: datetime) -> Sequence[Sample]:

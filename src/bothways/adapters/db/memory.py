@@ -129,6 +129,7 @@ class MemoryRecords:
         tokens: Collection[str] | None = None,
         open_only: bool = False,
         since: datetime | None = None,
+        before: tuple[str, str] | None = None,
         limit: int = 1000,
     ) -> Sequence[TransactionRow]:
         """Transactions, the latest first."""
@@ -144,6 +145,10 @@ class MemoryRecords:
             and (since is None or one.first_us >= to_us(since))
         ]
         chosen.sort(key=lambda one: (one.first_us, one.number), reverse=True)
+        if before is not None:
+            last = self._accounts.get((short(before[0]), short(before[1])))
+            edge = (0, 0) if last is None else (last.first_us, last.number)
+            chosen = [one for one in chosen if (one.first_us, one.number) < edge]
         return [_transaction(one) for one in chosen[:limit]]
 
     async def transaction(self, station_id: str, transaction_id: str) -> TransactionRow | None:

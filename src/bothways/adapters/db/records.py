@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, and_, or_, select
+from sqlalchemy import Connection, Select, and_, or_, select, tuple_
 
 from bothways.adapters.db import schema
 from bothways.adapters.db.accounts import account
@@ -57,6 +57,7 @@ class Records(Database):
         tokens: Collection[str] | None = None,
         open_only: bool = False,
         since: datetime | None = None,
+        before: tuple[str, str] | None = None,
         limit: int = 1000,
     ) -> Sequence[TransactionRow]:
         """Transactions, the latest first.
@@ -78,6 +79,9 @@ class Records(Database):
             query = query.where(table.c.ended_us.is_(None))
         if since is not None:
             query = query.where(table.c.first_us >= to_us(since))
+        if before is not None:
+            last = _chosen(*before).subquery()
+            query = query.join(last, tuple_(table.c.first_us, table.c.number) < tuple_(last.c.first_us, last.c.number))
         query = query.order_by(table.c.first_us.desc(), table.c.number.desc()).limit(limit)
         return await self._read(
             lambda connection: [transaction_row(row, row.word) for row in connection.execute(query)]

@@ -16,6 +16,11 @@ from bothways.operations.access.roles import NotAllowed
 from bothways.operations.desk.desk import Unknown
 
 _SECRET = ("password", "token", "code")
+_EACH = "Each problem says what is allowed and what to do."
+_REMEDIES = {
+    404: "Addresses are listed in /api/openapi.json.",
+    405: "Methods are listed in /api/openapi.json.",
+}
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -56,19 +61,20 @@ def install(app: FastAPI) -> None:
             for item in error.problems
         ]
         detail = f"{len(listed)} problem(s) in the input; nothing was changed."
-        return _answer(422, body(422, "The input is not right", detail, problems=listed))
+        return _answer(422, body(422, "The input is not right", detail, _EACH, problems=listed))
 
     @app.exception_handler(RequestValidationError)
     async def _validation(_: Request, error: RequestValidationError) -> JSONResponse:
         listed = [_listed(item) for item in error.errors()]
         detail = f"{len(listed)} problem(s) in the request; nothing was changed."
-        return _answer(422, body(422, "The request is not right", detail, problems=listed))
+        return _answer(422, body(422, "The request is not right", detail, _EACH, problems=listed))
 
     @app.exception_handler(SignInRefused)
     async def _sign_in(_: Request, error: SignInRefused) -> JSONResponse:
         status = 429 if error.wait_s > 0.0 else 401
         headers = {"Retry-After": str(int(error.wait_s) + 1)} if error.wait_s > 0.0 else {}
-        return _answer(status, body(status, "Not signed in", str(error)), headers)
+        remedy = "Wait, then try again." if error.wait_s > 0.0 else "Correct it, or ask an administrator for help."
+        return _answer(status, body(status, "Not signed in", str(error), remedy), headers)
 
     @app.exception_handler(NotAllowed)
     async def _not_allowed(_: Request, error: NotAllowed) -> JSONResponse:
@@ -81,7 +87,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Unknown)
     async def _unknown(_: Request, error: Unknown) -> JSONResponse:
-        return _answer(404, body(404, "Not found", f"{error}."))
+        remedy = "Look it up in the list of what you may see."
+        return _answer(404, body(404, "Not found", f"{error}.", remedy))
 
     @app.exception_handler(StoreError)
     async def _store(_: Request, error: StoreError) -> JSONResponse:
@@ -94,12 +101,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> JSONResponse:
         title = str(error.detail)
-        return _answer(error.status_code, body(error.status_code, title, title), error.headers)
-
-    @app.exception_handler(Exception)
-    async def _unforeseen(_: Request, error: Exception) -> JSONResponse:
-        detail = f"This is a defect of bothways ({type(error).__name__}); it was logged."
-        return _answer(500, body(500, "Internal error", detail))
+        remedy = _REMEDIES.get(error.status_code, "")
+        return _answer(error.status_code, body(error.status_code, title, title, remedy), error.headers)
 
 
 def _listed(item: Mapping[str, Any]) -> dict[str, str]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
+from bothways.adapters.http.description import takes_if_match
+from bothways.adapters.http.paging import Paging
 from bothways.adapters.http.session import Asking, Body
 from bothways.adapters.http.sites import desk_of
+from bothways.adapters.http.tags import replacing, tagged
 from bothways.operations.desk.desk import NeedForm
 from bothways.operations.desk.views import EvseView, NeedView, TransactionView
 
@@ -37,16 +40,18 @@ class Place(BaseModel):
     evse: EvseView
 
 
-@router.put("/needs/{holder:path}", summary="Say how much by when")
-async def set_need(request: Request, asking: Asking, holder: Holder, form: Need) -> NeedView:
+@router.put("/needs/{holder:path}", summary="Say how much by when", openapi_extra=takes_if_match())
+async def set_need(request: Request, response: Response, asking: Asking, holder: Holder, form: Need) -> NeedView:
     """Holds at once, and until it is replaced; ``charge_now`` charges at full power until the need is met."""
-    return await desk_of(request).set_need(asking.actor, holder, NeedForm(**form.model_dump()))
+    desk = desk_of(request)
+    async with replacing(request, lambda: desk.need(asking.actor, holder)):
+        return tagged(response, await desk.set_need(asking.actor, holder, NeedForm(**form.model_dump())))
 
 
 @router.get("/needs/{holder:path}", summary="What is in force for a holder")
-async def need(request: Request, asking: Asking, holder: Holder) -> NeedView:
+async def need(request: Request, response: Response, asking: Asking, holder: Holder) -> NeedView:
     """404 where nothing was ever said."""
-    return await desk_of(request).need(asking.actor, holder)
+    return tagged(response, await desk_of(request).need(asking.actor, holder))
 
 
 @router.get("/vehicles/{holder:path}", summary="Where a vehicle is plugged in now")
@@ -60,9 +65,12 @@ async def where(request: Request, asking: Asking, holder: Holder) -> Place | Non
 async def transactions(
     request: Request,
     asking: Asking,
+    page: Paging,
     station_id: Annotated[str | None, Query(max_length=48)] = None,
     since: AwareDatetime | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[TransactionView]:
     """Energies are what meters showed [kWh]; ``missing`` numbers are events that never arrived."""
-    return await desk_of(request).transactions(asking.actor, station_id=station_id, since=since, limit=limit)
+    rows = await desk_of(request).transactions(
+        asking.actor, station_id=station_id, since=since, before=page.words(), limit=page.limit + 1
+    )
+    return page.cut(rows, lambda row: (row.station_id, row.transaction_id))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from bothways.adapters.http.faults import Fault
+from bothways.adapters.http.paging import Paging
 from bothways.operations.access.accounts import Access, Account, SignInRefused, token_hash
 from bothways.operations.access.roles import Action, Actor, Grant, Role
 
@@ -117,6 +118,15 @@ def access_of(request: Request) -> Access:
     return access
 
 
+K = TypeVar("K")
+
+
+def service_of(request: Request, kind: type[K]) -> K:
+    """A use case that the application was built with."""
+    found: K = request.app.state.services[kind]
+    return found
+
+
 async def caller(request: Request) -> Caller:
     """Who is asking.
 
@@ -184,10 +194,11 @@ async def end_all(request: Request, asking: Asking) -> None:
 
 
 @router.get("/accounts", summary="All accounts")
-async def accounts(request: Request, asking: Asking) -> list[AccountModel]:
-    """For administrators."""
+async def accounts(request: Request, asking: Asking, page: Paging) -> list[AccountModel]:
+    """For administrators, by name."""
     asking.actor.require(Action.ACCOUNT_MANAGE)
-    return [_account(item) for item in await access_of(request).store.accounts()]
+    found = [_account(item) for item in await access_of(request).store.accounts()]
+    return page.of(found, lambda item: (item.name.casefold(),))
 
 
 @router.post("/invitations", status_code=201, summary="Invite somebody")

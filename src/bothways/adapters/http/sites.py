@@ -8,12 +8,15 @@ from contextlib import suppress
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import Field
+from pydantic import BaseModel, Field
 
+from bothways.adapters.http.description import takes_if_match
 from bothways.adapters.http.limits import Watchers
-from bothways.adapters.http.session import Asking, Body, access_of
+from bothways.adapters.http.paging import Paging
+from bothways.adapters.http.session import Asking, Body, Caller, access_of
+from bothways.adapters.http.tags import replacing, tagged
 from bothways.domain.errors import StoreError
 from bothways.operations.desk.desk import Desk, Unknown
 from bothways.operations.desk.trail import TrailPoint
@@ -44,6 +47,12 @@ class ImportLimit(Reason):
     import_kw: Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
 
+class LimitInForce(BaseModel):
+    """What a site may import now [kW]."""
+
+    import_kw: float | None
+
+
 def desk_of(request: Request) -> Desk:
     """The application's use cases."""
     desk: Desk = request.app.state.desk
@@ -51,9 +60,10 @@ def desk_of(request: Request) -> Desk:
 
 
 @router.get("/sites", summary="Sites, those that need attention first")
-async def list_sites(request: Request, asking: Asking) -> list[SiteLine]:
-    """The sites that the caller may see."""
-    return desk_of(request).sites(asking.actor)
+async def list_sites(request: Request, asking: Asking, page: Paging) -> list[SiteLine]:
+    """The sites that the caller may see. One whose state changes between two pages can move to the other."""
+    lines = desk_of(request).sites(asking.actor)
+    return page.of(lines, lambda line: (not line.stopped, -len(line.alarms), line.site_id))
 
 
 @router.get("/sites/{site_id}", summary="A site now")
@@ -102,9 +112,9 @@ async def live(request: Request, asking: Asking, site_id: str) -> StreamingRespo
 
 
 @router.get("/sites/{site_id}/trail", summary="What happened at a site today")
-async def trail(request: Request, asking: Asking, site_id: str) -> list[TrailPoint]:
-    """Powers every two minutes since the start, a day at most."""
-    return list(desk_of(request).trail(asking.actor, site_id))
+async def trail(request: Request, asking: Asking, site_id: str, page: Paging) -> list[TrailPoint]:
+    """Powers every two minutes since the start, a day at most; the earliest first."""
+    return page.of(desk_of(request).trail(asking.actor, site_id), lambda point: (point.at.isoformat(),))
 
 
 @router.post("/sites/{site_id}/emergency-stop", status_code=204, summary="Stop all transfer at a site")
@@ -119,10 +129,28 @@ async def release(request: Request, asking: Asking, site_id: str, form: Reason) 
     await desk_of(request).release(asking.actor, site_id, form.reason)
 
 
-@router.put("/sites/{site_id}/import-limit", status_code=204, summary="Change the import limit in force")
+@router.get("/sites/{site_id}/import-limit", summary="The import limit in force")
+async def limit_now(request: Request, response: Response, asking: Asking, site_id: str) -> LimitInForce:
+    """What holds now [kW]; ``null`` where nothing limits, or nothing is known yet."""
+    return tagged(response, _limit(request, asking, site_id))
+
+
+def _limit(request: Request, asking: Caller, site_id: str) -> LimitInForce:
+    return LimitInForce(import_kw=desk_of(request).site(asking.actor, site_id).import_limit_kw)
+
+
+@router.put(
+    "/sites/{site_id}/import-limit", status_code=204, summary="Change the import limit in force",
+    openapi_extra=takes_if_match(),
+)  # fmt: skip
 async def limit(request: Request, asking: Asking, site_id: str, form: ImportLimit) -> None:
     """Holds from the next second on, never above the site's own safety limit."""
-    await desk_of(request).limit(asking.actor, site_id, form.import_kw, form.reason)
+
+    async def current() -> LimitInForce:
+        return _limit(request, asking, site_id)
+
+    async with replacing(request, current):
+        await desk_of(request).limit(asking.actor, site_id, form.import_kw, form.reason)
 
 
 @router.get("/sites/{site_id}/grid-permission", summary="The grid connection on paper")
@@ -133,7 +161,7 @@ async def permission(request: Request, asking: Asking, site_id: str) -> GridPerm
 
 @router.get("/stations", summary="Charging stations")
 async def stations(
-    request: Request, asking: Asking, site_id: Annotated[str | None, Query(max_length=48)] = None
+    request: Request, asking: Asking, page: Paging, site_id: Annotated[str | None, Query(max_length=48)] = None
 ) -> list[StationView]:
-    """The stations that the caller may see."""
-    return await desk_of(request).stations(asking.actor, site_id)
+    """The stations that the caller may see, by name."""
+    return page.of(await desk_of(request).stations(asking.actor, site_id), lambda item: (item.station_id,))

@@ -84,6 +84,7 @@ class LiveServer:
             self.lacking,
             live_registry(self),
             secure_cookies=config.server.behind_proxy or config.server.web_tls,
+            answers=store,
         )
         if parts.screens:
             from bothways.adapters.web.screens import add_screens  # noqa: PLC0415 - heavy, and not always installed

@@ -180,6 +180,11 @@ class Access:
         """Where accounts are kept."""
         return self._store
 
+    @property
+    def clock(self) -> Clock:
+        """By which sessions end and waiting times run."""
+        return self._clock
+
     async def create(self, name: str, password: str | None, grants: Sequence[Grant]) -> Account:
         """Creates an account.
 

@@ -259,7 +259,7 @@ class Desk:
 
     async def transactions(
         self, actor: Actor, *, station_id: str | None = None, holder: str | None = None,
-        since: datetime | None = None, limit: int = 100,
+        since: datetime | None = None, before: tuple[str, str] | None = None, limit: int = 100,
     ) -> list[TransactionView]:  # fmt: skip
         """Transactions at sites, and of holders, that the actor may see; the latest first.
 
@@ -278,7 +278,8 @@ class Desk:
             return []
         rows = await self._store.transactions(
             station_id=station_id if place is None else place[0], evse_id=None if place is None else place[1],
-            id_token=holder if place is None else None, stations=stations, tokens=tokens, since=since, limit=limit,
+            id_token=holder if place is None else None, stations=stations, tokens=tokens, since=since, before=before,
+            limit=limit,
         )  # fmt: skip
         return [transaction_view(row, holders=True) for row in rows]
 

@@ -68,7 +68,9 @@ def web(tmp_path):
         await access.create("op", PASSWORD, [Grant(Role.SITE_OPERATOR, "site:house")])
         memory = MemoryStore()
         desk = Desk({"house": Site()}, memory, memory, Gateway(), Clock())
-        app = build_application(access, desk, lambda: ["a secret lack"], CollectorRegistry(), secure_cookies=True)
+        app = build_application(
+            access, desk, lambda: ["a secret lack"], CollectorRegistry(), secure_cookies=True, answers=store
+        )
         return Web(app, access)
 
     return make
