@@ -1,0 +1,1 @@
+"""The island controller of a running site: readings in, the pure machine, commands out, people, durable memory."""
