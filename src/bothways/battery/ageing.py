@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bothways.battery import kernels
-from bothways.battery.laws import DAY_HIGH, DAY_LOW, DAYS, FEC
+from bothways.battery.laws import DAY_HIGH, DAY_LOW, DAYS, FEC, KELVIN
 from bothways.battery.models import AgeingModel
 from bothways.domain.errors import DomainError, Problems
 
@@ -19,6 +19,9 @@ HOURS_PER_YEAR = 8760.0
 
 COLDEST_C, HOTTEST_C = -60.0, 100.0
 """Cell temperatures accepted [°C]."""
+
+_KELVIN_C = (200.0, 380.0)
+"""Numbers that no cell has in °C, and every cell in kelvin."""
 
 _SLACK = 1e-6
 _SHOWN = 20
@@ -88,6 +91,16 @@ class AgeingResult:
     cycle_loss: Floats
     full_equivalent_cycles: Floats
     capacity_kwh: Floats
+
+
+def kelvin_hint(value: float) -> str:
+    """What a number given in °C probably means if it can only be in kelvin; empty for every other number.
+
+    >>> kelvin_hint(293.15), kelvin_hint(25.0)
+    ('293.15 K is 20 °C', '')
+    """
+    low, high = _KELVIN_C
+    return f"{value:g} K is {value - KELVIN:g} °C" if low <= value <= high else ""
 
 
 def age(
@@ -254,8 +267,10 @@ def _check(soc: Floats, celsius: Floats, step_h: float, capacity_kwh: Floats) ->
     ):
         bad = np.argwhere(~((values >= low - slack) & (values <= high + slack)))
         for n, t in bad[:_SHOWN].tolist():
-            battery = f"battery {n}, " if values.shape[0] > 1 else ""
-            problems.add(f"{battery}row {t + 1}, {name}", float(values[n, t]), f"a number {low:g}…{high:g}", remedy)
+            battery, found = f"battery {n}, " if values.shape[0] > 1 else "", float(values[n, t])
+            hint = kelvin_hint(found) if name == "temperature_c" else ""
+            said = f"{remedy} {hint}." if hint else remedy
+            problems.add(f"{battery}row {t + 1}, {name}", found, f"a number {low:g}…{high:g}", said)
         if len(bad) > _SHOWN:
             problems.add(name, f"{len(bad) - _SHOWN} more such rows", f"{low:g}…{high:g}", remedy)
     problems.raise_if_any()

@@ -31,7 +31,7 @@ def age_repeated(
     model: AgeingModel,
     soc: Floats,
     step_h: float,
-    temperature_c: float,
+    temperature_c: Floats | float,
     *,
     capacity_kwh: ArrayLike,
     years: float = 10.0,
@@ -47,7 +47,7 @@ def age_repeated(
         model: the cell.
         soc: state of charge, shape ``(N, T)``, fraction of the new battery's capacity.
         step_h: length of a step [h].
-        temperature_c: temperature of the cells, all the time [°C].
+        temperature_c: temperature of the cells, one number for all the time or one per step, ``(T,)`` [°C].
         capacity_kwh: usable capacity of the new batteries, one number or ``(N,)`` [kWh].
         years: up to which age [years of 365 days].
         state: where an earlier call ended; ``None`` for new batteries.
@@ -113,9 +113,13 @@ def _first(begun: AgeingResult) -> Floats:
 class _Walk:
     """The batteries on their way; ``values`` is changed in place."""
 
-    def __init__(self, model: AgeingModel, soc: Floats, step_h: float, temperature_c: float, values: Floats) -> None:
+    def __init__(
+        self, model: AgeingModel, soc: Floats, step_h: float, temperature_c: Floats | float, values: Floats
+    ) -> None:
         self.soc, self.step_h, self.values = soc, step_h, values
-        self.celsius = np.full((1, soc.shape[1]), float(temperature_c))
+        self.celsius = np.ascontiguousarray(
+            np.broadcast_to(np.asarray(temperature_c, dtype=np.float64), (1, soc.shape[1]))
+        )
         self.tables, self.coefficients = model.tables, model.coefficients(energy_conserved=True)
 
     def through(self, marks: Floats, walk: int) -> Floats:

@@ -59,6 +59,17 @@ class BatteryValue:
         span = (self.replacement_per_kwh - self.residual_per_kwh) / (1.0 - self.end_of_life)
         return np.asarray(span * np.asarray(capacity_kwh, dtype=np.float64))
 
+    def lost(self, capacity_kwh: ArrayLike, capacity_fraction: ArrayLike) -> Floats:
+        """Value lost by batteries of which so much is left, shapes broadcast [currency].
+
+        A battery at the end of its first life is worth its residual; below that no more is lost.
+
+        >>> BatteryValue(120.0, 40.0).lost(60.0, [1.0, 0.9, 0.8, 0.7]).round(6).tolist()
+        [0.0, 2400.0, 4800.0, 4800.0]
+        """
+        gone = np.clip(1.0 - np.asarray(capacity_fraction, dtype=np.float64), 0.0, 1.0 - self.end_of_life)
+        return np.asarray(self.of_loss(capacity_kwh) * gone)
+
 
 @dataclass(frozen=True, slots=True)
 class Use:

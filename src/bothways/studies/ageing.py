@@ -217,24 +217,40 @@ def choose_batteries(reference: Trace, batteries: Batteries, most: int = MOST_BA
     return np.sort(order[np.round(np.linspace(0, batteries.count - 1, most)).astype(np.int64)])
 
 
+def battery_values(inputs: StudyInputs, batteries: Batteries, chosen: Ints) -> list[BatteryValue] | None:
+    """What each of the chosen batteries is worth, by its kind; ``None`` where some have no price."""
+    if inputs.wear is None:
+        return None if inputs.ageing.value is None else [inputs.ageing.value] * chosen.shape[0]
+    kind = np.empty(batteries.count, dtype=np.int64)
+    kind[batteries.of_stay] = inputs.wear.segment
+    values = [inputs.wear.segments[k].value for k in kind[chosen]]
+    known = [value for value in values if value is not None]
+    return known if len(known) == len(values) else None
+
+
 def age_strategy(
     inputs: StudyInputs, strategy: str, trace: Trace, batteries: Batteries, chosen: Ints
 ) -> StrategyAgeing:
     """Ages the chosen batteries under one strategy, with every cell that the settings name."""
     settings, step_h = inputs.ageing, inputs.grid.step_h
+    celsius = settings.celsius(inputs.grid.local.month)
     soc = soc_profiles(inputs, trace, batteries, chosen)
     capacity = batteries.capacity_kwh[chosen]
+    worth = battery_values(inputs, batteries, chosen)
     share = float(batteries.capacity_kwh.sum() / capacity.sum())
     cells = []
     for key, model in MODELS.items():
         if settings.cells and key not in settings.cells:
             continue
-        result = age_repeated(model, soc, step_h, settings.temperature_c, capacity_kwh=capacity, years=YEARS)
+        result = age_repeated(model, soc, step_h, celsius, capacity_kwh=capacity, years=YEARS)
         low, high = np.quantile(result.capacity_fraction, _TENTHS, axis=0)
         lost = None
-        if settings.value is not None:
-            money = settings.value.of_loss(capacity)[:, None] * (1.0 - result.capacity_fraction)
-            lost = _curve(share * money.sum(axis=0))
+        if worth is not None:
+            money = [
+                value.lost(kwh, left)
+                for value, kwh, left in zip(worth, capacity, result.capacity_fraction, strict=True)
+            ]
+            lost = _curve(share * np.sum(money, axis=0))
         cells.append(
             CellAgeing(
                 key=key,

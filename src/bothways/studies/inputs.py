@@ -150,6 +150,7 @@ class AgeingSettings:
         cells: keys of :data:`bothways.battery.models.MODELS`; empty for all of them.
         value: what a battery is worth, ``None`` where the scenario gives no prices.
         value_source: who says so.
+        temperature_by_month_c: temperatures instead, January first; empty where one holds all the time [°C].
     """
 
     temperature_c: float = 20.0
@@ -157,6 +158,12 @@ class AgeingSettings:
     cells: tuple[str, ...] = ()
     value: BatteryValue | None = None
     value_source: str = ""
+    temperature_by_month_c: tuple[float, ...] = ()
+
+    def celsius(self, month: Ints) -> Floats:
+        """Temperature of the cells in each step, from its local month, shape of ``month`` [°C]."""
+        by_month = np.array(self.temperature_by_month_c or (self.temperature_c,) * 12)
+        return by_month[month - 1]
 
 
 @dataclass(frozen=True)

@@ -329,6 +329,16 @@ class Scenario(Part):
         if len(set(names)) != len(names):
             msg = f"case names must differ, found {names}"
             raise ValueError(msg)
+        unpriced = [
+            part.name
+            for part in self.vehicles.segment
+            if part.wear_per_kwh is None
+            and part.replacement_per_kwh is None
+            and self.ageing.replacement_per_kwh is None
+        ]
+        if unpriced:
+            msg = f"segments {unpriced} need wear_per_kwh or replacement_per_kwh, their own or that of [ageing]"
+            raise ValueError(msg)
         return self
 
 

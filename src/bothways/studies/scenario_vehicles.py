@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from bothways.battery.ageing import kelvin_hint
 from bothways.battery.models import MODELS
+from bothways.battery.wear_table import DRIVEN_CYCLES
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
@@ -16,6 +18,19 @@ Capacity = Annotated[float, Field(ge=0.1, le=1e6, allow_inf_nan=False)]
 VehicleCapacity = Annotated[float, Field(ge=0.1, le=5000.0, allow_inf_nan=False)]
 Kilowatts = Annotated[float, Field(ge=0.0, le=1e6, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0.0, lt=1.0, allow_inf_nan=False)]
+Age = Annotated[float, Field(ge=0.0, le=40.0, allow_inf_nan=False)]
+Cycles = Annotated[float, Field(ge=0.0, le=5000.0, allow_inf_nan=False)]
+
+
+def _celsius(value: object) -> object:
+    """Says what is meant by a temperature that can only be in kelvin."""
+    if isinstance(value, int | float) and kelvin_hint(float(value)):
+        msg = f"a temperature in °C; {kelvin_hint(float(value))}"
+        raise ValueError(msg)
+    return value
+
+
+Celsius = Annotated[float, BeforeValidator(_celsius), Field(ge=-20.0, le=60.0, allow_inf_nan=False)]
 
 
 class Part(BaseModel):
@@ -63,6 +78,46 @@ class WarrantyPart(Part):
         return self
 
 
+class SegmentPart(Part):
+    """``[[vehicles.segment]]``: vehicles of one kind of battery, whose wear has a price of its own."""
+
+    name: str = Field(min_length=1, max_length=80)
+    vehicles: list[str] = Field(default_factory=list)
+    chargers: list[str] = Field(default_factory=list)
+    cell: str = "median"
+    replacement_per_kwh: NotNegative | None = None
+    residual_per_kwh: NotNegative = 0.0
+    end_of_life: Annotated[float, Field(ge=0.5, le=0.95)] = 0.8
+    age_years: Age = 2.0
+    cycles_per_year: Cycles = DRIVEN_CYCLES
+    wear_per_kwh: NotNegative | None = None
+    source: str = Field(min_length=3)
+
+    @field_validator("cell")
+    @classmethod
+    def _known_cell(cls, name: str) -> str:
+        if name not in {"median", *MODELS}:
+            msg = f"median, or the cell that they have: {', '.join(MODELS)}"
+            raise ValueError(msg)
+        return name
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.vehicles and not self.chargers:
+            msg = "vehicles or chargers must say which ones: names, or patterns such as 'van *'"
+            raise ValueError(msg)
+        if self.wear_per_kwh is not None and self.replacement_per_kwh is not None:
+            msg = "give wear_per_kwh, or replacement_per_kwh from which it follows, not both"
+            raise ValueError(msg)
+        if self.replacement_per_kwh is None and self.residual_per_kwh > 0.0:
+            msg = "residual_per_kwh needs replacement_per_kwh, the price of a new battery"
+            raise ValueError(msg)
+        if self.replacement_per_kwh is not None and self.residual_per_kwh > self.replacement_per_kwh:
+            msg = "residual_per_kwh above replacement_per_kwh: wear would earn money"
+            raise ValueError(msg)
+        return self
+
+
 class VehiclesPart(Part):
     """``[vehicles]``: what is assumed of a vehicle where nothing is measured (R34)."""
 
@@ -77,9 +132,14 @@ class VehiclesPart(Part):
     wear_per_kwh: NotNegative
     source: str = Field(min_length=3)
     warranty: WarrantyPart | None = None
+    segment: list[SegmentPart] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        names = [part.name for part in self.segment]
+        if len(set(names)) != len(names):
+            msg = f"names of segments must differ, found {names}"
+            raise ValueError(msg)
         if self.charge_kw > 1000 or self.usable_capacity_kwh > 5000:
             msg = "charge_kw above 1000 or usable_capacity_kwh above 5000: watts or watt-hours instead of kilo?"
             raise ValueError(msg)
@@ -98,7 +158,8 @@ class ChargersPart(Part):
 class AgeingPart(Part):
     """``[ageing]``: what the vehicles' ageing is told with, and what lost capacity costs."""
 
-    temperature_c: Annotated[float, Field(ge=-20.0, le=60.0)] = 20.0
+    temperature_c: Celsius = 20.0
+    temperature_by_month_c: list[Celsius] = Field(default_factory=list)
     temperature_source: str = "assumed"
     cells: list[str] = Field(default_factory=list)
     replacement_per_kwh: NotNegative | None = None
@@ -106,7 +167,22 @@ class AgeingPart(Part):
     end_of_life: Annotated[float, Field(ge=0.5, le=0.95)] = 0.8
     wear_from: str = "none"
     park_low: str = "none"
+    age_years: Age = 2.0
+    cycles_per_year: Cycles = DRIVEN_CYCLES
     source: str = ""
+
+    @property
+    def by_month_c(self) -> list[float]:
+        """Temperature of the cells, January first, twelve numbers [°C]."""
+        return self.temperature_by_month_c or [self.temperature_c] * 12
+
+    @field_validator("temperature_by_month_c")
+    @classmethod
+    def _twelve(cls, values: list[float]) -> list[float]:
+        if len(values) not in {0, 12}:
+            msg = "twelve numbers, January first"
+            raise ValueError(msg)
+        return values
 
     @field_validator("park_low", "wear_from")
     @classmethod

@@ -108,7 +108,11 @@ def test_junk_never_gets_out_as_anything_but_an_input_error(table, value, key, o
     ("values", "word"),
     [
         ({"cells": ["lfp"]}, "nmc111-sanyo"),
-        ({"temperature_c": 295.0}, "60"),
+        ({"temperature_c": 61.0}, "60"),
+        ({"temperature_c": 295.15}, "295.15 K is 22 °C"),
+        ({"temperature_by_month_c": [20.0] * 11}, "twelve"),
+        ({"temperature_by_month_c": [20.0] * 11 + [293.15]}, "293.15 K is 20 °C"),
+        ({"age_years": -1.0}, "0"),
         ({"residual_per_kwh": 40.0, "replacement_per_kwh": None}, "replacement_per_kwh"),
         ({"residual_per_kwh": 400.0}, "earn money"),
         ({"source": ""}, "source"),

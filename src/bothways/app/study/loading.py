@@ -7,20 +7,26 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import TypeVar
 
 from bothways.adapters.files.reading import read_toml
 from bothways.app.study.behind_meter import load_case
 from bothways.app.study.columns import load_column
 from bothways.app.study.vehicles import Vehicles, load_vehicles
-from bothways.battery.models import MODELS
+from bothways.app.study.wear import fleet_value, fleet_wear_per_kwh, resting_per_kwh_h, vehicle_wear, wear_said
 from bothways.battery.warranty import WarrantyLimits
-from bothways.battery.wear import BatteryValue, aged_wear_per_kwh, resting_price_per_kwh_h
 from bothways.domain.errors import DomainError, InputError, Problem, Problems
 from bothways.domain.timegrid import TimeGrid
 from bothways.simulation.stays import Stays
-from bothways.studies.inputs import AgeingSettings, Assumption, Case, Emissions, PolicySettings, StudyInputs
+from bothways.studies.inputs import (
+    AgeingSettings,
+    Assumption,
+    Case,
+    Emissions,
+    PolicySettings,
+    StudyInputs,
+    VehicleWear,
+)
 from bothways.studies.scenario import Scenario, scenario_from_mapping
 from bothways.studies.sensitivity import Ranges
 from bothways.studies.worth import InvestmentTerms, investment_terms
@@ -92,11 +98,14 @@ class _Loading:
             for part in scenario.case
         ]
         carbon = self.attempt("emissions", self._emissions)
+        wear = None
+        if vehicles is not None:
+            wear = self.attempt("vehicles", lambda: vehicle_wear(scenario, vehicles, grid, self.path.name))
         self.problems.raise_if_any()
         assert vehicles is not None  # noqa: S101  (a missing part would have raised with its problems)
         assert carbon is not None  # noqa: S101
         cases: list[Case] = []
-        assumptions: list[Assumption] = [*_stated(scenario), *vehicles.assumptions]
+        assumptions: list[Assumption] = [*_stated(scenario, wear), *vehicles.assumptions]
         for item in loaded:
             if item is not None:
                 cases.append(item.case)
@@ -123,6 +132,7 @@ class _Loading:
             ageing=_ageing(scenario),
             warranty=_warranty(scenario),
             capacity_known=vehicles.capacity_known,
+            wear=wear,
         )
         chargers = scenario.chargers.count or vehicles.stays.evse_count
         terms = investment_terms(scenario.investment, chargers) if scenario.investment else None
@@ -167,9 +177,9 @@ def _settings(scenario: Scenario) -> PolicySettings:
         departure_confidence=policy.departure_confidence,
         gap=policy.gap,
         time_limit_s=policy.time_limit_s,
-        wear_per_kwh=_wear_per_kwh(scenario),
+        wear_per_kwh=fleet_wear_per_kwh(scenario),
         earliness_per_kwh_h=policy.earliness_per_kwh_h,
-        resting_per_kwh_h=_resting_per_kwh_h(scenario),
+        resting_per_kwh_h=resting_per_kwh_h(scenario),
     )
 
 
@@ -183,46 +193,19 @@ def _warranty(scenario: Scenario) -> WarrantyLimits | None:
 
 def _ageing(scenario: Scenario) -> AgeingSettings:
     part = scenario.ageing
-    value = None
-    if part.replacement_per_kwh is not None:
-        value = BatteryValue(part.replacement_per_kwh, part.residual_per_kwh, part.end_of_life)
-    return AgeingSettings(part.temperature_c, part.temperature_source, tuple(part.cells), value, part.source)
+    return AgeingSettings(
+        part.temperature_c, part.temperature_source, tuple(part.cells), fleet_value(scenario), part.source,
+        tuple(part.temperature_by_month_c),
+    )  # fmt: skip
 
 
-def _cells(scenario: Scenario, name: str) -> list[str]:
-    """The cells that ``median`` or a cell's name stands for."""
-    return (scenario.ageing.cells or list(MODELS)) if name == "median" else [name]
-
-
-def _wear_per_kwh(scenario: Scenario) -> float:
-    """Price of wear [currency/kWh discharged]: as given, or the marginal one of a cell or of the middle one."""
-    part, car, value = scenario.ageing, scenario.vehicles, _ageing(scenario).value
-    if part.wear_from == "none" or value is None:
-        return car.wear_per_kwh
-    return median(
-        aged_wear_per_kwh(
-            MODELS[key], value, temperature_c=part.temperature_c, discharge_efficiency=car.discharge_efficiency
-        )
-        for key in _cells(scenario, part.wear_from)
-    )
-
-
-def _resting_per_kwh_h(scenario: Scenario) -> float:
-    """The credit for parking low that the plans count [currency/kWh/h]: of one cell, or of the middle one."""
-    part, value = scenario.ageing, _ageing(scenario).value
-    if part.park_low == "none" or value is None:
-        return 0.0
-    keys = _cells(scenario, part.park_low)
-    return median(resting_price_per_kwh_h(MODELS[key], value, temperature_c=part.temperature_c) for key in keys)
-
-
-def _stated(scenario: Scenario) -> list[Assumption]:
+def _stated(scenario: Scenario, wear: VehicleWear | None) -> list[Assumption]:
     """The assumptions that the scenario states in so many words."""
     car, unit = scenario.vehicles, scenario.study.currency
     chargers, unserved = scenario.chargers, scenario.unserved
     found = [
         Assumption(f"vehicles: {car.assumption}", _battery_text(scenario), car.source),
-        _wear_said(scenario),
+        *wear_said(scenario, wear),
         Assumption(
             "chargers",
             f"{chargers.charge_kw:g} kW charging, {chargers.discharge_kw:g} kW discharging where two-way, "
@@ -257,14 +240,6 @@ def _stated(scenario: Scenario) -> list[Assumption]:
     return found
 
 
-def _wear_said(scenario: Scenario) -> Assumption:
-    car, unit, law = scenario.vehicles, scenario.study.currency, scenario.ageing.wear_from
-    if law == "none":
-        return Assumption("wear", f"{car.wear_per_kwh:g} {unit} per kWh discharged", car.source)
-    text = f"{_wear_per_kwh(scenario):.2g} {unit} per kWh discharged: marginal, {law}, a battery of two years"
-    return Assumption("wear", text, scenario.ageing.source)
-
-
 def _warranty_said(scenario: Scenario) -> list[Assumption]:
     part = scenario.vehicles.warranty
     if part is None:
@@ -279,13 +254,13 @@ def _warranty_said(scenario: Scenario) -> list[Assumption]:
 def _ageing_said(scenario: Scenario) -> list[Assumption]:
     part, unit = scenario.ageing, scenario.study.currency
     found = [
-        Assumption("temperature of the cells", f"{part.temperature_c:g} °C all the time", part.temperature_source),
+        Assumption("temperature of the cells", _temperature_text(scenario), part.temperature_source),
         Assumption(
             "state of charge between stays", "a straight line from plug-out to the next plug-in", "not in the data"
         ),
     ]
     if part.park_low != "none":
-        price = _resting_per_kwh_h(scenario)
+        price = resting_per_kwh_h(scenario)
         found.append(
             Assumption("credit for parking low", f"{price:.2g} {unit} per stored kWh and hour, {part.park_low}", "laws")
         )
@@ -296,6 +271,13 @@ def _ageing_said(scenario: Scenario) -> list[Assumption]:
         )
         found.append(Assumption("value of a battery", text, part.source))
     return found
+
+
+def _temperature_text(scenario: Scenario) -> str:
+    part = scenario.ageing
+    if not part.temperature_by_month_c:
+        return f"{part.temperature_c:g} °C all the time"
+    return f"January to December {', '.join(f'{value:g}' for value in part.by_month_c)} °C"
 
 
 def _battery_text(scenario: Scenario) -> str:

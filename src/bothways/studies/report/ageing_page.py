@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from bothways.studies.ageing import MIDDLE_YEARS, YEARS, Ageing, CellAgeing
 from bothways.studies.inputs import StudyInputs
 from bothways.studies.report.figures.ageing import capacity_over_years, change_by_cell
@@ -185,12 +187,39 @@ def _stationary_table(result: CaseResult, slug: str) -> str:
     )
 
 
+def _temperatures(ageing: Ageing, inputs: StudyInputs) -> str:
+    by_month = inputs.ageing.temperature_by_month_c
+    if not by_month:
+        return f"The cells are at {number(ageing.temperature_c)} °C all the time ({ageing.temperature_source})."
+    met = inputs.ageing.celsius(np.unique(inputs.grid.local.month))
+    return (
+        f"The cells have the temperature of the month, here {number(met.min())} to {number(met.max())} °C "
+        f"({ageing.temperature_source})."
+    )
+
+
+def _worth(ageing: Ageing, inputs: StudyInputs) -> list[str]:
+    """What batteries are worth, by kind where the scenario tells kinds apart."""
+    if inputs.wear is None:
+        kinds = [("", ageing.value, ageing.value_source)]
+    else:
+        kinds = [(f" ({item.name})", item.value, item.source) for item in inputs.wear.segments]
+    unit, found = inputs.currency, []
+    for who, value, source in kinds:
+        if value is not None:
+            found.append(
+                f"Value{who} falls in a straight line from {money(value.replacement_per_kwh, unit)} per kWh new to "
+                f"{money(value.residual_per_kwh, unit)} at {percent(value.end_of_life)} of capacity ({source})."
+            )
+    return found
+
+
 def rests_on(ageing: Ageing, inputs: StudyInputs) -> list[str]:
     """What was assumed, in sentences."""
     found = [
         f"The {number(ageing.profile_days)} days of the study repeat for ten years, without other seasons.",
         "Between stays the state of charge goes in a straight line from plug-out to the next plug-in.",
-        f"The cells are at {number(ageing.temperature_c)} °C all the time ({ageing.temperature_source}).",
+        _temperatures(ageing, inputs),
     ]
     batteries = count(ageing.fleet, "battery", "batteries")
     if ageing.by_charger:
@@ -209,14 +238,9 @@ def rests_on(ageing: Ageing, inputs: StudyInputs) -> list[str]:
         + (f" and known for {number(known)}" if known else "")
         + f"; the state of charge at plug-in is assumed in {number(ageing.assumed_soc)} of {inputs.stays.size:,} stays."
     )
-    if ageing.value is not None:
-        value, unit = ageing.value, inputs.currency
-        found.append(
-            f"Value falls in a straight line from {money(value.replacement_per_kwh, unit)} per kWh when new to "
-            f"{money(value.residual_per_kwh, unit)} at {percent(value.end_of_life)} of capacity "
-            f"({ageing.value_source})."
-        )
-    else:
+    worth = _worth(ageing, inputs)
+    found += worth
+    if not worth:
         found.append("No prices of batteries were given ([ageing] replacement_per_kwh), so nothing is said in money.")
     use = sentence_list(
         [f"{NAMES[item.strategy].lower()} {number(item.cycles_per_year)}" for item in ageing.strategies]
