@@ -1,0 +1,1 @@
+"""What drivers do beyond saying a need: wishes, statements, queues, their own data; and guests."""
