@@ -20,6 +20,7 @@ from bothways.adapters.db.documents import DocumentMemory
 from bothways.adapters.db.engine import clock_us
 from bothways.adapters.db.entries import MALFORMED, Entry, event_of, prepare
 from bothways.adapters.db.facts import AuditRow
+from bothways.adapters.db.journal import MemoryJournal
 from bothways.adapters.db.meters import COUNTED
 from bothways.adapters.db.records import EventRow, transaction_row
 from bothways.adapters.db.rows import driver_need, grid_permission, need_row, permission_body
@@ -202,7 +203,7 @@ def _transaction(owner: Account) -> TransactionRow:
     return transaction_row(_Row(owner.row(0)), owner.station)
 
 
-class MemoryStore(MemoryRecords, DocumentMemory):
+class MemoryStore(MemoryRecords, DocumentMemory, MemoryJournal):
     """``Store`` and ``StationRegistry`` without a database."""
 
     def __init__(self) -> None:
