@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bothways.adapters.clocks import SystemClock
 from bothways.adapters.db.store import SqlStore
 from bothways.operations.ports import Clock
 from bothways.operations.stations import energy_transfer
@@ -16,8 +15,8 @@ class StatedConsent:
     nothing is told nothing, and is not discharged: the loop's own gate asks for consent as well.
     """
 
-    def __init__(self, store: SqlStore, clock: Clock | None = None) -> None:
-        self._store, self._clock = store, clock or SystemClock()
+    def __init__(self, store: SqlStore, clock: Clock) -> None:
+        self._store, self._clock = store, clock
 
     async def allowed(self, station_id: str, id_token: str) -> tuple[str, ...]:
         """OCPP's names of energy transfer modes; empty to say nothing."""

@@ -71,7 +71,7 @@ class LiveServer:
         self.config, self.parts, self.store = config, parts, store
         self.register = StoredRegister(store)
         self.intake = SiteIntake(store, store, tokens=tokens_of(config), failed=_listener_failed)
-        options = gateway_options(config, parts.gateway, StatedConsent(store))
+        options = gateway_options(config, parts.gateway, StatedConsent(store, parts.clock))
         options = replace(options, issuer=issuer_of(config, store, parts.clock) or options.issuer)
         self.gateway = OcppGateway(self.intake, store, parts.clock, options)
         self.loops = {site.id: self.new_loop(site.id) for site in config.site}
