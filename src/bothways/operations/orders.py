@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from bothways.domain.errors import DomainError
 from bothways.operations.events import EvseKey
@@ -86,3 +87,31 @@ class Composite:
     limit_kw: float | None = None
     discharge_limit_kw: float | None = None
     setpoint_kw: float | None = None
+
+
+CommandKind = Literal["reset", "unlock", "availability", "trigger", "diagnostics"]
+TRIGGERS = ("boot", "heartbeat", "status", "meter_values", "firmware_status", "log_status")
+"""Messages that a station can be asked for, in the platform's own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class StationCommand:
+    """What a person asks of a station, whatever it speaks.
+
+    Attributes:
+        kind: what to do.
+        evse_id: at which EVSE, 0 for the whole station.
+        connector_id: at which connector of the EVSE, for ``unlock``.
+        at_once: for ``reset``: without waiting until nobody charges.
+        operative: for ``availability``: whether it may be used.
+        message: for ``trigger``: one of :data:`TRIGGERS`.
+        location: for ``diagnostics``: where the station uploads its log to.
+    """
+
+    kind: CommandKind
+    evse_id: int = 0
+    connector_id: int = 1
+    at_once: bool = False
+    operative: bool = True
+    message: str = ""
+    location: str = ""

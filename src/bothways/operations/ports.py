@@ -9,7 +9,7 @@ from typing import Protocol
 
 from bothways.domain.timegrid import TimeGrid
 from bothways.operations.events import EvseKey, Sample, StationEvent
-from bothways.operations.orders import CommandResult, Composite, PowerOrder, SafeProfile
+from bothways.operations.orders import CommandResult, Composite, PowerOrder, SafeProfile, StationCommand
 from bothways.operations.stations import DriverNeed, EvseRecord, GridPermission, StationRecord
 from bothways.resilience.island.commands import Command
 from bothways.resilience.island.signals import GridReading, Mode, Position, SectionReading
@@ -303,6 +303,10 @@ class ChargerGateway(Protocol):
 
     async def stop(self, station_id: str, transaction_id: str) -> CommandResult:
         """Asks the station to end a transaction."""
+        ...
+
+    async def command(self, station_id: str, command: StationCommand) -> CommandResult:
+        """Asks the station for what a person wants of it, in its own protocol version."""
         ...
 
     async def call(self, station_id: str, action: str, payload: Mapping[str, object]) -> Mapping[str, object]:

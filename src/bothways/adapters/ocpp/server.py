@@ -22,6 +22,7 @@ from websockets.typing import Subprotocol
 
 from bothways.adapters.ocpp.administration import checked, remote_start, remote_stop, rotation
 from bothways.adapters.ocpp.admission import Denied, Guesses, Peer, admit, remote_of
+from bothways.adapters.ocpp.commands import answered, requested
 from bothways.adapters.ocpp.link import ORDER, Link, NoAnswer
 from bothways.adapters.ocpp.options import GatewayOptions
 from bothways.adapters.ocpp.pace import Pace
@@ -32,7 +33,7 @@ from bothways.adapters.ocpp.talk import Talk
 from bothways.adapters.ocpp.wire import stamp
 from bothways.domain.errors import GatewayError, StoreError
 from bothways.operations.events import ConnectionChanged, EvseKey
-from bothways.operations.orders import CommandResult, Composite, PowerOrder, SafeProfile
+from bothways.operations.orders import CommandResult, Composite, PowerOrder, SafeProfile, StationCommand
 from bothways.operations.ports import Clock, Intake, StationRegistry
 from bothways.operations.stations import EvseRecord, StationRecord
 
@@ -173,13 +174,16 @@ class OcppGateway:
 
     async def start(self, evse: EvseKey, id_token: str) -> CommandResult:
         """Asks the station to start a transaction."""
-        return await self._ask(
-            evse.station_id, lambda version: remote_start(version, evse, id_token, self._clock.now())
-        )
+        now = self._clock.now()
+        return await self._ask(evse.station_id, lambda version: remote_start(version, evse, id_token, now))
 
     async def stop(self, station_id: str, transaction_id: str) -> CommandResult:
         """Asks the station to end a transaction."""
         return await self._ask(station_id, lambda version: remote_stop(version, transaction_id))
+
+    async def command(self, station_id: str, command: StationCommand) -> CommandResult:
+        """Asks the station for what a person wants of it, in its own protocol version."""
+        return await self._ask(station_id, lambda version: requested(version, command, self._clock.now()))
 
     async def call(self, station_id: str, action: str, payload: Mapping[str, object]) -> Mapping[str, object]:
         """Sends any request of the station's protocol version; for administration.
@@ -229,8 +233,8 @@ class OcppGateway:
         except (GatewayError, CallError) as error:
             word = "timeout" if isinstance(error, NoAnswer) else "refused"
             return self._not_done(word, str(error))
-        status = str(answer.get("status", ""))
-        return CommandResult(status == "Accepted", status, math.nan, self._clock.now())
+        status, done = answered(action, answer)
+        return CommandResult(done, status, math.nan, self._clock.now())
 
     def _offline(self) -> CommandResult:
         return self._not_done("offline", "the station is not connected")
