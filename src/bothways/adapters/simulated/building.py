@@ -112,13 +112,14 @@ class SimulatedPrices:
         self._margin = margin_per_kwh
 
     async def prices(self, grid: TimeGrid) -> Prices:
-        """Prices over the grid [currency/kWh]."""
+        """Prices over the grid [currency/kWh], and emissions [kg/kWh]."""
         bought = tuple(
             round(_DAILY_PRICE[at.astimezone(self._tz).hour], 4)
             for at in (grid.instant(i) for i in range(grid.periods))
         )
         sold = tuple(round(max(0.0, price - self._margin), 4) for price in bought)
-        return Prices(grid, bought, sold, source="made-up daily shape")
+        carbon = tuple(round(0.05 + 1.2 * price, 4) for price in bought)  # the dear hours burn more
+        return Prices(grid, bought, sold, carbon, source="made-up daily shape")
 
 
 def _between(shape: Sequence[float], local: datetime) -> float:

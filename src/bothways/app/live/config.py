@@ -13,6 +13,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from bothways.app.live.island_config import IslandPart
 from bothways.domain.errors import InputError, Problems
 from bothways.domain.validation import validated
 
@@ -155,10 +156,12 @@ class SitePart(Part):
     wear_per_kwh: Power = 0.0
     ramp_kw_per_min: Positive | None = None
     emergency_contact: str = ""
+    currency: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = ""
     tariff: str | None = None
     prices: PricesPart = PricesPart()
     meter: MeterPart = MeterPart()
     vehicle: VehiclePart = VehiclePart()
+    island: IslandPart | None = None
 
     @field_validator("tz")
     @classmethod

@@ -156,7 +156,7 @@ async def make_demo(port: int, web_port: int, speed: float, seed: int = 1) -> De
         tokens=TokensPart(accepted=[_token(number) for number in range(STATIONS)]),
         site=[
             SitePart(
-                id=SITE, tz=building.tz, import_hard_limit_kw=_LIMIT_KW, export_limit_kw=40.0,
+                id=SITE, tz=building.tz, currency="EUR", import_hard_limit_kw=_LIMIT_KW, export_limit_kw=40.0,
                 phase_limit_kw=_LIMIT_KW / 3.0 * 1.2, assumed_load_kw=building.peak_load_kw, wear_per_kwh=0.03,
                 prices=PricesPart(import_per_kwh=0.25), emergency_contact="the person who started this demonstration",
             )

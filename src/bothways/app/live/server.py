@@ -21,6 +21,7 @@ from bothways.adapters.ocpp.server import OcppGateway
 from bothways.adapters.trust.passwords import Argon2Hasher, TimeCodes
 from bothways.app.live.config import Config, SitePart
 from bothways.app.live.consent import StatedConsent
+from bothways.app.live.island import Islands
 from bothways.app.live.metrics import live_registry
 from bothways.app.live.register import StoredRegister
 from bothways.app.live.upkeep import Upkeep
@@ -30,7 +31,7 @@ from bothways.operations.access.accounts import Access, PasswordHasher
 from bothways.operations.desk.desk import Desk
 from bothways.operations.events import StationEvent
 from bothways.operations.intake import EveryToken, ListedTokens, SiteIntake, TokenList
-from bothways.operations.ports import Clock, MeterSource, SignalSource
+from bothways.operations.ports import Clock, MeterSource, SignalSource, Switchgear
 from bothways.operations.site.loop import SiteLoop
 from bothways.operations.site.settings import LoopOptions, SiteSettings, VehicleAssumption
 
@@ -50,6 +51,7 @@ class Parts:
         gateway: settings of the gateway; the configuration's TLS is added.
         hasher: of people's passwords.
         people_clock: by which people's sessions and waiting times run; ``None`` for ``clock``.
+        gears: the switchgear of sites that can be islands, where it is not the configured one.
         screens: whether to serve the screens beside the API; a process can do so once.
     """
 
@@ -57,6 +59,7 @@ class Parts:
     meters: Mapping[str, MeterSource] = field(default_factory=dict)
     signals: Mapping[str, SignalSource] = field(default_factory=dict)
     settings: Mapping[str, SiteSettings] = field(default_factory=dict)
+    gears: Mapping[str, Switchgear] = field(default_factory=dict)
     loop: LoopOptions = field(default_factory=LoopOptions)
     gateway: GatewayOptions = field(default_factory=GatewayOptions)
     hasher: PasswordHasher = field(default_factory=Argon2Hasher)
@@ -240,6 +243,7 @@ def site_settings(site: SitePart) -> SiteSettings:
             eta_d=vehicle.discharge_efficiency,
         ),
         emergency_contact=site.emergency_contact,
+        currency=site.currency,
     )
 
 

@@ -246,17 +246,19 @@ class LoopCore(LoopState):
         closed = None
         if image is not None and made is not None and seconds > 0.0:
             offset = plan.offset(image.now) if plan is not None else None
-            prices = (0.0, 0.0)
+            prices, known = (0.0, 0.0), None
             if plan is not None and offset is not None:
-                prices = float(plan.import_price[offset]), float(plan.export_price[offset])
+                prices = known = float(plan.import_price[offset]), float(plan.export_price[offset])
             self._totals = self._totals.plus(image, seconds / 3600.0, prices)
+            self._quote.note(known, self._prices.carbon(image.now))
             if image.meter_fresh:
                 closed = self._history.add(now, seconds, image.site_kw, float(made.base.building[3]))
         if closed is not None:
             self._dirty.add("history")
             detail = self._totals.since(self._totals_noted)
             self._totals_noted = self._totals
-            self._orders.run(self._note("site interval", self.site.site_id, {**detail, "step": closed}))
+            detail |= {"step": closed, "seconds": self.options.step_s, **self._quote.taken()}
+            self._orders.run(self._note("site interval", self.site.site_id, detail))
         if self._dirty and (self._saved_at is None or (now - self._saved_at).total_seconds() >= _SAVE_S):
             self._saved_at = now
             self._orders.run(self._save())

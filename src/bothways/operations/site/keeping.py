@@ -31,11 +31,12 @@ from bothways.operations.site.memory import Forgetful, LatchingStore, LearningSt
 from bothways.operations.site.planner import CostModel, Forecaster, TariffCosts
 from bothways.operations.site.planning_desk import PlanningDesk
 from bothways.operations.site.sending import Orders
+from bothways.operations.site.returned import count_returned
 from bothways.operations.site.settings import LoopOptions, SiteSettings
 from bothways.operations.site.signals import PriceBoard
 from bothways.operations.site.standing import with_wishes
 from bothways.operations.site.state import Image, SiteLimits
-from bothways.operations.site.summary import TickSummary, Totals
+from bothways.operations.site.summary import Quote, TickSummary, Totals
 from bothways.operations.stations import DriverNeed, GridPermission
 
 
@@ -88,6 +89,7 @@ class LoopState:
         self._saved_at: datetime | None = None
         self._dirty: set[str] = set()
         self._own_limits, self._changed_limits = self._limits, dict[str, float]()
+        self._quote = Quote()
         self._overrides: tuple[Override, ...] = ()
         self._open = self._closing = self._looking = False
         self._away = False  # another controller commands the EVSEs
@@ -127,6 +129,7 @@ class LoopState:
         try:
             found = await opening.needs_of(outlets, self._store)
             found = await with_wishes(outlets, found, self._store, self.site, self._clock.now())
+            await count_returned(outlets, self._store, self._tz, self._clock.now())
         except (BothwaysError, OSError) as error:
             self._store_failed(error)
             return False

@@ -300,5 +300,6 @@ class SiteLoop(LoopCore):
                 item.key: sentence(item, made.rows.get(item.key), made, image, self._tz) for item in image.evses
             } | told(image, self._overrides, self._tz),
             alarms=self._alarms.active, plan=self._desk.plan, summary=self._summary, totals=self._totals,
-            incident=self._incident,
+            incident=self._incident, carbon_kg_per_kwh=self._prices.carbon(image.now),
+            price_source=self._prices.source,
         )  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bothways.domain.errors import DomainError
 from bothways.domain.timegrid import zone
+from bothways.operations.site.batteries import BatteryKind
 from bothways.tariffs.structure import Tariff
 
 
@@ -59,8 +60,12 @@ class SiteSettings:
         safe_charge_kw: what each EVSE may charge with when it hears nothing [kW].
         tariff: for prices and demand charges; ``None`` where the signal source gives all prices.
         wear_per_kwh: cost of wear per kWh discharged [currency/kWh].
+        resting_per_kwh_h: what a stored kWh costs per hour in calendar ageing [currency/kWh/h]; the credit for parking
+            at a low charge.
+        batteries: kinds of batteries with their warranties and prices of wear; the first that names a vehicle holds.
         vehicle: assumption about vehicles that say nothing.
         emergency_contact: who is responsible for the site, for incident records.
+        currency: of all prices, ISO 4217; ``""`` for the tariff's, or where nobody said.
     """
 
     site_id: str
@@ -76,15 +81,18 @@ class SiteSettings:
     safe_charge_kw: float = 1.4
     tariff: Tariff | None = None
     wear_per_kwh: float = 0.0
+    resting_per_kwh_h: float = 0.0
+    batteries: tuple[BatteryKind, ...] = ()
     vehicle: VehicleAssumption = field(default_factory=VehicleAssumption)
     emergency_contact: str = ""
+    currency: str = ""
 
     def __post_init__(self) -> None:
         zone(self.tz)
         owner = f"site {self.site_id}"
         for name in (
             "import_hard_limit_kw", "import_limit_kw", "import_limit_penalty_per_kwh", "export_limit_kw",
-            "phase_limit_kw", "safe_charge_kw", "wear_per_kwh",
+            "phase_limit_kw", "safe_charge_kw", "wear_per_kwh", "resting_per_kwh_h",
         ):  # fmt: skip
             _require(getattr(self, name) >= 0.0, f"{owner}: {name} must be at least 0, not {getattr(self, name)}")
         _require(0.0 <= self.stale_share <= 1.0, f"{owner}: stale_share must lie in 0…1")

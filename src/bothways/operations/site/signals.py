@@ -37,6 +37,19 @@ class PriceBoard:
         before, self._prices = self._prices, fetched
         return before is None or _differ(before, fetched)
 
+    def carbon(self, now: datetime) -> float | None:
+        """Emissions of the grid's electricity now, as the source says [kg/kWh]; ``None`` where it says nothing."""
+        prices = self._prices
+        if prices is None or not prices.co2_kg_per_kwh:
+            return None
+        step = int((now - prices.grid.start) // prices.grid.step)
+        return prices.co2_kg_per_kwh[step] if 0 <= step < prices.grid.periods else None
+
+    @property
+    def source(self) -> str:
+        """Where the prices come from; ``""`` without any."""
+        return "" if self._prices is None else self._prices.source
+
     def over(self, grid: TimeGrid) -> Prices | None:
         """Prices over a grid within what was fetched, else ``None``."""
         prices = self._prices

@@ -52,6 +52,26 @@ class Totals:
         return {name: round(getattr(self, name) - getattr(before, name), 4) for name in names}
 
 
+@dataclass(slots=True)
+class Quote:
+    """Means of prices [currency/kWh] and emissions [kg/kWh] over a planning step, for the step's record."""
+
+    _sums: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+    def note(self, prices: tuple[float, float] | None, co2: float | None) -> None:
+        """Notes what holds at a tick; ``None`` for what is not known."""
+        bought, sold = prices or (None, None)
+        for name, value in (("import_price", bought), ("export_price", sold), ("co2_kg_per_kwh", co2)):
+            if value is not None and math.isfinite(value):
+                total, count = self._sums.get(name, (0.0, 0))
+                self._sums[name] = total + value, count + 1
+
+    def taken(self) -> dict[str, object]:
+        """The means by name, only of what was known; begins anew."""
+        sums, self._sums = self._sums, {}
+        return {name: round(total / count, 6) for name, (total, count) in sums.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class TickSummary:
     """One tick in figures [kW]."""
@@ -97,6 +117,8 @@ class Snapshot:
         summary: the latest tick in figures.
         totals: energies since the loop began.
         incident: the latest emergency stop, latched or released.
+        carbon_kg_per_kwh: emissions of the grid's electricity now [kg/kWh]; ``None`` where no source says it.
+        price_source: where prices come from besides the tariff; ``""`` for nowhere.
     """
 
     site_id: str
@@ -108,6 +130,8 @@ class Snapshot:
     summary: TickSummary | None = None
     totals: Totals = field(default_factory=Totals)
     incident: Incident | None = None
+    carbon_kg_per_kwh: float | None = None
+    price_source: str = ""
 
     @property
     def why_not_discharging(self) -> dict[EvseKey, str]:
