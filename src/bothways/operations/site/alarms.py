@@ -40,6 +40,10 @@ KINDS: dict[str, Kind] = {
     "store-failing": Kind("critical", "Check disk and database. Nothing new is remembered until it works."),
     "island": Kind("critical", "Open the island page: it says what is on, how long it lasts and what to do next."),
     "island-failing": Kind("critical", "The island controller does not run. Follow the paper plan; see the text."),
+    "bus-lost": Kind("critical", "Check the bus (NATS) and the network. Stations keep their order, then the safe "
+                     "profile."),
+    "no-planner": Kind("critical", "Start a planner for this site, or look at its log. Stations keep their order, then "
+                       "the safe profile."),
     "loop-failing": Kind("critical", "An error in the loop; stations keep their last order, then the safe profile."),
 }  # fmt: skip
 
