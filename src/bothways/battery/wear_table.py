@@ -75,6 +75,10 @@ class WearTable:
         band = np.minimum((np.clip(levels, 0.0, 1.0) * BANDS).astype(np.int64), BANDS - 1)
         return np.asarray(self.per_kwh[months - 1, band])
 
+    def price(self, month: int, soc: float) -> float:
+        """The price of one vehicle, as :meth:`at`."""
+        return float(self.at(month, soc))
+
 
 def driven_state(
     model: AgeingModel, *, age_years: float, cycles_per_year: float = DRIVEN_CYCLES, temperature_c: float = 20.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from bothways.operations.events import (
     ChargingNeedsReceived,
@@ -23,6 +23,25 @@ from bothways.operations.stations import EvseRecord, StationRecord
 _GONE = frozenset({"EVDisconnected", "EVDeparted", "EVCommunicationLost"})
 _LATE_S = 60.0
 _LONGEST_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnedBefore:
+    """What a vehicle fed back before this visit, or before the loop began, in the day and year of the count.
+
+    Attributes:
+        id_token: whose count it is.
+        day: local day (ordinal).
+        year: local year.
+        day_kwh: discharged in that day [kWh, AC].
+        year_kwh: discharged in that year [kWh, AC].
+    """
+
+    id_token: str
+    day: int
+    year: int
+    day_kwh: float
+    year_kwh: float
 
 
 @dataclass(slots=True)
@@ -53,6 +72,8 @@ class Visit:
         wish: the need and declaration that ``until`` was fixed for.
         looked_up: whether the store was asked for the driver's need; nothing is ordered before, so that a vehicle
             that can wait is not started only to be paused.
+        reopened_kwh: what the store said was discharged when the loop began [kWh, AC].
+        before: what was fed back before; ``None`` until it was counted.
     """
 
     number: int
@@ -77,6 +98,18 @@ class Visit:
     asleep: bool = False
     wish: tuple[str, datetime | None] | None = None
     looked_up: bool = False
+    reopened_kwh: float = 0.0
+    before: ReturnedBefore | None = None
+
+    def returned_in_day(self, day: int) -> float:
+        """Discharged in a local day, earlier visits counted [kWh, AC]."""
+        earlier = self.before.day_kwh if self.before is not None and self.before.day == day else 0.0
+        return earlier + self.returned_on.get(day, 0.0)
+
+    def returned_in_year(self, year: int) -> float:
+        """Discharged in a local year, earlier visits counted [kWh, AC]."""
+        earlier = self.before.year_kwh if self.before is not None and self.before.year == year else 0.0
+        return earlier + sum(kwh for day, kwh in self.returned_on.items() if date.fromordinal(day).year == year)
 
 
 @dataclass(slots=True)

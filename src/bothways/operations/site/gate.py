@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -103,6 +104,20 @@ def discharge_gate(
     return Verdict(power)
 
 
+def used_up(session: SessionState) -> str:
+    """Which cap on feeding back is reached, in words; empty where none is."""
+    need, limits = session.need, session.battery.limits
+    own = math.inf if need is None else need.discharge_cap_kwh
+    if not session.counted and session.day_cap_kwh <= 0.0 < min(own, limits.kwh_per_day, session.year_cap_kwh):
+        return "what this vehicle has fed back so far has not been read from the store yet"
+    day, year = min(own, limits.kwh_per_day), session.year_cap_kwh
+    if session.returned_today_kwh >= day - _CRUMB_KWH:
+        return f"today's share of {day:.1f} kWh has been used"
+    if session.returned_year_kwh >= year - _CRUMB_KWH:
+        return f"the {year:.0f} kWh that the battery's warranty permits this year have been used"
+    return ""
+
+
 def _why_not(
     lacks: tuple[str, ...],
     station: StationRecord,
@@ -117,8 +132,11 @@ def _why_not(
         return f"the grid connection does not permit it: {'; '.join(lacks)}"
     if need is None or not need.discharge_consent:
         return "the driver has not agreed to it"
-    if session.returned_today_kwh >= need.discharge_cap_kwh - _CRUMB_KWH:
-        return f"today's share of {need.discharge_cap_kwh:.1f} kWh has been used"
+    if used := used_up(session):
+        return used
+    lowest = session.battery.limits.soc_min
+    if session.floor_kwh < session.energy_low_kwh <= lowest * session.capacity_kwh.value:
+        return f"the battery's warranty lets nobody feed back below {100 * lowest:.0f} %"
     if session.energy_low_kwh <= session.floor_kwh:
         floor = 100 * session.floor_kwh / max(session.capacity_kwh.value, 1e-9)
         return (

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from bothways.operations.ports import SiteReading
+from bothways.operations.site.batteries import kind_of
 from bothways.operations.site.book import Outlet, SiteBook, Visit
 from bothways.operations.site.estimate import CapacityRecord, Learned, capacity_estimate, soc_estimate
 from bothways.operations.site.gate import CompatibilityRegister, discharge_gate
@@ -181,7 +182,8 @@ def _session(outlet: Outlet, visit: Visit, world: World, model: str) -> SessionS
     if outlet.meter.shares is not None:  # a vehicle on one phase takes what one phase carries
         charge = min(charge, record.charge_kw * used / record.phases)
     out = asks.discharge_kw if asks is not None and asks.discharge_kw is not None else record.discharge_kw
-    today = visit.returned_on.get(world.day, 0.0)
+    local = date.fromordinal(world.day)
+    kind = kind_of(world.settings.batteries, visit.id_token, outlet.key.station_id)
     return SessionState(
         session_id=visit.number, transaction_id=visit.transaction_id, id_token=visit.id_token, since=visit.since,
         need=need, soc=soc, capacity_kwh=capacity, energy_kwh=energy, energy_low_kwh=soc.low * capacity.value,
@@ -194,7 +196,10 @@ def _session(outlet: Outlet, visit: Visit, world: World, model: str) -> SessionS
         minimum_out_kw=asks.min_discharge_kw or 0.0 if asks is not None else 0.0,
         eta_c=assumed.eta_c, eta_d=assumed.eta_d, full=visit.full,
         keep=visit.asleep or pair_of(visit, model) in world.learned.asleep or _listed(visit, model, world),
-        delivered_kwh=visit.delivered_kwh, returned_kwh=visit.returned_kwh, returned_today_kwh=today,
+        delivered_kwh=visit.delivered_kwh, returned_kwh=visit.returned_kwh,
+        returned_today_kwh=visit.returned_in_day(world.day),
+        returned_year_kwh=visit.returned_in_year(local.year), counted=visit.before is not None, battery=kind,
+        wear_per_kwh=None if kind.wear is None else kind.wear.price(local.month, soc.value),
     )  # fmt: skip
 
 

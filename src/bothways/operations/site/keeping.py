@@ -30,8 +30,8 @@ from bothways.operations.site.history import StepHistory
 from bothways.operations.site.memory import Forgetful, LatchingStore, LearningStore, SiteMemory, StoreMemory
 from bothways.operations.site.planner import CostModel, Forecaster, TariffCosts
 from bothways.operations.site.planning_desk import PlanningDesk
-from bothways.operations.site.sending import Orders
 from bothways.operations.site.returned import count_returned
+from bothways.operations.site.sending import Orders
 from bothways.operations.site.settings import LoopOptions, SiteSettings
 from bothways.operations.site.signals import PriceBoard
 from bothways.operations.site.standing import with_wishes

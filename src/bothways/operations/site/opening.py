@@ -32,7 +32,7 @@ async def _reopen(book: SiteBook, outlet: Outlet, row: TransactionRow, store: St
     began = row.started_at or now
     visit = book.reopen(outlet, began, row.transaction_id, row.id_token)
     visit.delivered_kwh = max(0.0, row.energy_import_kwh)
-    visit.returned_kwh = max(0.0, row.energy_export_kwh)
+    visit.returned_kwh = visit.reopened_kwh = max(0.0, row.energy_export_kwh)
     visit.charged = visit.delivered_kwh > 0.0
     soon = now + timedelta(seconds=1)
     for measurand in ("Energy.Active.Import.Register", "Energy.Active.Export.Register"):

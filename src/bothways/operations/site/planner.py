@@ -157,6 +157,9 @@ def connected_rows(
     known = np.array([s.target_known for s in sessions], dtype=np.bool_)
     owed = standing_need(energy, np.array([s.asked_kwh for s in sessions]), ceiling, known)
     at_once = np.array([s.until is None for s in sessions], dtype=np.bool_)
+    owed = np.where(at_once, ceiling, owed)
+    windows = zip(sessions, rows, ceiling, owed, strict=True)
+    ceiling = np.array([_ceiling(s, item.may_discharge_kw, top, need) for s, item, top, need in windows])
     charge = np.array([s.charge_kw for s in sessions])
     eta_c = np.array([s.eta_c for s in sessions])
     step_h = step_s / 3600.0
@@ -170,13 +173,13 @@ def connected_rows(
         energy_kwh=energy,
         floor_kwh=np.array([_floor(s, item.may_discharge_kw) for s, item in zip(sessions, rows, strict=True)]),
         ceiling_kwh=ceiling,
-        need_kwh=np.where(at_once, ceiling, owed),
+        need_kwh=owed,
         steps_left=np.maximum(1, np.where(at_once, np.minimum(busy, 1e6), left)).astype(np.int64),
         charge_kw=charge,
         discharge_kw=np.where(at_once, 0.0, out),
         eta_c=eta_c,
         eta_d=np.array([s.eta_d for s in sessions]),
-        wear_per_kwh=np.full(len(sessions), wear_per_kwh),
+        wear_per_kwh=np.array([wear_per_kwh if s.wear_per_kwh is None else s.wear_per_kwh for s in sessions]),
         minimum_kw=np.array([s.minimum_kw for s in sessions]),
         left_kwh=caps_of(rows).left_now_kwh(),
     )
@@ -184,22 +187,36 @@ def connected_rows(
 
 
 def _floor(session: SessionState, may_discharge_kw: float) -> float:
-    """The driver's floor, raised by what is uncertain about the stored energy where it may be discharged [kWh]."""
+    """The floor of feeding back [kWh]: the driver's or the warranty's, whichever is higher, and what is uncertain.
+
+    The warranty's never makes a vehicle charge; it only keeps it from discharging further.
+    """
     if may_discharge_kw <= 0.0:
         return session.floor_kwh
     uncertain = max(0.0, session.energy_kwh - session.energy_low_kwh)
-    return min(session.energy_kwh, session.floor_kwh + uncertain)
+    kept = max(session.floor_kwh, session.battery.limits.soc_min * session.capacity_kwh.value)
+    return min(session.energy_kwh, kept + uncertain)
+
+
+def _ceiling(session: SessionState, may_discharge_kw: float, ceiling_kwh: float, owed_kwh: float) -> float:
+    """The ceiling of charging [kWh]: the warranty's where it may be fed back, but never below what is owed or held."""
+    if may_discharge_kw <= 0.0:
+        return ceiling_kwh
+    window = session.battery.limits.soc_max * session.capacity_kwh.value
+    return min(ceiling_kwh, max(window, owed_kwh, session.energy_kwh))
 
 
 def caps_of(evses: list[EvseState]) -> Caps:
-    """What each vehicle may discharge per local day, and what it has, in the order of ``evses``."""
-    needs = [(item.session.need, item.session.returned_today_kwh) for item in evses if item.session is not None]
-    unlimited = np.full(len(needs), math.inf)
+    """What each vehicle may discharge per local day and year, and what it has, in the order of ``evses``.
+
+    The tighter of the driver's cap and the maker's holds; yearly cycles are of the least capacity it may have.
+    """
+    sessions = [item.session for item in evses if item.session is not None]
     return Caps(
-        per_day_kwh=np.array([need.discharge_cap_kwh if need is not None else math.inf for need, _ in needs]),
-        per_year_kwh=unlimited,
-        today_kwh=np.array([used for _, used in needs]),
-        year_kwh=np.zeros(len(needs)),
+        per_day_kwh=np.array([session.day_cap_kwh for session in sessions]),
+        per_year_kwh=np.array([session.year_cap_kwh for session in sessions]),
+        today_kwh=np.array([session.returned_today_kwh for session in sessions]),
+        year_kwh=np.array([session.returned_year_kwh for session in sessions]),
     )
 
 
@@ -248,6 +265,7 @@ def make_plan(
         import_hard_limit_kw=limits.import_hard_kw,
         export_limit_kw=min(limits.export_kw, known.export_limit_kw),
         earliness_per_kwh_h=options.earliness_per_kwh_h,
+        resting_per_kwh_h=settings.resting_per_kwh_h,
     )
     budgets: tuple[DischargeBudgets, ...] = ()
     if connected.size and (connected.discharge_kw > 0.0).any():  # who does not feed back is under no cap on it

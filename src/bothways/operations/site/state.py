@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from bothways.operations.events import EvseKey
+from bothways.operations.site.batteries import NOTHING, BatteryKind
 from bothways.operations.stations import DriverNeed, EvseRecord, GridPermission
 
 PHASES = 3
@@ -81,6 +82,10 @@ class SessionState:
         returned_kwh: AC energy discharged in this session [kWh].
         returned_today_kwh: AC energy discharged in this local day [kWh].
         model: vehicle model, where known, for the register.
+        returned_year_kwh: AC energy discharged in this local year, earlier stays counted [kWh].
+        counted: whether the store has said what was discharged before this stay.
+        battery: what its maker permits, and what wear costs it.
+        wear_per_kwh: price of wear now [currency/kWh discharged]; ``None`` for the site's.
     """
 
     session_id: int
@@ -110,6 +115,23 @@ class SessionState:
     returned_kwh: float
     returned_today_kwh: float
     model: str = ""
+    returned_year_kwh: float = 0.0
+    counted: bool = True
+    battery: BatteryKind = NOTHING
+    wear_per_kwh: float | None = None
+
+    @property
+    def day_cap_kwh(self) -> float:
+        """Most that may be discharged per local day, by driver and maker [kWh]; 0 while nobody knows what was."""
+        own = math.inf if self.need is None else self.need.discharge_cap_kwh
+        cap = min(own, self.battery.limits.kwh_per_day)
+        limited = math.isfinite(cap) or math.isfinite(self.year_cap_kwh)
+        return 0.0 if limited and not self.counted else cap
+
+    @property
+    def year_cap_kwh(self) -> float:
+        """Most that its maker permits per local year [kWh]."""
+        return self.battery.limits.year_kwh(self.capacity_kwh.low)
 
 
 @dataclass(frozen=True, slots=True)

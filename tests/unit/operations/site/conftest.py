@@ -152,7 +152,7 @@ class FakeStore:
 
     def __init__(self):
         self.events, self.kept_needs, self.notes = [], {}, []
-        self.open, self.sample_rows = [], {}
+        self.open, self.past, self.sample_rows = [], [], {}
         self.paper = None
         self.broken = False
 
@@ -166,9 +166,15 @@ class FakeStore:
         self.events.append(event)
         return Receipt(new, "T1" if getattr(event, "transaction_id", "x") == "" else "")
 
-    async def transactions(self, *, station_id=None, open_only=False, since=None, limit=1000):
+    async def transactions(
+        self, *, station_id=None, evse_id=None, id_token=None, open_only=False, since=None, before=None, limit=1000
+    ):
         self._check()
-        return list(self.open)
+        rows = self.open if open_only else [*self.open, *self.past]
+        rows = [row for row in rows if id_token in {None, row.id_token} and station_id in {None, row.station_id}]
+        if before is not None:
+            rows = rows[1 + [(row.station_id, row.transaction_id) for row in rows].index(before) :]
+        return rows[:limit]
 
     async def samples(self, evse, measurand, start, end):
         rows = self.sample_rows.get((evse, measurand), [])
