@@ -37,6 +37,16 @@ class SectionPart(_Part):
     serves: str = ""
     by_hand: str = ""
 
+    def section(self, *, automated: bool = True) -> Section:
+        """As the island controller has it.
+
+        Raises:
+            DomainError: values that do not go together.
+        """
+        return Section(
+            self.id, self.tier, self.phase_kw, self.inrush, self.target_h, automated, self.by_hand, self.serves
+        )
+
 
 class VehiclePart(_Part):
     """A vehicle at a charger; the reserve as energy or as a distance."""
@@ -63,8 +73,8 @@ class VehiclePart(_Part):
         return evacuation_reserve_kwh(self.reserve_km or 0.0, self.kwh_per_km, self.temperature_c)
 
 
-class SourcePart(_Part):
-    """One battery, charger or generator."""
+class SourceBase(_Part):
+    """A battery, charger or generator as installed."""
 
     id: Name
     kind: Literal["battery", "v2x", "generator"]
@@ -73,8 +83,25 @@ class SourcePart(_Part):
     phases: tuple[Annotated[int, Field(ge=1, le=3)], ...] = (1, 2, 3)
     surge: Annotated[float, Field(ge=1.0, le=10.0)] = 1.0
     efficiency: Annotated[float, Field(gt=0.0, le=1.0)] = 0.95
-    energy_kwh: KilowattHours | None = None
     floor_kwh: KilowattHours = 0.0
+    by_hand: str = ""
+
+    def source(self) -> Source:
+        """As the island controller has it.
+
+        Raises:
+            DomainError: values that do not go together.
+        """
+        return Source(
+            self.id, SourceKind(self.kind), self.power_kw, self.grid_forming,
+            tuple(phase - 1 for phase in self.phases), self.surge, self.efficiency, self.floor_kwh, self.by_hand,
+        )  # fmt: skip
+
+
+class SourcePart(SourceBase):
+    """A source of a drill, with its energy."""
+
+    energy_kwh: KilowattHours | None = None
     vehicle: VehiclePart | None = None
 
     @model_validator(mode="after")
@@ -171,23 +198,8 @@ def setup_from_mapping(mapping: Mapping[str, Any], at: str, cards: tuple[str, ..
 def _site(file: DrillFile) -> IslandSite:
     return IslandSite(
         site_id=file.site.name,
-        sections=tuple(
-            Section(s.id, s.tier, s.phase_kw, s.inrush, s.target_h, by_hand=s.by_hand, serves=s.serves)
-            for s in file.sections
-        ),
-        sources=tuple(
-            Source(
-                s.id,
-                SourceKind(s.kind),
-                s.power_kw,
-                s.grid_forming,
-                tuple(phase - 1 for phase in s.phases),
-                s.surge,
-                s.efficiency,
-                s.floor_kwh,
-            )
-            for s in file.sources
-        ),
+        sections=tuple(part.section() for part in file.sections),
+        sources=tuple(part.source() for part in file.sources),
         islanding_permitted=file.site.islanding_permitted,
         confirm_islanding=file.site.confirm_islanding,
         timing=Timing(interval_s=file.site.interval_s, return_s=file.site.return_s),

@@ -38,7 +38,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 import bothways
-from bothways.adapters.http import driving, faults, people, session, sites, stations
+from bothways.adapters.http import driving, faults, island, people, session, sites, stations
 from bothways.adapters.http.description import describe
 from bothways.adapters.http.guard import Guard
 from bothways.adapters.http.health import health_router
@@ -48,7 +48,7 @@ from bothways.adapters.http.tags import Tags
 from bothways.operations.access.accounts import Access
 from bothways.operations.desk.desk import Desk
 
-ROUTERS = (session.router, sites.router, people.router, driving.router, stations.router)
+ROUTERS = (session.router, sites.router, people.router, driving.router, stations.router, island.router)
 """Every router of the API; a new one is one more name here."""
 
 

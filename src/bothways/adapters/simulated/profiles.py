@@ -21,6 +21,9 @@ _MODE_FIELDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "LocalLoadBalancing": (frozenset(), frozenset()),
     "Idle": (frozenset(), frozenset()),
 }
+_LOCAL = frozenset({"ExternalSetpoint", "ExternalLimits", "LocalFrequency", "LocalLoadBalancing"})
+"""Modes in which the power is not told by the server: a station that measures nothing itself stays at zero."""
+
 _POWER_FIELDS = frozenset(
     {"limit", "dischargeLimit", "setpoint", "setpointReactive", "v2xBaseline", "v2xFreqWattCurve"}
 )
@@ -191,7 +194,7 @@ def _read(period: Period, rating_kw: float, discharge_kw: float) -> tuple[float,
     floor = (
         -discharge_kw if period.discharge_limit_kw is None else max(min(period.discharge_limit_kw, 0.0), -discharge_kw)
     )
-    return limit, floor, period.setpoint_kw
+    return limit, floor, 0.0 if period.mode in _LOCAL else period.setpoint_kw
 
 
 def mode_fault(period: dict[str, object]) -> str:

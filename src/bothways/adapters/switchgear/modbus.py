@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from pymodbus import ModbusException
@@ -304,11 +304,11 @@ def _inputs(settings: ModbusGearSettings) -> set[int]:
 
 def _plan(settings: ModbusGearSettings) -> list[tuple[Table, int, int]]:
     """Requests for all numbers, meter by meter, so that one that is out takes no other one along."""
-    groups: list[list[Number | None]] = [
+    groups: list[Sequence[Number | None]] = [
         [*settings.street_v, settings.street_hz],
         [settings.bus_v],
         [settings.pv],
-        *(list(section.phase_kw) for section in settings.sections.values()),
+        *(section.phase_kw for section in settings.sections.values()),
         *([source.power, source.energy] for source in settings.sources.values()),
     ]
     tables: tuple[Table, ...] = ("holding", "input")

@@ -133,6 +133,11 @@ class IslandService:
         return self._building
 
     @property
+    def tz(self) -> str:
+        """The site's zone."""
+        return self._loop().site.tz
+
+    @property
     def state(self) -> IslandState:
         """The controller's memory."""
         return self._state
