@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bothways.planning.evaluation import TOLERANCE, Coupled, Evaluation, evaluate
-from bothways.planning.problem import Floats, PlanOptions, PlanProblem, PlanSolution
+from bothways.planning.problem import Fleet, Floats, PlanOptions, PlanProblem, PlanSolution
 from bothways.planning.shortfall import Reach, explain, number
 
 
@@ -50,6 +50,18 @@ def coupling_notes(problem: PlanProblem, coupled: Coupled) -> tuple[str, ...]:
         if not limit.hard and float(beyond.max(initial=0.0)) > TOLERANCE:
             notes.append(f"{limit.name} is passed by up to {number(float(beyond.max()))} kW, at its price")
     return tuple(notes)
+
+
+def no_pause_notes(fleet: Fleet) -> list[str]:
+    """What was assumed about vehicles that must not be paused."""
+    notes = []
+    silent = np.count_nonzero(fleet.no_pause & (fleet.discharge_kw > 0.0))
+    if silent:
+        notes.append(f"{silent} vehicle(s) that must not be paused do not discharge")
+    unstated = np.count_nonzero(fleet.no_pause & (fleet.min_charge_kw <= 0.0))
+    if unstated:
+        notes.append(f"{unstated} vehicle(s) that must not be paused state no min_charge_kw: 1 % of charge_kw is used")
+    return notes
 
 
 def relative_gap(objective: float, bound: float) -> float:

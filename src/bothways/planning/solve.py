@@ -22,15 +22,22 @@ def _highs(watch: Watch) -> Solver:
 
 
 def _engine(watch: Watch) -> Solver:
+    from bothways.planning.engine.onoff.solve import needed, prepare_on_off, solve_on_off  # noqa: PLC0415
     from bothways.planning.engine.solve import prepare, solve_engine  # noqa: PLC0415 (numba is loaded when needed)
 
     if watch.clock is not None:
         prepare()  # compiling is not searching
 
     def solve_with_engine(problem: PlanProblem, options: PlanOptions) -> PlanSolution:
+        on_off = needed(problem)
+        if on_off and watch.clock is not None:
+            prepare_on_off()
         stop = watch.until(options.time_limit_s)
-        dense = True if options.keep_schedule else None
-        plan, _ = solve_engine(problem, options, dense=dense, cancel=stop, progress=watch.progress)
+        if on_off:
+            plan = solve_on_off(problem, options, cancel=stop, progress=watch.progress)
+        else:
+            dense = True if options.keep_schedule else None
+            plan, _ = solve_engine(problem, options, dense=dense, cancel=stop, progress=watch.progress)
         if plan.status == "feasible" and stop is not None and stop():
             return _noted(plan, "the search was stopped by the time limit or the caller: this is its best plan")
         return plan
@@ -55,7 +62,8 @@ def _engine_then_highs(watch: Watch) -> Solver:
             second = highs(problem, rest())
             return _noted(second, "the engine found no schedule within the hard limits; HiGHS took over")
         stopped = watch.cancel is not None and watch.cancel()
-        if first.status == "optimal" or problem.fleet.size > HIGHS_AFTER_ENGINE_UP_TO or stopped:
+        most = HIGHS_AFTER_ON_OFF_UP_TO if problem.fleet.semi_continuous else HIGHS_AFTER_ENGINE_UP_TO
+        if first.status == "optimal" or problem.fleet.size > most or stopped:
             return first
         second = highs(problem, rest())
         if second.status == "feasible" and second.gap > first.gap:
@@ -78,6 +86,13 @@ exactly within a fraction of a second, and the engine's kernels take many second
 HIGHS_AFTER_ENGINE_UP_TO = 2_000
 """Vehicles up to which ``auto`` lets HiGHS finish what the engine left with too large a gap."""
 
+ON_OFF_FROM = 50
+"""Vehicles from which it does where some have a minimum power or must not pause: HiGHS then works on whole numbers, and
+from about here on it does not come to an end within a minute."""
+
+HIGHS_AFTER_ON_OFF_UP_TO = 100
+"""Vehicles up to which ``auto`` lets HiGHS try to narrow the gap that on and off leave."""
+
 SOLVERS: dict[str, Callable[[Watch], Solver]] = {"highs": _highs, "engine": _engine}
 """Solvers by the name that ``PlanOptions.solver`` gives; each is loaded when it is first asked for."""
 
@@ -89,12 +104,13 @@ def choose(problem: PlanProblem) -> str:
 
 def reason_for(problem: PlanProblem) -> tuple[str, str]:
     """The solver that ``auto`` begins with on this problem, and why."""
-    vehicles = problem.fleet.size
-    if vehicles < ENGINE_FROM:
-        return "highs", f"{vehicles} vehicles are fewer than {ENGINE_FROM}"
+    vehicles, least = problem.fleet.size, ON_OFF_FROM if problem.fleet.semi_continuous else ENGINE_FROM
+    if vehicles < least:
+        return "highs", f"{vehicles} vehicles are fewer than {least}"
+    from bothways.planning.engine.onoff import solve as on_off  # noqa: PLC0415
     from bothways.planning.engine.solve import supports  # noqa: PLC0415
 
-    reason = supports(problem)
+    reason = on_off.supports(problem) if on_off.needed(problem) else supports(problem)
     if reason is None:
         return "engine", f"{vehicles} vehicles, and nothing that the engine does not take"
     return "highs", reason

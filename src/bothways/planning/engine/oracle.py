@@ -60,13 +60,13 @@ def cheapest(
     for t in range(end - 1, begin - 1, -1):
         buy = -price[t] * row[PER_IN]
         sell = -(price[t] - row[WEAR]) * row[PER_OUT]
-        up_to[t - begin] = low + _below(slope, length, count, buy)
-        down_to[t - begin] = low + _below(slope, length, count, sell) if row[MOST_OUT] > 0.0 else BIG
+        up_to[t - begin] = low + below(slope, length, count, buy)
+        down_to[t - begin] = low + below(slope, length, count, sell) if row[MOST_OUT] > 0.0 else BIG
         low -= row[MOST_IN]
-        count = _insert(slope, length, count, buy, row[MOST_IN])
+        count = insert(slope, length, count, buy, row[MOST_IN])
         if row[MOST_OUT] > 0.0:
-            count = _insert(slope, length, count, sell, row[MOST_OUT])
-        count = _trim(slope, length, count, row[FLOOR] - low, row[CEILING] - max(low, row[FLOOR]))
+            count = insert(slope, length, count, sell, row[MOST_OUT])
+        count = trim(slope, length, count, row[FLOOR] - low, row[CEILING] - max(low, row[FLOOR]))
         low = max(low, row[FLOOR])
     energy, cost = row[E0], 0.0
     for t in range(begin, end):
@@ -80,7 +80,7 @@ def cheapest(
 
 
 @njit(cache=True, nogil=True)
-def _below(
+def below(
     slope: Floats,
     length: Floats,
     count: int,
@@ -96,7 +96,7 @@ def _below(
 
 
 @njit(cache=True, nogil=True)
-def _insert(
+def insert(
     slope: Floats,
     length: Floats,
     count: int,
@@ -113,7 +113,7 @@ def _insert(
 
 
 @njit(cache=True, nogil=True)
-def _trim(
+def trim(
     slope: Floats,
     length: Floats,
     count: int,

@@ -62,7 +62,7 @@ def polish(search: Search, gap: float, most_passes: int) -> None:
         if search.cancel is not None and search.cancel():
             break
         search.sweeps += 1
-        _follow(search, sums)
+        follow(search, sums)
         prices = search.prices
         meter = search.conjugate()
         dual, y, by_kind = search.dual(*meter)
@@ -93,7 +93,7 @@ def polish(search: Search, gap: float, most_passes: int) -> None:
     _price_schedule(search, place, energy, weight)
 
 
-def _follow(search: Search, sums: Floats) -> None:
+def follow(search: Search, sums: Floats) -> None:
     """Moves the prices of all couplings to where the totals are."""
     site, prices = search.site, search.prices
     z, wanted, price = np.empty(site.width), np.empty(site.width), np.empty(site.width)

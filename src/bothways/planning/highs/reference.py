@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bothways.planning.answer import infeasible, solution
+from bothways.planning.answer import infeasible, no_pause_notes, solution
 from bothways.planning.early import early_power_kw
 from bothways.planning.highs.model import Choices, FleetProgram
 from bothways.planning.highs.neighbourhood import build_for, look_near, run
@@ -118,13 +118,7 @@ def _conclude(search: Search) -> PlanSolution:
 
 
 def _notes(search: Search) -> list[str]:
-    fleet, notes = search.problem.fleet, []
-    silent = np.count_nonzero(fleet.no_pause & (fleet.discharge_kw > 0.0))
-    if silent:
-        notes.append(f"{silent} vehicle(s) that must not be paused do not discharge")
-    unstated = np.count_nonzero(fleet.no_pause & (fleet.min_charge_kw <= 0.0))
-    if unstated:
-        notes.append(f"{unstated} vehicle(s) that must not be paused state no min_charge_kw: 1 % of charge_kw is used")
+    notes = no_pause_notes(search.problem.fleet)
     if search.choices.one_direction.size:
         notes.append(
             f"prices are so negative that burning energy would pay: {search.choices.one_direction.size} vehicle-steps "
