@@ -33,6 +33,14 @@ def _celsius(value: object) -> object:
 Celsius = Annotated[float, BeforeValidator(_celsius), Field(ge=-20.0, le=60.0, allow_inf_nan=False)]
 
 
+def twelve(values: list[float]) -> list[float]:
+    """Refuses what is neither twelve numbers nor none."""
+    if len(values) not in {0, 12}:
+        msg = "twelve numbers, January first"
+        raise ValueError(msg)
+    return values
+
+
 class Part(BaseModel):
     """Base of every table: unknown keys are refused, values are frozen."""
 
@@ -179,10 +187,7 @@ class AgeingPart(Part):
     @field_validator("temperature_by_month_c")
     @classmethod
     def _twelve(cls, values: list[float]) -> list[float]:
-        if len(values) not in {0, 12}:
-            msg = "twelve numbers, January first"
-            raise ValueError(msg)
-        return values
+        return twelve(values)
 
     @field_validator("park_low", "wear_from")
     @classmethod

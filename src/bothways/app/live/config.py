@@ -14,6 +14,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from bothways.app.live.island_config import IslandPart
+from bothways.app.live.batteries import BatteryPart
 from bothways.domain.errors import InputError, Problems
 from bothways.domain.validation import validated
 
@@ -161,6 +162,8 @@ class SitePart(Part):
     prices: PricesPart = PricesPart()
     meter: MeterPart = MeterPart()
     vehicle: VehiclePart = VehiclePart()
+    resting_per_kwh_h: Power = 0.0
+    battery: list[BatteryPart] = Field(default_factory=list)
     island: IslandPart | None = None
 
     @field_validator("tz")

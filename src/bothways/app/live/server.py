@@ -19,6 +19,7 @@ from bothways.adapters.ocpp.issuer import OwnAuthority
 from bothways.adapters.ocpp.options import GatewayOptions
 from bothways.adapters.ocpp.server import OcppGateway
 from bothways.adapters.trust.passwords import Argon2Hasher, TimeCodes
+from bothways.app.live.batteries import battery_kinds
 from bothways.app.live.config import Config, SitePart
 from bothways.app.live.consent import StatedConsent
 from bothways.app.live.island import Islands
@@ -235,6 +236,8 @@ def site_settings(site: SitePart) -> SiteSettings:
         assumed_load_kw=site.assumed_load_kw,
         safe_charge_kw=site.safe_charge_kw,
         wear_per_kwh=site.wear_per_kwh,
+        resting_per_kwh_h=site.resting_per_kwh_h,
+        batteries=battery_kinds(site.battery, vehicle.discharge_efficiency),
         vehicle=VehicleAssumption(
             capacity_kwh=vehicle.capacity_kwh,
             capacity_error=vehicle.capacity_error,

@@ -1,0 +1,60 @@
+"""``[[site.battery]]``: kinds of batteries at a live site, with their warranties and what wear costs them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from bothways.battery.models import MODELS
+from bothways.battery.warranty import WarrantyLimits
+from bothways.battery.wear import BatteryValue
+from bothways.battery.wear_table import WearTable, wear_table
+from bothways.operations.site.batteries import BatteryKind
+from bothways.studies.scenario_vehicles import Celsius, SegmentPart, WarrantyPart, twelve
+
+
+class BatteryPart(SegmentPart):
+    """One kind, with the keys of a study's ``[[vehicles.segment]]``; ``chargers`` names stations."""
+
+    temperature_c: Celsius = 20.0
+    temperature_by_month_c: list[Celsius] = Field(default_factory=list)
+    warranty: WarrantyPart | None = None
+
+    @model_validator(mode="after")
+    def _months(self) -> Self:
+        twelve(self.temperature_by_month_c)
+        return self
+
+    def kind(self, discharge_efficiency: float) -> BatteryKind:
+        """The kind as the loop uses it, its table of wear made."""
+        limits = WarrantyLimits()
+        if self.warranty is not None:
+            limits = WarrantyLimits(**self.warranty.model_dump(exclude={"source"}, exclude_none=True))
+        return BatteryKind(
+            self.name, tuple(self.vehicles), tuple(self.chargers), limits, self._wear(discharge_efficiency)
+        )  # fmt: skip
+
+    def _wear(self, discharge_efficiency: float) -> WearTable | None:
+        if self.wear_per_kwh is not None:
+            return WearTable.flat(self.wear_per_kwh)
+        if self.replacement_per_kwh is None:
+            return None
+        value = BatteryValue(self.replacement_per_kwh, self.residual_per_kwh, self.end_of_life)
+        return wear_table(
+            list(MODELS.values()) if self.cell == "median" else [MODELS[self.cell]], value,
+            temperature_c=self.temperature_by_month_c or [self.temperature_c] * 12,
+            discharge_efficiency=discharge_efficiency, age_years=self.age_years,
+            cycles_per_year=self.cycles_per_year,
+        )  # fmt: skip
+
+
+def battery_kinds(parts: Sequence[BatteryPart], discharge_efficiency: float) -> tuple[BatteryKind, ...]:
+    """The kinds of a configured site, in their order; the first that names a vehicle holds.
+
+    Args:
+        parts: as configured.
+        discharge_efficiency: AC energy per stored energy, of the site's vehicles.
+    """
+    return tuple(part.kind(discharge_efficiency) for part in parts)
