@@ -192,9 +192,9 @@ class Dialect2:
         return {**payload, "offline": True} if waited else payload
 
     def needs(self, outlet: Outlet, departure: datetime | None) -> Message | None:
-        """NotifyEVChargingNeeds of the vehicle, ``None`` without one."""
+        """NotifyEVChargingNeeds of the vehicle, ``None`` without one, or where it says nothing."""
         vehicle = outlet.vehicle
-        if vehicle is None:
+        if vehicle is None or not vehicle.reports:
             return None
         both = outlet.discharge_kw > 0.0 and vehicle.discharge_kw > 0.0 and self.v21
         mode = "AC_BPT" if both else ("AC_three_phase" if vehicle.phases == 3 else "AC_single_phase")
@@ -211,9 +211,9 @@ class Dialect2:
                 "minDischargePower": 0.0,
                 "evTargetEnergyRequest": float(room_wh),
                 "evMinEnergyRequest": 0.0,
-                "evMaxEnergyRequest": (vehicle.capacity_kwh - vehicle.energy_kwh) * 1000.0,
+                "evMaxEnergyRequest": float(room_wh),
                 "evMinV2XEnergyRequest": -vehicle.energy_kwh * 1000.0,
-                "evMaxV2XEnergyRequest": (vehicle.capacity_kwh - vehicle.energy_kwh) * 1000.0,
+                "evMaxV2XEnergyRequest": float(room_wh),
                 "targetSoC": round(vehicle.target_soc * 100),
             }
         else:
@@ -237,7 +237,7 @@ class Dialect2:
             ("Power.Active.Import", max(power, 0.0) * 1000.0, "W", "Outlet"),
             ("Power.Active.Export", max(-power, 0.0) * 1000.0, "W", "Outlet"),
         ]
-        if self.v21 and outlet.vehicle is not None:
+        if self.v21 and outlet.vehicle is not None and outlet.vehicle.reports:
             rows.append(("SoC", outlet.vehicle.soc * 100.0, "Percent", "EV"))
         sampled = [
             {

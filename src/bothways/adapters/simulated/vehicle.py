@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from bothways.domain.errors import DomainError
 from bothways.simulation.plant import respond
 
-_TAPER_FROM_SOC = 0.9
 _TAPER_END_SHARE = 0.15
 
 
@@ -16,8 +15,8 @@ _TAPER_END_SHARE = 0.15
 class VirtualVehicle:
     """A vehicle with its battery.
 
-    Above 90 % of its capacity it accepts linearly less, down to 15 % of its rating when full, as lithium cells in the
-    constant-voltage phase do.
+    Above ``taper_from_soc`` of its capacity it accepts linearly less, down to 15 % of its rating when full, as lithium
+    cells in the constant-voltage phase do.
 
     Attributes:
         token: identification that its driver shows.
@@ -32,6 +31,8 @@ class VirtualVehicle:
         target_soc: at which it stops charging, 0…1.
         resumes: False for a vehicle that stays asleep once its charging was paused.
         obeys: False for a vehicle that charges with what it likes whatever the limit says (a fault on demand).
+        reports: False for a vehicle that says neither its state of charge nor its needs, as by IEC 61851 alone.
+        taper_from_soc: from where on it accepts less, 0…1; 1 for a vehicle that never does.
     """
 
     token: str
@@ -46,6 +47,8 @@ class VirtualVehicle:
     target_soc: float = 1.0
     resumes: bool = True
     obeys: bool = True
+    reports: bool = True
+    taper_from_soc: float = 0.9
     asleep: bool = False
     _charged: bool = False
 
@@ -91,7 +94,8 @@ class VirtualVehicle:
         return float(power)
 
     def _acceptance_kw(self) -> float:
-        if self.soc <= _TAPER_FROM_SOC:
+        begins = self.taper_from_soc
+        if self.soc <= begins or begins >= 1.0:
             return self.charge_kw
-        share = 1.0 - (1.0 - _TAPER_END_SHARE) * (self.soc - _TAPER_FROM_SOC) / (1.0 - _TAPER_FROM_SOC)
+        share = 1.0 - (1.0 - _TAPER_END_SHARE) * (self.soc - begins) / (1.0 - begins)
         return min(max(self.charge_kw * share, self.min_charge_kw), self.charge_kw)

@@ -16,6 +16,7 @@ from bothways.app.cli import (
     drill,
     outage,
     plan,
+    replay,
     runtime,
     serve,
     soh,
@@ -62,6 +63,7 @@ app.command(name="pair")(account.pair)
 app.command(name="permit")(account.permit)
 app.command(name="bill")(bill.bill)
 app.command(name="plan")(plan.plan)
+app.command(name="replay")(replay.replay)
 app.command(name="serve")(serve.serve)
 app.command(name="soh")(soh.soh)
 app.command(name="verify")(soh.verify)
