@@ -31,6 +31,17 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditLine:
+    """One line of the audit log; ``number`` grows with each."""
+
+    number: int
+    at: datetime
+    kind: str
+    subject: str
+    detail: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class TransactionRow:
     """A transaction as stored.
 

@@ -12,7 +12,8 @@ from bothways.adapters.db.base import Database
 from bothways.adapters.db.facts import AuditRow
 from bothways.adapters.db.numbers import chunks
 from bothways.adapters.db.values import from_us, short, to_us
-from bothways.operations.desk.audit import AuditFilter, AuditLine
+from bothways.operations.desk.audit import AuditFilter
+from bothways.operations.ports import AuditLine
 
 _T = schema.audit
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -10,21 +10,20 @@ from typing import Protocol, runtime_checkable
 from bothways.domain.errors import DomainError, Problems
 from bothways.operations.access.roles import EVERYTHING, Action, Actor, site_scope
 from bothways.operations.desk.desk import Desk
+from bothways.operations.ports import AuditLine
 
 ROUTINE = frozenset({"site interval"})
 """Lines that the system writes all day; they are shown only where somebody asks for them by name."""
-LONGEST_PAGE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class AuditLine:
-    """One line of the audit log; ``number`` rises with every line and orders them."""
-
-    number: int
-    at: datetime
-    kind: str
-    subject: str
-    detail: Mapping[str, object]
+LONGEST_PAGE = 1001
+OF_ACCOUNTS = frozenset(
+    {
+        "account invited", "account invited again", "account disabled", "account enabled", "account's roles changed",
+        "second factor turned on", "second factor turned off", "recovery codes renewed", "passkey added",
+        "passkey removed", "identity linked", "identity unlinked", "session ended", "other sessions ended",
+        "password changed",
+    }
+)  # fmt: skip
+"""What is noted of accounts: for administrators, and not for operators of a site that is called like somebody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,9 @@ async def audit(
         problems.add("limit", limit, f"1 to {LONGEST_PAGE}", "Ask for fewer lines.")
     problems.raise_if_any()
     subjects = None if EVERYTHING in scopes else await _subjects(desk, scopes)
-    without = () if wanted.kind in ROUTINE else ROUTINE
+    without = frozenset() if wanted.kind in ROUTINE else ROUTINE
+    if subjects is not None:
+        without |= OF_ACCOUNTS
     found = await _reader(desk).audit_page(wanted, subjects=subjects, without=without, before=before, limit=limit)
     return list(found)
 
