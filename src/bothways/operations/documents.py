@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
@@ -23,6 +23,10 @@ class Documents(Protocol):
         Raises:
             StoreError: it could not be kept.
         """
+        ...
+
+    async def noted(self, kind: str, subject: str, since: datetime, until: datetime) -> Sequence[Mapping[str, Any]]:
+        """Details of the audit log's lines of a kind about a subject with ``since <= at < until``, the first first."""
         ...
 
     async def drop_document(self, kind: str, subject: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from bothways.adapters.db import schema
 from bothways.adapters.db.base import Database
+from bothways.adapters.db.facts import AuditRow
 from bothways.adapters.db.numbers import chunks
 from bothways.adapters.db.values import short, to_us
 
@@ -55,9 +56,19 @@ class DocumentFacts(Database):
 
         await self._write(change)
 
+    async def noted(self, kind: str, subject: str, since: datetime, until: datetime) -> Sequence[Mapping[str, Any]]:
+        """Details of the audit log's lines of a kind about a subject with ``since <= at < until``, the first first."""
+        table = schema.audit
+        within = (table.c.at_us >= to_us(since)) & (table.c.at_us < to_us(until))
+        mine = (table.c.kind == kind) & (table.c.subject == short(subject))
+        query = select(table.c.detail).where(within & mine).order_by(table.c.id)
+        return await self._read(lambda c: [orjson.loads(text) for text in c.execute(query).scalars()])
+
 
 class DocumentMemory:
     """The same without a database."""
+
+    _audit: list[AuditRow]
 
     def __init__(self) -> None:
         self._documents: dict[tuple[str, str], dict[str, Any]] = {}
@@ -79,3 +90,8 @@ class DocumentMemory:
     async def drop_document(self, kind: str, subject: str) -> None:
         """Deletes a record; one that is not there is no fault."""
         self._documents.pop((kind, short(subject)), None)
+
+    async def noted(self, kind: str, subject: str, since: datetime, until: datetime) -> Sequence[Mapping[str, Any]]:
+        """Details of the audit log's lines of a kind about a subject with ``since <= at < until``, the first first."""
+        rows = (row for row in self._audit if row.kind == kind and row.subject == subject and since <= row.at < until)
+        return [row.detail for row in rows]

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
+import orjson
 from sqlalchemy import Connection, Engine, delete, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -13,6 +14,7 @@ from bothways.adapters.db import schema
 from bothways.adapters.db.engine import clock_us, connect, store_error
 from bothways.adapters.db.registry import audit
 from bothways.adapters.db.values import clean, to_us
+from bothways.operations.personal import without_holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +89,24 @@ def erase(url: str, id_token: str) -> int:
     engine = connect(url)
     try:
         with engine.connect().execution_options(write=True) as connection, connection.begin():
-            return _erase(connection, clean(id_token))
+            return erase_token(connection, clean(id_token))
     except SQLAlchemyError as error:
         raise store_error(error) from error
     finally:
         engine.dispose()
 
 
-def _erase(connection: Connection, token: str) -> int:
+def erase_token(connection: Connection, token: str) -> int:
+    """The same within a transaction of the caller's."""
     owner, need, fact, message = schema.transaction, schema.need, schema.fact, schema.message
     pseudonym = f"erased-{secrets.token_hex(6)}"
     count = connection.execute(update(owner).where(owner.c.id_token == token).values(id_token=pseudonym)).rowcount
     connection.execute(delete(need).where(need.c.holder == token))
     learned = fact.c.subject.like("%\x1f" + _literal(token) + "\x1f%", escape="\\")
     connection.execute(delete(fact).where(fact.c.kind == "learned", learned))
+    wished = fact.c.subject.like(_literal(token) + "\x1f%", escape="\\")
+    connection.execute(delete(fact).where(fact.c.kind == "wish", wished))
+    _unlearn(connection, token)
     needle = token.encode()
     found = select(message.c.station, message.c.digest, message.c.body, message.c.raw)
     named = [row for row in connection.execute(found) if needle in row.body or needle in row.raw]
@@ -108,6 +114,20 @@ def _erase(connection: Connection, token: str) -> int:
         connection.execute(delete(message).where(message.c.station == row.station, message.c.digest == row.digest))
     audit(connection, "erased", pseudonym, clock_us(), {"transactions": count, "messages": len(named)})
     return count
+
+
+def _unlearn(connection: Connection, token: str) -> None:
+    """Takes a token out of what whole sites have learnt of their vehicles."""
+    fact = schema.fact
+    mentions = fact.c.body.like("%" + _literal(token) + "%", escape="\\")
+    for row in connection.execute(select(fact).where(fact.c.kind == "learned", mentions)).all():
+        value = orjson.loads(row.body)["value"]
+        if not isinstance(value, dict):
+            continue
+        kept = {name: without_holder(inner, token) for name, inner in value.items()}
+        body = orjson.dumps({"value": kept}).decode()
+        mine = (fact.c.kind == row.kind) & (fact.c.subject == row.subject)
+        connection.execute(update(fact).where(mine).values(body=body))
 
 
 def _literal(token: str) -> str:

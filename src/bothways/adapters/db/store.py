@@ -23,11 +23,12 @@ from bothways.adapters.db.factors import Factors
 from bothways.adapters.db.facts import Facts
 from bothways.adapters.db.journal import Journal
 from bothways.adapters.db.people import People
+from bothways.adapters.db.personal import Personal
 from bothways.adapters.db.records import Records
 from bothways.adapters.db.registry import Registry
 
 
-class SqlStore(Records, Registry, Facts, DocumentFacts, People, Factors, Answers, Journal):
+class SqlStore(Records, Registry, Facts, DocumentFacts, People, Personal, Factors, Answers, Journal):
     """``Store``, ``StationRegistry`` and ``AccountStore`` on SQLite or PostgreSQL; see :func:`open_store`."""
 
 

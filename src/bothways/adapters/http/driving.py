@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from bothways.adapters.http.session import Asking, Body
+from bothways.adapters.http.session import Asking, Body, access_of
 from bothways.adapters.http.sites import desk_of
+from bothways.operations.desk.driver.own_data import Erased, OwnData
 from bothways.operations.desk.driver.reach import Outlook
+from bothways.operations.desk.driver.statements import Statement, Statements
 from bothways.operations.desk.driver.stays import Stays
 from bothways.operations.desk.driver.wishes import Wishes, WishForm, WishView
 from bothways.operations.wishes import DayWish
@@ -39,6 +41,12 @@ class Week(Body):
     discharge_consent: bool = False
     discharge_cap_kwh: Energy | None = None
     consent_note: Annotated[str, Field(max_length=200)] = ""
+
+
+class Erasure(Body):
+    """The name of the account, typed by its owner."""
+
+    confirmation: Annotated[str, Field(max_length=64)]
 
 
 class Answer(BaseModel):
@@ -82,3 +90,29 @@ async def leave(request: Request, asking: Asking, holder: Holder) -> Answer:
     """Ends the transaction at once, so that the cable comes off."""
     result = await Stays(desk_of(request)).leave(asking.actor, holder)
     return Answer(accepted=result.accepted, status=result.status)
+
+
+@router.get("/statements/{holder:path}", summary="What a month cost and saved, line by line")
+async def statement(
+    request: Request, asking: Asking, holder: Holder,
+    month: Annotated[str, Query(max_length=7, description="YYYY-MM by the site's clocks; else this month.")] = "",
+) -> Statement:  # fmt: skip
+    """Energies in kWh, amounts in the site's currency; ``null`` where nobody stated a price.
+
+    Saved is the cost of uncontrolled charging of the same energy in the same stay, less what it really cost with wear.
+    """
+    return await Statements(desk_of(request)).month(asking.actor, holder, month)
+
+
+@router.get("/account/data", summary="Everything that is kept about the account", response_class=Response)
+async def own_data(request: Request, asking: Asking) -> Response:
+    """A ZIP archive of CSV and JSON; ``about.txt`` in it says what each file holds."""
+    made = await OwnData(desk_of(request), access_of(request)).export(asking.account)
+    headers = {"content-disposition": 'attachment; filename="my-data.zip"'}
+    return Response(made, media_type="application/zip", headers=headers)
+
+
+@router.post("/account/erasure", summary="Erase the account and its cards")
+async def erase(request: Request, asking: Asking, form: Erasure) -> Erased:
+    """For good. Needs a session that was opened a short while ago, and the account's name as confirmation."""
+    return await OwnData(desk_of(request), access_of(request)).erase(asking.token, form.confirmation)

@@ -34,6 +34,10 @@ class SiteControl(Protocol):
         """A driver says how much by when."""
         ...
 
+    def forget(self, holder: str) -> None:
+        """Lets go of what was said and learnt of a holder whose data are erased."""
+        ...
+
     async def emergency_stop(self, reason: str, who: str) -> object:
         """Stops all transfer and stays latched."""
         ...

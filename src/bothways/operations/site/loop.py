@@ -11,6 +11,7 @@ from dataclasses import replace
 from bothways.domain.errors import BothwaysError, DomainError
 from bothways.operations.events import StationEvent
 from bothways.operations.overrides import Override, overrides_from, told
+from bothways.operations.personal import without_holder
 from bothways.operations.ports import SiteReading
 from bothways.operations.site import emergency, opening
 from bothways.operations.site.core import LoopCore
@@ -73,6 +74,13 @@ class SiteLoop(LoopCore):
         await self._store.need(need)
         self._needs[need.holder] = need
         self._desk.news(self._clock.now())
+
+    def forget(self, holder: str) -> None:
+        """Lets go of what was said and learnt of a holder whose data are erased."""
+        self._needs.pop(holder, None)
+        kept = {name: without_holder(value, holder) for name, value in self._learned.as_values().items()}
+        self._learned = learned_from(kept)
+        self._dirty.add("learned")
 
     def set_limits(self, **changes: float) -> None:
         """Changes limits in force, such as ``import_hard_kw``; they hold from the next tick on, and over a restart.
