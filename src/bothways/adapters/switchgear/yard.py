@@ -12,7 +12,7 @@ from typing import Protocol
 
 from bothways.resilience.island.commands import Action, Command
 from bothways.resilience.island.signals import Inputs, Mode
-from bothways.resilience.island.site import IslandSite, SourceKind
+from bothways.resilience.island.site import IslandSite
 from bothways.simulation.island import Car, Plant, Surroundings, Unit, advance, read
 
 _FLOWS_KW = 0.01
@@ -53,8 +53,10 @@ class Yard:
         self, site: IslandSite, plant: Plant, around: Surroundings, plugged: Mapping[str, PluggedIn] | None = None
     ) -> None:
         self.site, self.plant, self.around = site, plant, around
-        self.plugged = dict(plugged or {})
-        self.contacts = {name: Contacts() for name in self.plugged}
+        self.plugged: dict[str, PluggedIn] = {}
+        self.contacts: dict[str, Contacts] = {}
+        for name, played in (plugged or {}).items():
+            self.plug(name, played)
         self.deaf: set[str] = set()
         self.unreachable = False
         self.street_fed_s = 0.0
@@ -111,8 +113,7 @@ class Yard:
             name: the source's id.
             wanted_kw: what the station's profiles ask of it [kW].
         """
-        k = self.site.index[name] - 1 - len(self.site.sections)
-        unit, contacts = self.plant.units[k], self.contacts[name]
+        unit, contacts = self.plant.units[self._number(name)], self.contacts[name]
         if contacts.cut or not unit.alive:
             return 0.0
         if unit.mode is Mode.FORMING:
@@ -129,7 +130,19 @@ class Yard:
         """What the instruments show."""
         return read(self.plant, self.around, self.site)
 
-    def charger(self, name: str) -> bool:
-        """Whether a source is a charger that a station plays."""
-        k = self.site.index[name] - 1 - len(self.site.sections)
-        return name in self.plugged and self.site.sources[k].kind is SourceKind.V2X
+    def plug(self, name: str, played: PluggedIn) -> None:
+        """Somebody plays a charger from now on."""
+        self.plugged[name], self.contacts[name] = played, Contacts()
+
+    def alive(self, name: str) -> bool:
+        """Whether a source works."""
+        return self.plant.units[self._number(name)].alive
+
+    def kill(self, name: str) -> None:
+        """A source fails for good."""
+        units, k = list(self.plant.units), self._number(name)
+        units[k] = replace(units[k], alive=False)
+        self.plant = replace(self.plant, units=tuple(units))
+
+    def _number(self, name: str) -> int:
+        return self.site.index[name] - 1 - len(self.site.sections)

@@ -32,6 +32,7 @@ class Islands:
         self._gears: dict[str, Switchgear] = {}
         for site in live.config.site:
             if site.island is not None:
+                _must_be_here(site, live)
                 self._gears[site.id] = _gear(site, live.parts.gears.get(site.id), live.parts.clock)
                 self.services[site.id] = self._new(site)
         self.desk = IslandDesk(self.services, self._gears, live.store, live.parts.clock)
@@ -67,6 +68,15 @@ class Islands:
         """Ends the controllers; devices stay as they are."""
         for service in self.services.values():
             service.close()
+
+
+def _must_be_here(site: SitePart, live: LiveServer) -> None:
+    """An island does not hang on a network between processes: its controller runs beside the loop of its site."""
+    if site.id not in live.loops:
+        remedy = (
+            "Run this site in a process of its own, without [bus]; near the building, on an uninterruptible supply."
+        )
+        raise InputError([Problem(f"site {site.id}: island", "several processes", "one process", remedy)])
 
 
 def _gear(site: SitePart, brought: Switchgear | None, clock: Clock) -> Switchgear:

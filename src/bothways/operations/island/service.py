@@ -121,7 +121,10 @@ class IslandService:
         self._back_at: datetime | None = None
         self._asked: list[tuple[Request, str]] = []
         self.cut_off = 0
-        self._away = self._running = self._closing = self._dirty = False
+        self._running = self._closing = self._dirty = False
+        self._away = True  # until the first step has seen that nothing is an island
+        self._led: IslandLoop = loop()
+        self._led.stand_back(True)  # noqa: FBT003 - as the loop has it
         self._failure = ""
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -324,7 +327,10 @@ class IslandService:
             away = True
         else:
             away = self._back_at is not None and now < self._back_at
-        self._loop().stand_back(away)
+        loop = self._loop()
+        if loop is not self._led:  # begun anew by others: what it may have told the stations is put right
+            self._led, self._renewed_at = loop, None
+        loop.stand_back(away)
         stations = {key.station_id for key in evses}
         if away and (not self._away or self._renewed_at is None or now - self._renewed_at >= _RENEW):
             self._renewed_at = now
