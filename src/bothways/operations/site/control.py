@@ -13,6 +13,7 @@ from bothways.dispatch.phases import cap_rise, hold, import_load, settle_minimum
 from bothways.dispatch.policy import Connected
 from bothways.dispatch.setpoints import setpoints
 from bothways.operations.events import EvseKey
+from bothways.operations.site import charge_now
 from bothways.operations.site.base import Base, estimate_base
 from bothways.operations.site.planner import ActivePlan, connected_rows
 from bothways.operations.site.settings import LoopOptions, SiteSettings
@@ -20,6 +21,7 @@ from bothways.operations.site.state import EvseState, Image
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 _TINY_KWH = 1e-6
 _BURST_S = 10.0
@@ -118,7 +120,10 @@ def tick(
         return Tick(rows, state, base, math.inf, tuple(base.high), following=False)
     planned, target, following = _intended(image, plan, connected, evses, options)
     discharge_kw = connected.discharge_now_kw(step_h)
-    column = _Columns(connected, evses, before, step_h)
+    now = charge_now.wanted_now(evses)
+    column = _Columns(connected, evses, before, step_h, now)
+    room = float(base.import_limit[3] - base.high[3])
+    connected, column.must = charge_now.before_those_who_can_wait(connected, now, column.must, column.high, room)
     wished = setpoints(
         planned, connected.energy_kwh, connected.floor_kwh, connected.ceiling_kwh, connected.need_kwh,
         connected.steps_left, connected.charge_kw, discharge_kw, connected.eta_c, connected.eta_d,
@@ -142,8 +147,11 @@ def tick(
 class _Columns:
     """Arrays of one tick beyond those of :class:`Connected`; shapes ``(N,)`` and ``(N, 4)``."""
 
-    def __init__(self, connected: Connected, evses: list[EvseState], before: TickState, step_h: float) -> None:
+    def __init__(
+        self, connected: Connected, evses: list[EvseState], before: TickState, step_h: float, now: Bools
+    ) -> None:
         n = connected.size
+        self.now = now
         self.worst = np.array([(*item.phases.worst, 1.0) for item in evses]).reshape(n, 4)
         self.most = np.array([(*item.phases.most_kw, math.inf) for item in evses]).reshape(n, 4)
         self.sure = np.array([(*item.phases.sure, 1.0) for item in evses]).reshape(n, 4)
@@ -168,7 +176,7 @@ class _Columns:
         slack_h = slack / np.maximum(connected.charge_kw * connected.eta_c, 1e-9)
         self.running = self.before >= np.maximum(self.minimum, 0.05)
         self.order = np.lexsort(
-            (connected.key, slack_h.round(2), ~self.running, self.must <= 0.0, self.floor <= 0.0)
+            (connected.key, slack_h.round(2), ~self.running, ~now, ~now & (self.must <= 0.0), self.floor <= 0.0)
         ).astype(np.int64)
 
 
@@ -238,6 +246,7 @@ def _shaped(
         *shares,
     )
     power = _whole(power, column.minimum, *greatest, options.quantum_kw)
+    charge_now.step_aside(power, column.before, column.now, column.must, column.minimum, column.order, budgets[0])
     cap_rise(power, column.before, column.minimum, column.order, 1.0, budgets[0])
     cap_rise(power, column.before, column.minimum_out, column.order, -1.0, budgets[1])
     hold(
