@@ -83,10 +83,8 @@ def step_aside(
             held = min(power[i], max(0.0, before[i]))  # a rise of others is taken by the cap on rises
             if now[i] or held <= 0.0:
                 continue
-            if must[i] > 0.0:
-                least = max(must[i], minimum[i])
-            else:
-                least = 0.0 if stops else minimum[i]
+            waits = 0.0 if stops else minimum[i]
+            least = max(must[i], minimum[i]) if must[i] > 0.0 else waits
             less = max(least, held - excess)
             if less < minimum[i]:
                 less = 0.0

@@ -42,7 +42,7 @@ async def test_it_acts_within_two_seconds_at_a_site_near_its_limit(make_world, c
 
 
 async def test_it_acts_while_others_use_up_what_the_sum_may_rise(make_world, car):
-    """A fifth of a kilowatt a second is all that the sum may rise, and seven vehicles that could wait are rising with it."""
+    """The sum may rise by a fifth of a kilowatt a second, and seven vehicles that could wait are rising with it."""
     world = await busy_site(make_world, car, limit_kw=200.0, others_h=6, ramp=12.0)
     await world.tick(5)
     while total(world) < 30.0:  # in the middle of the rise: nothing of it is saved up
