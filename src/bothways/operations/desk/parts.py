@@ -34,7 +34,7 @@ class SiteControl(Protocol):
         """A driver says how much by when."""
         ...
 
-    def forget(self, holder: str) -> None:
+    async def forget(self, holder: str) -> None:
         """Lets go of what was said and learnt of a holder whose data are erased."""
         ...
 

@@ -75,7 +75,7 @@ class SiteLoop(LoopCore):
         self._needs[need.holder] = need
         self._desk.news(self._clock.now())
 
-    def forget(self, holder: str) -> None:
+    async def forget(self, holder: str) -> None:
         """Lets go of what was said and learnt of a holder whose data are erased."""
         self._needs.pop(holder, None)
         kept = {name: without_holder(value, holder) for name, value in self._learned.as_values().items()}

@@ -122,7 +122,7 @@ class OwnData:
                 raise DomainError(msg)
         for card in cards:
             for control in self._parts.sites.values():
-                control.forget(card)
+                await control.forget(card)
         await self._leave_queues(cards)
         return Erased(len(cards), await store.erase_person(account.account_id, cards))
 
@@ -161,7 +161,7 @@ class OwnData:
         return found
 
     async def _audit(self, account: Account, cards: Sequence[str]) -> list[tuple[object, ...]]:
-        found = []
+        found: list[tuple[object, ...]] = []
         for line in await self._personal().noted_about({account.name, *cards}):
             at, kind, subject, detail = line
             found.append((at, kind, subject, _json(dict(detail))))

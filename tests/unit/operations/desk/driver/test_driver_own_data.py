@@ -28,7 +28,6 @@ PASSWORD = "many bright lamps tonight"
 def lived(world, make, tmp_path):
     """A driver with an account, a wish, a need and a stay, in a real store."""
     store = asyncio.run(open_store(f"sqlite:///{tmp_path}/a.db"))
-    world.site.forget = world.site.done.append
     world.site.store = store
     desk = Desk({"house": world.site}, store, store, world.gateway, world.clock)
     access = Access(store, Argon2Hasher(fast=True), TimeCodes(), world.clock)
