@@ -26,6 +26,7 @@ from bothways.adapters.ocpp.commands import answered, requested
 from bothways.adapters.ocpp.link import ORDER, Link, NoAnswer
 from bothways.adapters.ocpp.options import GatewayOptions
 from bothways.adapters.ocpp.pace import Pace
+from bothways.adapters.ocpp.presence import Presence
 from bothways.adapters.ocpp.rpc import CallError
 from bothways.adapters.ocpp.schemas import Version
 from bothways.adapters.ocpp.session import Session
@@ -48,7 +49,7 @@ ANSWER_FIRST_S = 1.0
 RECORD_S = 10.0  # a fleet gets a setpoint every second: its records are not read that often
 
 
-class OcppGateway:
+class OcppGateway(Presence):
     """Charging stations over OCPP 1.6-J, 2.0.1 and 2.1; fulfils :class:`bothways.operations.ports.ChargerGateway`.
 
     Args:
@@ -59,10 +60,9 @@ class OcppGateway:
     """
 
     def __init__(self, intake: Intake, registry: StationRegistry, clock: Clock, options: GatewayOptions) -> None:
-        self._intake = intake
-        self._registry = registry
-        self._clock = clock
-        self._options = options
+        super().__init__()
+        self._intake, self._registry = intake, registry
+        self._clock, self._options = clock, options
         self._sessions: dict[str, Session] = {}
         self._sockets: dict[str, ServerConnection] = {}
         self._guesses = Guesses(options.failed_logins, options.failed_login_window_s, time.monotonic)
@@ -274,7 +274,7 @@ class OcppGateway:
             return response
         except StoreError:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "try again later\n")
-        self._admitted[connection] = record
+        self._admitted[connection] = self.admitted(record, peer.certificate)
         return None
 
     async def _connected(self, connection: ServerConnection) -> None:
@@ -336,6 +336,7 @@ class OcppGateway:
         pace = Pace(self._options.messages_per_s, self._options.message_burst)
         while True:
             raw = await connection.recv(decode=False)
+            self.heard(session.talk.station_id, self._clock.now())
             await session.on_message(raw)
             delay = pace.wait_s(time.monotonic())
             if delay > 0.0:
