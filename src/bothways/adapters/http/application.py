@@ -38,7 +38,19 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 import bothways
-from bothways.adapters.http import driving, faults, island, people, session, sites, stations
+from bothways.adapters.http import (
+    accounts,
+    driving,
+    faults,
+    island,
+    overrides,
+    own,
+    people,
+    records,
+    session,
+    sites,
+    stations,
+)
 from bothways.adapters.http.description import describe
 from bothways.adapters.http.guard import Guard
 from bothways.adapters.http.health import health_router
@@ -48,7 +60,18 @@ from bothways.adapters.http.tags import Tags
 from bothways.operations.access.accounts import Access
 from bothways.operations.desk.desk import Desk
 
-ROUTERS = (session.router, sites.router, people.router, driving.router, stations.router, island.router)
+ROUTERS = (
+    session.router,
+    own.router,
+    accounts.router,
+    sites.router,
+    people.router,
+    driving.router,
+    stations.router,
+    island.router,
+    overrides.router,
+    records.router,
+)
 """Every router of the API; a new one is one more name here."""
 
 
@@ -61,6 +84,7 @@ def build_application(
     secure_cookies: bool,
     answers: AnswerStore,
     services: Sequence[object] = (),
+    public_url: str = "",
 ) -> FastAPI:
     """The application on the given use cases.
 
@@ -72,6 +96,7 @@ def build_application(
         secure_cookies: whether cookies are only sent over TLS.
         answers: memory of what was done under which idempotency key.
         services: further use cases, found by their class with ``service_of``.
+        public_url: where browsers reach the server; ``""`` for what each request says.
     """
     app = FastAPI(
         title="bothways",
@@ -86,7 +111,7 @@ def build_application(
     app.state.services = {type(item): item for item in services}
     app.state.secure_cookies = secure_cookies
     app.state.watchers = Watchers()
-    app.state.open_paths = frozenset()
+    app.state.public_url = public_url.rstrip("/")
     faults.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1")

@@ -43,7 +43,6 @@ _PROBLEM = {
     },
 }
 _METHODS = ("get", "post", "put", "patch", "delete")
-_OPEN = {("/api/v1/session", "post"), ("/api/v1/invitations/accept", "post")}
 
 
 def describe(app: FastAPI) -> None:
@@ -75,34 +74,26 @@ def _complete(app: FastAPI) -> dict[str, Any]:
         },
     }  # fmt: skip
     schema["security"] = [{"token": []}, {"session": []}]
-    for path, method, operation in _operations(schema):
-        _common(operation, open_to_all=_is_open(app, path, method), reads=method == "get")
+    for method, operation in _operations(schema):
+        _common(operation, reads=method == "get")
     return schema
 
 
-def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for path, item in schema["paths"].items():
-        for method in _METHODS:
-            if method in item:
-                yield path, method, item[method]
+def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for item in schema["paths"].values():
+        yield from ((method, item[method]) for method in _METHODS if method in item)
 
 
-def _is_open(app: FastAPI, path: str, method: str) -> bool:
-    return (path, method) in _OPEN or path in app.state.open_paths
-
-
-def _common(operation: dict[str, Any], *, open_to_all: bool, reads: bool) -> None:
+def _common(operation: dict[str, Any], *, reads: bool) -> None:
     answers, given = operation["responses"], operation.setdefault("parameters", [])
     answers.pop("422", None)
     answers["default"] = {
         "description": "A problem, with what to do about it.",
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    if open_to_all:
-        operation["security"] = []
     if reads:
         _readable(answers, given)
-    elif not open_to_all:
+    elif operation.get("security") != []:  # whoever is not signed in has no memory here
         given.append(
             _header(
                 "Idempotency-Key", {"type": "string", "minLength": LEAST, "maxLength": LONGEST, "pattern": "^[ -~]+$"},

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from bothways.domain.errors import BothwaysError, DomainError, GatewayError, InputError, StoreError
-from bothways.operations.access.accounts import SignInRefused
+from bothways.operations.access.accounts import SignInAgain, SignInRefused
 from bothways.operations.access.roles import NotAllowed
 from bothways.operations.desk.desk import Unknown
 
@@ -75,6 +75,11 @@ def install(app: FastAPI) -> None:
         headers = {"Retry-After": str(int(error.wait_s) + 1)} if error.wait_s > 0.0 else {}
         remedy = "Wait, then try again." if error.wait_s > 0.0 else "Correct it, or ask an administrator for help."
         return _answer(status, body(status, "Not signed in", str(error), remedy), headers)
+
+    @app.exception_handler(SignInAgain)
+    async def _sign_in_again(_: Request, error: SignInAgain) -> JSONResponse:
+        remedy = "Sign out, sign in with name and password or a passkey, and do it again."
+        return _answer(403, body(403, "Sign in again", f"{error}.", remedy))
 
     @app.exception_handler(NotAllowed)
     async def _not_allowed(_: Request, error: NotAllowed) -> JSONResponse:

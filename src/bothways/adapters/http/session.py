@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from bothways.adapters.http.faults import Fault
-from bothways.adapters.http.paging import Paging
-from bothways.operations.access.accounts import Access, Account, SignInRefused, token_hash
-from bothways.operations.access.roles import Action, Actor, Grant, Role
+from bothways.operations.access.accounts import SESSION_LIFE, Access, Account, SignInRefused, token_hash
+from bothways.operations.access.federation import Federation
+from bothways.operations.access.passkeys import Passkeys, Place
+from bothways.operations.access.roles import Actor, Grant, Role
 
 COOKIE = "bothways_session"
 CSRF_HEADER = "x-csrf-token"
+OPEN: dict[str, Any] = {"security": []}
+"""For a route's ``openapi_extra``: whoever is not signed in may use it."""
+_BROWSERS = (
+    ("Edg", "Firefox", "Chrome", "Safari", "curl", "python"),
+    ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux"),
+)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 router = APIRouter(tags=["access"])
@@ -33,7 +41,7 @@ class SignIn(Body):
 
     name: Annotated[str, Field(max_length=64)]
     password: Annotated[str, Field(max_length=256)]
-    code: Annotated[str, Field(max_length=12)] = ""
+    code: Annotated[str, Field(max_length=32)] = ""
 
 
 class GrantModel(Body):
@@ -54,27 +62,6 @@ class Me(BaseModel):
     csrf_token: str | None = None
 
 
-class Invitation(Body):
-    """A new account to be."""
-
-    name: Annotated[str, Field(min_length=2, max_length=64)]
-    grants: Annotated[list[GrantModel], Field(min_length=1, max_length=50)]
-
-
-class Invited(BaseModel):
-    """The invitation's token, shown once; the link is ``/invitation/TOKEN``."""
-
-    account_id: str
-    token: str
-
-
-class Acceptance(Body):
-    """An invitation taken up."""
-
-    token: Annotated[str, Field(max_length=128)]
-    password: Annotated[str, Field(max_length=256)]
-
-
 class TokenRequest(Body):
     """A token for a program, with the rights of the account that asks for it."""
 
@@ -88,14 +75,34 @@ class Token(BaseModel):
     token: str
 
 
-class AccountModel(BaseModel):
-    """An account as administrators see it."""
+class PasskeyAnswer(Body):
+    """What ``navigator.credentials.get`` answered, with the ticket of its question."""
 
-    account_id: str
+    ticket: Annotated[str, Field(max_length=2000)]
+    answer: dict[str, Any]
+
+
+class Question(BaseModel):
+    """A ticket, and the options for ``navigator.credentials`` (binary values in base64url)."""
+
+    ticket: str
+    options: dict[str, Any]
+
+
+class Way(BaseModel):
+    """An OpenID provider; a browser begins at its address."""
+
     name: str
-    disabled: bool
-    second_factor: bool
-    grants: list[GrantModel]
+    label: str
+    address: str
+
+
+class Ways(BaseModel):
+    """How one can sign in here."""
+
+    password: bool = True
+    passkey: bool
+    providers: list[Way]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,20 +159,74 @@ async def caller(request: Request) -> Caller:
 Asking = Annotated[Caller, Depends(caller)]
 
 
-@router.post("/session", status_code=201, summary="Sign in")
+def place_of(request: Request) -> Place:
+    """Where people reach the server, as their browser says it."""
+    return Place(request.app.state.public_url or str(request.base_url).rstrip("/"))
+
+
+def source_of(request: Request) -> str:
+    """The address that a request comes from."""
+    return request.client.host if request.client else ""
+
+
+def browser_of(request: Request) -> str:
+    """The browser in words that a person recognises in a list.
+
+    >>> browser_of(Request({"type": "http", "headers": [(b"user-agent", b"Mozilla/5.0 (X11; Linux) Firefox/1")]}))
+    'Firefox, Linux'
+    """
+    said = request.headers.get("user-agent", "")
+    names = [next((word for word in words if word in said), "") for words in _BROWSERS]
+    return ", ".join(name for name in names if name) or said[:40]
+
+
+def open_session(request: Request, response: Response, account: Account, token: str) -> Me:
+    """Sets the session's cookie; returns who it is, with the CSRF token."""
+    secure, life = bool(request.app.state.secure_cookies), int(SESSION_LIFE.total_seconds())
+    response.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=secure, path="/", max_age=life)
+    return me_of(account, csrf_token(token))
+
+
+@router.get("/session/ways", summary="How one can sign in", openapi_extra=OPEN)
+async def ways(request: Request) -> Ways:
+    """For whoever is not signed in yet."""
+    found = service_of(request, Federation).ways()
+    listed = [Way(name=name, label=label, address=f"/sign-in/openid/{name}") for name, label in found]
+    return Ways(passkey=True, providers=listed)
+
+
+@router.post("/session", status_code=201, summary="Sign in", openapi_extra=OPEN)
 async def sign_in(request: Request, response: Response, form: SignIn) -> Me:
-    """Opens a session: sets the cookie, and returns the CSRF token that changes need beside it."""
-    source = request.client.host if request.client else ""
-    account, token = await access_of(request).sign_in(form.name, form.password, form.code, source=source)
-    secure = bool(request.app.state.secure_cookies)
-    response.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=secure, path="/", max_age=43_200)
-    return _me(account, csrf_token(token))
+    """Opens a session: sets the cookie, and returns the CSRF token that changes need beside it.
+
+    ``code`` is the authenticator's, or a recovery code.
+    """
+    account, token = await access_of(request).sign_in(
+        form.name, form.password, form.code, source=source_of(request), label=browser_of(request)
+    )
+    return open_session(request, response, account, token)
+
+
+@router.post("/session/passkey/question", summary="Begin to sign in with a passkey", openapi_extra=OPEN)
+async def question(request: Request) -> Question:
+    """Valid for five minutes, once."""
+    ticket, options = service_of(request, Passkeys).question(place_of(request))
+    return Question(ticket=ticket, options=dict(options))
+
+
+@router.post("/session/passkey", status_code=201, summary="Sign in with a passkey", openapi_extra=OPEN)
+async def sign_in_by_passkey(request: Request, response: Response, form: PasskeyAnswer) -> Me:
+    """Opens a session like a password does; the authenticator has made sure of the person, so no code is asked for."""
+    account, token = await service_of(request, Passkeys).sign_in(
+        place_of(request), form.ticket, form.answer, source=source_of(request), label=browser_of(request)
+    )
+    return open_session(request, response, account, token)
 
 
 @router.get("/session", summary="Who is signed in")
 async def who(asking: Asking) -> Me:
     """The account behind the session or token."""
-    return _me(asking.account, csrf_token(asking.token))
+    return me_of(asking.account, csrf_token(asking.token))
 
 
 @router.delete("/session", status_code=204, summary="Sign out")
@@ -193,49 +254,18 @@ async def end_all(request: Request, asking: Asking) -> None:
     await access_of(request).store.close_sessions(asking.account.account_id)
 
 
-@router.get("/accounts", summary="All accounts")
-async def accounts(request: Request, asking: Asking, page: Paging) -> list[AccountModel]:
-    """For administrators, by name."""
-    asking.actor.require(Action.ACCOUNT_MANAGE)
-    found = [_account(item) for item in await access_of(request).store.accounts()]
-    return page.of(found, lambda item: (item.name.casefold(),))
+def grants_of(grants: Sequence[Grant]) -> list[GrantModel]:
+    """Grants as the API tells them."""
+    return [GrantModel(role=grant.role, scope=grant.scope) for grant in grants]
 
 
-@router.post("/invitations", status_code=201, summary="Invite somebody")
-async def invite(request: Request, asking: Asking, form: Invitation) -> Invited:
-    """Creates an account without password, and the token of its invitation link, valid for three days."""
-    asking.actor.require(Action.ACCOUNT_MANAGE)
-    grants = [Grant(item.role, item.scope) for item in form.grants]
-    account, token = await access_of(request).invite(form.name, grants)
-    return Invited(account_id=account.account_id, token=token)
-
-
-@router.post("/invitations/accept", status_code=201, summary="Take up an invitation")
-async def accept(request: Request, form: Acceptance) -> AccountModel:
-    """Sets the first password; the invitation is used up."""
-    return _account(await access_of(request).accept(form.token, form.password))
-
-
-def _grants(account: Account) -> list[GrantModel]:
-    return [GrantModel(role=grant.role, scope=grant.scope) for grant in account.grants]
-
-
-def _account(account: Account) -> AccountModel:
-    return AccountModel(
-        account_id=account.account_id,
-        name=account.name,
-        disabled=account.disabled,
-        second_factor=bool(account.totp_secret),
-        grants=_grants(account),
-    )
-
-
-def _me(account: Account, csrf: str) -> Me:
+def me_of(account: Account, csrf: str) -> Me:
+    """An account as it sees itself."""
     return Me(
         account_id=account.account_id,
         name=account.name,
         language=account.language,
         second_factor=bool(account.totp_secret),
-        grants=_grants(account),
+        grants=grants_of(account.grants),
         csrf_token=csrf,
     )

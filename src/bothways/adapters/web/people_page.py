@@ -94,7 +94,7 @@ class PeoplePage:
         tokens: list[str] = []
 
         async def act() -> None:
-            tokens.append(await self.people.invite(viewer.actor, name, role, scope))
+            tokens.append((await self.people.invite(viewer.actor, name, [(role, scope)]))[1])
 
         if await tried(self.screens, viewer, act):
             link = f"{self.address}invitation/{tokens[0]}"

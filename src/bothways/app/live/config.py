@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from bothways.app.live.island_config import IslandPart
 from bothways.app.live.batteries import BatteryPart
+from bothways.app.live.openid_config import OpenIdPart, safe_address
 from bothways.domain.errors import InputError, Problems
 from bothways.domain.validation import validated
 
@@ -49,8 +50,14 @@ class ServerPart(Part):
     issuer_key: str | None = None
     web_host: str = "127.0.0.1"
     web_port: Port = 8080
+    public_url: str = ""
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, address: str) -> str:
+        return safe_address(address) if address else ""
 
     @model_validator(mode="after")
     def _tls(self) -> Self:
@@ -206,6 +213,7 @@ class Config(Part):
     server: ServerPart = ServerPart()
     store: StorePart = StorePart()
     tokens: TokensPart = TokensPart()
+    openid: list[OpenIdPart] = Field(default_factory=list)
     site: list[SitePart] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -25,6 +25,7 @@ from bothways.app.live.consent import StatedConsent
 from bothways.app.live.island import Islands
 from bothways.app.live.metrics import live_registry
 from bothways.app.live.register import StoredRegister
+from bothways.app.live.signing_in import ways_to_sign_in
 from bothways.app.live.upkeep import Upkeep
 from bothways.app.live.web import WebServer
 from bothways.domain.errors import InputError, Problem
@@ -89,6 +90,8 @@ class LiveServer:
             live_registry(self),
             secure_cookies=config.server.behind_proxy or config.server.web_tls,
             answers=store,
+            services=ways_to_sign_in(self.access, store, config),
+            public_url=config.server.public_url,
         )
         if parts.screens:
             from bothways.adapters.web.screens import add_screens  # noqa: PLC0415 - heavy, and not always installed

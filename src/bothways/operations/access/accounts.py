@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import secrets
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,28 +13,18 @@ from typing import Protocol
 
 from bothways.domain.errors import BothwaysError, Problems
 from bothways.operations.access.roles import Actor, Grant
+from bothways.operations.access.tries import SignInRefused as SignInRefused  # noqa: PLC0414 - told to others from here
+from bothways.operations.access.tries import Tries, keys_of
 from bothways.operations.ports import Clock
 
 LEAST_PASSWORD = 12
+FRESH = timedelta(minutes=15)
 SESSION_LIFE = timedelta(hours=12)
 INVITATION_LIFE = timedelta(days=3)
-_FREE_TRIES = 5
-_LONGEST_WAIT_S = 900.0
-_LONGEST_NAME_WAIT_S = 30.0  # whoever guesses from elsewhere must not keep a person out who has to stop a site
-_FORGOTTEN_S = 3600.0
-_REMEMBERED = 10_000
 _AT_ONCE = 2
 _WAITING = 16
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 _CODE_LIFE = timedelta(minutes=2)
-
-
-class SignInRefused(BothwaysError):  # noqa: N818 - read as a sentence where it is raised
-    """Name, password or second factor are wrong, or it was tried too often. Says no more than that on purpose."""
-
-    def __init__(self, wait_s: float = 0.0) -> None:
-        self.wait_s = wait_s
-        text = "The name, the password or the code is not right."
-        super().__init__(f"{text} Try again in {wait_s:.0f} s." if wait_s > 0.0 else text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +91,10 @@ class SecondFactor(Protocol):
         """A secret for an authenticator."""
         ...
 
+    def address(self, secret: str, name: str) -> str:
+        """The address that an authenticator reads from a QR code."""
+        ...
+
     def verify(self, secret: str, code: str, at: datetime) -> bool:
         """Whether a code is right at an instant."""
         ...
@@ -133,6 +127,10 @@ class AccountStore(Protocol):
         """Keeps a session."""
         ...
 
+    async def use_recovery(self, account_id: str, code_hash: str) -> bool:
+        """Uses a recovery code up; false where there is none such."""
+        ...
+
     async def session(self, token_hash: str) -> SignedIn | None:
         """The session, also an expired one."""
         ...
@@ -155,6 +153,19 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def recovery_hash(account_id: str, code: str) -> str:
+    """How a recovery code is stored, however it is written. A plain digest suffices: codes carry 80 random bits."""
+    plain = "".join(letter for letter in code.upper() if letter.isalnum())
+    return token_hash(f"recovery:{account_id}:{plain}")
+
+
+class SignInAgain(BothwaysError):  # noqa: N818 - read as a sentence where it is raised
+    """This needs a sign-in with name and password, or a passkey, a short while ago."""
+
+    def __init__(self) -> None:
+        super().__init__(f"this needs a sign-in within the last {FRESH.seconds // 60} minutes")
+
+
 class Access:
     """Signs people and programs in and out.
 
@@ -170,7 +181,7 @@ class Access:
         self._hasher = hasher
         self._factor = factor
         self._clock = clock
-        self._failures: OrderedDict[str, tuple[int, datetime]] = OrderedDict()
+        self.tries = Tries(clock)
         self._used_codes: dict[tuple[str, str], datetime] = {}
         self._hashing = asyncio.Semaphore(_AT_ONCE)
         self._waiting = 0
@@ -181,11 +192,16 @@ class Access:
         return self._store
 
     @property
+    def factor(self) -> SecondFactor:
+        """One-time codes."""
+        return self._factor
+
+    @property
     def clock(self) -> Clock:
         """By which sessions end and waiting times run."""
         return self._clock
 
-    async def create(self, name: str, password: str | None, grants: Sequence[Grant]) -> Account:
+    async def create(self, name: str, password: str | None, grants: Sequence[Grant], email: str = "") -> Account:
         """Creates an account.
 
         Raises:
@@ -198,9 +214,11 @@ class Access:
             problems.add("name", name, "a name that is not in use", "Choose another name.")
         if password is not None:
             _check_password(problems, name, password)
+        if email and not _EMAIL.fullmatch(email):
+            problems.add("email", email, "an address such as ada@example.org, or nothing", "Correct the address.")
         problems.raise_if_any()
         hashed = "" if password is None else await asyncio.to_thread(self._hasher.hash, password)
-        account = Account(secrets.token_hex(8), name, hashed, tuple(grants))
+        account = Account(secrets.token_hex(8), name, hashed, tuple(grants), email=email)
         await self._store.add_account(account)
         return account
 
@@ -218,7 +236,9 @@ class Access:
         await self._store.close_sessions(account.account_id)
         return changed
 
-    async def sign_in(self, name: str, password: str, code: str = "", *, source: str = "") -> tuple[Account, str]:
+    async def sign_in(
+        self, name: str, password: str, code: str = "", *, source: str = "", label: str = ""
+    ) -> tuple[Account, str]:
         """Checks name, password and, where one is set, the one-time code; returns the account and a session token.
 
         Wrong tries make the next ones wait, by name and by ``source`` (an address): 5 are free, then 2, 4, 8 … s. A
@@ -228,19 +248,16 @@ class Access:
         Raises:
             SignInRefused: not right, too early after wrong tries, or too many try at once.
         """
-        keys = [f"name:{name.casefold()}", *([f"source:{source}"] if source else [])]
-        wait = max(self._wait_s(key) for key in keys)
-        if wait > 0.0 or self._waiting >= _WAITING:
-            raise SignInRefused(max(wait, 1.0))
-        for key in keys:
-            self._count(key)
+        keys = keys_of(name, source)
+        if self._waiting >= _WAITING:
+            raise SignInRefused(1.0)
+        self.tries.begin(keys)
         account = await self._store.account_by_name(name)
         right = await self._verify("" if account is None else account.password_hash, password)
-        if account is None or not right or account.disabled or not self._code_right(account, code):
+        if account is None or not right or account.disabled or not await self._code_right(account, code):
             raise SignInRefused
-        for key in keys:
-            self._failures.pop(key, None)
-        return account, await self.open(account, "session", SESSION_LIFE)
+        self.tries.good(keys)
+        return account, await self.open(account, "session", SESSION_LIFE, label)
 
     async def _verify(self, password_hash: str, password: str) -> bool:
         self._waiting += 1
@@ -250,9 +267,14 @@ class Access:
         finally:
             self._waiting -= 1
 
-    def _code_right(self, account: Account, code: str) -> bool:
+    async def _code_right(self, account: Account, code: str) -> bool:
         if not account.totp_secret:
             return True
+        if self._time_code_right(account, code):
+            return True
+        return await self._store.use_recovery(account.account_id, recovery_hash(account.account_id, code))
+
+    def _time_code_right(self, account: Account, code: str) -> bool:
         now = self._clock.now()
         self._used_codes = {key: at for key, at in self._used_codes.items() if now - at < _CODE_LIFE}
         used = (account.account_id, code.replace(" ", ""))
@@ -260,23 +282,6 @@ class Access:
             return False
         self._used_codes[used] = now
         return True
-
-    def _count(self, key: str) -> None:
-        """Notes a try; old ones are forgotten, and the memory is bounded."""
-        now = self._clock.now()
-        count, last = self._failures.pop(key, (0, now))
-        fresh = (now - last).total_seconds() < _FORGOTTEN_S
-        self._failures[key] = (count + 1 if fresh else 1, now)
-        while len(self._failures) > _REMEMBERED:
-            self._failures.popitem(last=False)
-
-    def _wait_s(self, key: str) -> float:
-        count, last = self._failures.get(key, (0, self._clock.now()))
-        if count < _FREE_TRIES:
-            return 0.0
-        longest = _LONGEST_WAIT_S if key.startswith("source:") else _LONGEST_NAME_WAIT_S
-        pause = min(longest, 2.0 ** (count - _FREE_TRIES + 1))
-        return max(0.0, pause - (self._clock.now() - last).total_seconds())
 
     async def open(self, account: Account, purpose: str, life: timedelta, label: str = "") -> str:
         """Opens a session and returns its token, which is not stored anywhere."""
@@ -304,10 +309,15 @@ class Access:
         account = await self._store.account(session.account_id)
         return None if account is None or account.disabled else account
 
-    async def invite(self, name: str, grants: Sequence[Grant]) -> tuple[Account, str]:
+    async def invite(self, name: str, grants: Sequence[Grant], email: str = "") -> tuple[Account, str]:
         """Creates an account without password and returns the token of its invitation link."""
-        account = await self.create(name, None, grants)
+        account = await self.create(name, None, grants, email)
         return account, await self.open(account, "invitation", INVITATION_LIFE)
+
+    async def invite_again(self, account: Account) -> str:
+        """A new invitation of an account, for a lost link or password; the one before ends, and so do its sessions."""
+        await self._store.close_sessions(account.account_id)
+        return await self.open(account, "invitation", INVITATION_LIFE)
 
     async def accept(self, token: str, password: str) -> Account:
         """Uses an invitation, once, to set the first password.
@@ -323,17 +333,29 @@ class Access:
         await self._store.close_session(token_hash(token))
         return changed
 
-    async def enable_second_factor(self, account: Account, secret: str, code: str) -> Account:
-        """Turns the second factor on after its first right code.
+    async def check_password(self, account: Account, password: str) -> None:
+        """Whether a password is the account's; wrong ones count like wrong tries to sign in.
 
         Raises:
-            SignInRefused: the code is not right.
+            SignInRefused: it is not, or it was tried too often.
         """
-        if not self._factor.verify(secret, code, self._clock.now()):
+        keys = keys_of(account.name)
+        self.tries.begin(keys)
+        if not await self._verify(account.password_hash, password):
             raise SignInRefused
-        changed = replace(account, totp_secret=secret)
-        await self._store.replace_account(changed)
-        return changed
+        self.tries.good(keys)
+
+    async def fresh(self, token: str) -> Account:
+        """The account whose session was opened by signing in a short while ago: for what a found phone must not do.
+
+        Raises:
+            SignInAgain: a token for programs, or a session that is older.
+        """
+        session = await self._store.session(token_hash(token))
+        account = await self.actor(token, frozenset({"session"}))
+        if session is None or account is None or self._clock.now() - session.opened_at > FRESH:
+            raise SignInAgain
+        return account
 
     async def sign_out(self, token: str) -> None:
         """Ends a session."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -90,6 +90,10 @@ class WayStore(Protocol):
 
     async def identities(self, account_id: str) -> Sequence[Identity]:
         """An account's identities."""
+        ...
+
+    async def note(self, kind: str, subject: str, at: datetime, detail: Mapping[str, object]) -> None:
+        """Appends to the audit log."""
         ...
 
     async def unlink(self, account_id: str, issuer: str) -> bool:

@@ -1,5 +1,6 @@
 """Accounts in memory, for tests of the rules."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -15,6 +16,7 @@ class MemoryAccounts:
     def __init__(self):
         self.by_id = {}
         self.by_token = {}
+        self.codes, self.keys, self.linked, self.noted = {}, {}, {}, []
 
     async def add_account(self, account):
         if await self.account_by_name(account.name) is not None:
@@ -47,6 +49,50 @@ class MemoryAccounts:
 
     async def close_sessions(self, account_id):
         self.by_token = {key: s for key, s in self.by_token.items() if s.account_id != account_id}
+
+    async def keep_recovery(self, account_id, hashes):
+        self.codes[account_id] = set(hashes)
+
+    async def use_recovery(self, account_id, code_hash):
+        found = code_hash in self.codes.get(account_id, ())
+        if found:
+            self.codes[account_id].remove(code_hash)
+        return found
+
+    async def recovery_left(self, account_id):
+        return len(self.codes.get(account_id, ()))
+
+    async def add_passkey(self, added):
+        self.keys[added.credential_id] = added
+
+    async def passkey(self, credential_id):
+        return self.keys.get(credential_id)
+
+    async def passkeys(self, account_id):
+        return [key for key in self.keys.values() if key.account_id == account_id]
+
+    async def passkey_used(self, credential_id, sign_count, at):
+        self.keys[credential_id] = replace(self.keys[credential_id], sign_count=sign_count, used_at=at)
+
+    async def remove_passkey(self, account_id, credential_id):
+        return self.keys.pop(credential_id, None) is not None
+
+    async def link(self, linked):
+        self.linked[linked.issuer, linked.subject] = linked
+
+    async def identity(self, issuer, subject):
+        return self.linked.get((issuer, subject))
+
+    async def identities(self, account_id):
+        return [one for one in self.linked.values() if one.account_id == account_id]
+
+    async def unlink(self, account_id, issuer):
+        before = len(self.linked)
+        self.linked = {k: v for k, v in self.linked.items() if (v.account_id, v.issuer) != (account_id, issuer)}
+        return len(self.linked) < before
+
+    async def note(self, kind, subject, at, detail):
+        self.noted.append((kind, subject, dict(detail)))
 
 
 class Clock:

@@ -123,7 +123,7 @@ class Accounts:
     async def close_sessions(self, account_id):
         self.closed.append(account_id)
 
-    async def invite(self, name, grants):
+    async def invite(self, name, grants, email=""):
         from bothways.operations.access.accounts import Account  # noqa: PLC0415 - only this double makes one
 
         account = Account(f"id-{name}", name, "", tuple(grants))
@@ -135,7 +135,7 @@ def test_administrators_invite_and_send_away_and_it_is_recorded():
     desk, store = _desk()
     accounts = Accounts()
     people = People(accounts, desk)
-    assert asyncio.run(people.invite(BOSS, " Robin ", "driver", "token:T-1")) == "secret"
+    assert asyncio.run(people.invite(BOSS, " Robin ", [("driver", "token:T-1")]))[1] == "secret"
     assert [(one.name, one.invited) for one in asyncio.run(people.accounts(BOSS))] == [("Robin", True)]
     asyncio.run(people.disable(BOSS, "id-Robin"))
     assert accounts.kept["id-Robin"].disabled
@@ -158,7 +158,7 @@ def test_an_invitation_that_reaches_nothing_or_too_much_is_refused(role, scope):
     desk, _ = _desk()
     accounts = Accounts()
     with pytest.raises(InputError):
-        asyncio.run(People(accounts, desk).invite(BOSS, "Robin", role, scope))
+        asyncio.run(People(accounts, desk).invite(BOSS, "Robin", [(role, scope)]))
     assert accounts.kept == {}
 
 
@@ -166,7 +166,7 @@ def test_nobody_else_manages_accounts():
     desk, _ = _desk()
     people = People(Accounts(), desk)
     for actor in (DESK, DRIVER):
-        for work in (people.accounts(actor), people.invite(actor, "x y", "driver", "token:T-1"),
+        for work in (people.accounts(actor), people.invite(actor, "x y", [("driver", "token:T-1")]),
                      people.disable(actor, "id")):  # fmt: skip
             with pytest.raises(NotAllowed):
                 asyncio.run(work)
