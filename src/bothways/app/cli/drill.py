@@ -1,4 +1,4 @@
-"""``bothways drill``: an outage played at a simulated building with the real island controller, and its score."""
+"""``bothways drill``: an outage played with the real island controller, alone or in the live system, and its score."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from bothways.resilience.island.score import DrillScore
-    from bothways.simulation.island_drill import Played
+    from bothways.simulation.island_drill import DrillSetup, Played
 
 
 def drill(
@@ -26,12 +26,34 @@ def drill(
             show_default=False,
         ),
     ] = None,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Through real sockets: the live system with its store, virtual OCPP stations and a switchgear behind "
+            "Modbus. Some 25 to 60 times as fast as life, at the pace of this machine.",
+        ),
+    ] = False,
+    hours: Annotated[
+        float | None, typer.Option("--hours", help="Length of the outage; replaces the file's.", show_default=False)
+    ] = None,
+    paper: Annotated[
+        Path | None,
+        typer.Option(
+            "--paper",
+            help="Write the paper plan of the building to this HTML file and play nothing. Of a live configuration, "
+            "too: that of the site named by --site, or the only one that can be an island.",
+            show_default=False,
+        ),
+    ] = None,
+    site: Annotated[str, typer.Option("--site", help="Site of a live configuration, for --paper.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print timeline and score as JSON and nothing else.")] = False,
 ) -> None:
     """Plays an outage in accelerated time and scores it: restored after, energy not served by tier, reserves kept.
 
-    Runs the controller that runs a real building, at the simulated building (no sockets, no devices). Exit code 1
-    where the drill is not passed: the first tier dark for more than 60 s, or a driver below the reserve.
+    Runs the controller that runs a real building, at the simulated building: alone (seconds), or with --live in the
+    whole live system on real sockets. Exit code 1 where the drill is not passed: the first tier dark for more than
+    60 s, or a driver below the reserve.
     """
     from bothways.adapters.files.reading import read_toml  # noqa: PLC0415
     from bothways.resilience.island.score import score_drill  # noqa: PLC0415
@@ -40,42 +62,57 @@ def drill(
 
     mapping = DEMO if scenario is None else read_toml(scenario)
     name = "the built-in drill" if scenario is None else str(scenario)
+    if paper is not None:
+        from bothways.app.drill.paper import write_paper  # noqa: PLC0415
+
+        typer.echo(f"paper plan: {write_paper(mapping, name, site, paper)}")
+        return
+    if hours is not None:
+        outage: dict[str, Any] = {**dict(mapping.get("outage", {})), "hours": hours}
+        mapping = {**mapping, "outage": outage}
     setup = setup_from_mapping(mapping, name, None if card is None else tuple(card))
-    played = play(setup)
+    if live:
+        from bothways.app.drill.live import play_live  # noqa: PLC0415
+        from bothways.app.live.logs import configure  # noqa: PLC0415
+
+        configure("text", "error")
+        played = play_live(setup)
+    else:
+        played = play(setup)
     score = score_drill(played.record)
     if json:
         import json as encoder  # noqa: PLC0415
 
-        told = _told(name, setup.site.site_id, setup.cards, played, score)
+        told = _told(name, "live, through sockets" if live else "simulated", setup, played, score)
         typer.echo(encoder.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        _show(setup.site.site_id, setup.outage_at_s, played, score)
+        _show("the live system, through sockets" if live else "simulated building", setup, played, score)
     if not score.passed:
         raise typer.Exit(1)
 
 
-def _told(name: str, site: str, cards: tuple[str, ...], played: Played, score: DrillScore) -> dict[str, Any]:
+def _told(name: str, plant: str, setup: DrillSetup, played: Played, score: DrillScore) -> dict[str, Any]:
     from dataclasses import asdict  # noqa: PLC0415
 
     return {
         "drill": name,
-        "site": site,
-        "plant": "simulated",
-        "cards": list(cards),
+        "site": setup.site.site_id,
+        "plant": plant,
+        "cards": list(setup.cards),
         "phase_at_end": played.phase.value,
         "score": asdict(score),
         "timeline": [asdict(event) for event in played.timeline],
     }
 
 
-def _show(site: str, outage_at_s: float, played: Played, score: DrillScore) -> None:
+def _show(plant: str, setup: DrillSetup, played: Played, score: DrillScore) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
     out = Console(highlight=False)
-    out.print(f"Drill at {site} (simulated building); times since the grid failed\n", markup=False)
+    out.print(f"Drill at {setup.site.site_id} ({plant}); times since the grid failed\n", markup=False)
     for event in played.timeline:
-        seconds = event.t_s - outage_at_s
+        seconds = event.t_s - setup.outage_at_s
         sign, whole = ("-" if seconds < 0 else " "), round(abs(seconds))
         clock = f"{sign}{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
         out.print(f"{clock}  {event.who:<10}  {event.text}", markup=False)

@@ -171,6 +171,7 @@ class LiveDrill:
             self._nature(begin)
             while hand and hand[0][0] <= t_s:
                 await self._card(hand.pop(0)[1], begin)
+            t_s = yard.plant.t_s
             yard.advance(_SECOND)
             await self.clock.advance(_SECOND)
             await self._quiet()
@@ -221,7 +222,7 @@ class LiveDrill:
     # --- fault cards --------------------------------------------------------------------------------------------------
 
     async def _card(self, name: str, begin: float) -> None:
-        text = await _CARDS[name](self)
+        text = await _CARDS[name](self, begin)
         self.timeline.append(Event(self.yard.plant.t_s - begin, "card", text))
 
     def _fullest(self, number: int) -> list[str]:
@@ -232,7 +233,7 @@ class LiveDrill:
                 spare[name] = car.energy_kwh - car.reserve_kwh
         return sorted(spare, key=lambda name: -spare[name])[:number]
 
-    async def charger_dies(self) -> str:
+    async def charger_dies(self, begin: float) -> str:  # noqa: ARG002 - as every card
         """The charger with the fullest vehicle fails, and its line with it."""
         chosen = self._fullest(1)
         for name in chosen:
@@ -242,45 +243,46 @@ class LiveDrill:
             await wire.drop()
         return f"{', '.join(chosen) or 'no charger'} dies"
 
-    async def two_cars_leave(self) -> str:
+    async def two_cars_leave(self, begin: float) -> str:  # noqa: ARG002 - as every card
         """The two fullest vehicles drive away."""
         chosen = self._fullest(2)
         for name in chosen:
             await self.stations[name].unplug(1)
         return f"vehicles leave {' and '.join(chosen) or 'nowhere: none is there'}"
 
-    async def smoke(self) -> str:
+    async def smoke(self, begin: float) -> str:  # noqa: ARG002 - as every card
         """PV under smoke."""
         self.yard.around = replace(self.yard.around, sky=0.3 * self.yard.around.sky)
         return "smoke: PV gives 30 % of what it did"
 
-    async def restart(self) -> str:
+    async def restart(self, begin: float) -> str:
         """The server ends, is away, and starts again on its store; stations and devices go on by themselves."""
         self._count()
         await self.live.stop(0.1)
         for _ in range(round(RESTART_S)):
-            self._sample(self.yard.plant.t_s)
-            self._nature(self.yard.plant.t_s)
+            self._nature(begin)
+            t_s = self.yard.plant.t_s
             self.yard.advance(_SECOND)
             await self.clock.advance(_SECOND)
+            self._sample(t_s)
         await self._serve()
         wanted = {station.station_id for station in self.stations.values() if not station.wire.cut}
         await demo.until(lambda: wanted <= self.live.gateway.connected(), "all stations connect again")
         return f"the server was away for {RESTART_S:.0f} s and starts again on its store"
 
-    async def meter_lost(self) -> str:
+    async def meter_lost(self, begin: float) -> str:  # noqa: ARG002 - as every card
         """The meter on the street's side does not answer."""
         self._meter_until_s = self.yard.plant.t_s + METER_LOST_S
         self.yard.plant = replace(self.yard.plant, meter_lost=True)
         return f"the meter on the street's side does not answer for {METER_LOST_S / 60:.0f} min"
 
-    async def second_outage(self) -> str:
+    async def second_outage(self, begin: float) -> str:  # noqa: ARG002 - as every card
         """The grid fails again during the return."""
         self._second_outage = True
         return "the grid will fail again while the building returns to it"
 
 
-_CARDS: Mapping[str, Callable[[LiveDrill], Awaitable[str]]] = {
+_CARDS: Mapping[str, Callable[[LiveDrill, float], Awaitable[str]]] = {
     "charger-dies": LiveDrill.charger_dies,
     "two-cars-leave": LiveDrill.two_cars_leave,
     "smoke": LiveDrill.smoke,

@@ -49,7 +49,7 @@ class Around:
         evses: the site's EVSEs as the loop sees them, by key.
         models: model of each station, for the register.
         register: which vehicle at which charger can discharge; what is not listed cannot.
-        stated: what drivers said, by holder.
+        stated: what drivers said, by holder; ``None`` where it could not be read: then no vehicle gives.
         pv_kw: PV as the site's meter shows it [kW]; ``None`` where it does not.
         tz: the site's zone.
         requests: what people asked for since the last step.
@@ -62,7 +62,7 @@ class Around:
     evses: Mapping[EvseKey, EvseState]
     models: Mapping[str, str]
     register: CompatibilityRegister
-    stated: Mapping[str, Statement]
+    stated: Mapping[str, Statement] | None
     pv_kw: float | None = None
     tz: str = "UTC"
     requests: tuple[Request, ...] = ()
@@ -196,14 +196,15 @@ def _ability_kw(state: EvseState, around: Around) -> float:
 
 
 def vehicle_reading(
-    key: EvseKey, session: SessionState, stated: Mapping[str, Statement], settings: IslandSettings
+    key: EvseKey, session: SessionState, stated: Mapping[str, Statement] | None, settings: IslandSettings
 ) -> VehicleReading:
     """A vehicle as the machine sees it: the cautious end of its energy, and all that its driver keeps.
 
     Kept is the greatest of: the evacuation reserve (the driver's kilometres, or the site's), the driver's own floor,
     and what today's cap on discharging leaves untouched.
     """
-    said = stated.get(holder_of(key, session), Statement())
+    unread = Statement(None, opted_out=True)
+    said = unread if stated is None else stated.get(holder_of(key, session), Statement())
     need = session.need
     reserve = max(settings.evacuation.reserve_kwh(said.reserve_km), session.floor_kwh)
     if need is not None and math.isfinite(need.discharge_cap_kwh):

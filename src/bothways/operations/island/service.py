@@ -12,6 +12,7 @@ from bothways.domain.errors import BothwaysError, DomainError, InputError
 from bothways.operations.events import EvseKey
 from bothways.operations.island.drivers import Drivers
 from bothways.operations.island.gather import Around, gather
+from bothways.operations.island.keeping import DRIVERS, KEY, Keeper
 from bothways.operations.island.sending import Dispatcher, FormingChargers
 from bothways.operations.island.settings import IslandSettings
 from bothways.operations.island.telling import Journal
@@ -33,13 +34,14 @@ from bothways.resilience.island.commands import ENDING, Command, Severity
 from bothways.resilience.island.machine import step
 from bothways.resilience.island.signals import Inputs, Request, RequestKind
 from bothways.resilience.island.site import IslandSite, SourceKind
-from bothways.resilience.island.state import IslandState, Phase, from_mapping, initial_state, to_mapping
+from bothways.resilience.island.state import IslandState, Phase, from_mapping, initial_state
 
-KEY = "island"
 _REREAD = timedelta(seconds=60)
 _RENEW = timedelta(seconds=60)
-_SAVE = timedelta(seconds=60)
-_KEEP_S = 1.0
+_REJOIN_S = 10.0
+"""After a restart in an island, stations get so long to connect again before their vehicles count as gone."""
+
+_NOWHERE = EvseKey("", 0)
 _READ_S = 0.9
 _AWAY = timedelta(seconds=10)
 _PV_AGE = timedelta(seconds=15)
@@ -109,6 +111,7 @@ class IslandService:
         self.journal = Journal(self._building.site_id, outside.store, outside.clock, self._fail)
         self._dispatcher = Dispatcher(settings, outside.gear, outside.gateway, outside.forming, self.journal.answered)
         self.drivers = Drivers()
+        self._keeper = Keeper(outside.memory, self._building.site_id, self._fail, self._beside)
         self._origin = outside.clock.now()
         self._began: datetime | None = None
         self._reading: SwitchgearReading | None = None
@@ -116,12 +119,10 @@ class IslandService:
         self._models: dict[str, str] = {}
         self._reread_at: datetime | None = None
         self._renewed_at: datetime | None = None
-        self._saved_at: datetime | None = None
-        self._kept: dict[str, object] | None = None
         self._back_at: datetime | None = None
         self._asked: list[tuple[Request, str]] = []
         self.cut_off = 0
-        self._running = self._closing = self._dirty = False
+        self._running = self._closing = self._opened = False
         self._away = True  # until the first step has seen that nothing is an island
         self._led: IslandLoop = loop()
         self._led.stand_back(True)  # noqa: FBT003 - as the loop has it
@@ -188,20 +189,19 @@ class IslandService:
 
     async def keep_drivers(self) -> None:
         """Makes what drivers said durable."""
-        await self._outside.memory.remember(self._building.site_id, "island-drivers", self.drivers.as_values())
+        await self._keeper.drivers(self.drivers.as_values())
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Runs until :meth:`close`; whatever happens to one step, the next one comes."""
-        await self.open()
         while not self._closing:
             try:
                 await self.step()
             except Exception as error:  # noqa: BLE001 - whatever it is, the next step must come
                 self._fail(f"{type(error).__name__}: {error}")
             await self._outside.clock.sleep(self._building.timing.interval_s)
-        await self._save(self._outside.clock.now())
+        await self._keeper.save(self._state, self._building, self._outside.clock.now())
 
     def close(self) -> None:
         """Ends :meth:`run`. Devices stay as they are; stations follow what they were left with."""
@@ -218,12 +218,13 @@ class IslandService:
     async def open(self) -> None:
         """Reads the memory; what is in it about devices is not believed, but read anew."""
         try:
-            kept = await self._outside.memory.recall(self._building.site_id)
-            await self._reread(self._outside.clock.now())
+            kept = await self._keeper.recall()
+            await self._reread()
         except (BothwaysError, OSError) as error:
             self._fail(f"the memory cannot be read: {error}")
             return
-        self.drivers.read(kept.get("island-drivers"))
+        self._opened = True
+        self.drivers.read(kept.get(DRIVERS))
         raw = kept.get(KEY)
         if isinstance(raw, Mapping):
             try:
@@ -236,9 +237,11 @@ class IslandService:
     async def step(self) -> None:
         """One turn: read, gather, decide, keep, hand over, send, tell."""
         now = self._outside.clock.now()
-        await self._read(now)
+        await self._read()
         if self._reread_at is None or now - self._reread_at >= _REREAD:
-            await self._reread(now)
+            await self._reread()
+        if not self._opened and not self._running:
+            await self.open()
         if not self._running and not self._ready(now):
             return
         self._running = True
@@ -256,7 +259,7 @@ class IslandService:
         self._state, self._inputs = made.state, inputs
         self.cut_off += sum(n and not b for n, b in zip(made.state.latch.tripped, before.latch.tripped, strict=True))
         self._hand_over(made.commands, evses, now)
-        await self._keep(now)
+        await self._keeper.keep(made.state, site, now)
         self._dispatcher.send(made.commands, evses)
         self.journal.tell(before, made, site)
         self._stops(before, inputs)
@@ -264,7 +267,7 @@ class IslandService:
 
     # --- parts of a step ----------------------------------------------------------------------------------------------
 
-    async def _read(self, now: datetime) -> None:
+    async def _read(self) -> None:
         try:
             async with asyncio.timeout(_READ_S):
                 self._reading = await self._outside.gear.read()
@@ -272,10 +275,8 @@ class IslandService:
             self._fail(f"the switchgear cannot be read: {str(error) or type(error).__name__}")
         else:
             self._failure = ""
-            if self._dirty and not self._tasks:
-                self._beside(self._save(now))
 
-    async def _reread(self, now: datetime) -> None:
+    async def _reread(self) -> None:
         """Permission and stations as the store has them; what cannot be read stays as it was."""
         outside = self._outside
         try:
@@ -284,7 +285,7 @@ class IslandService:
         except (BothwaysError, OSError) as error:
             self._fail(f"the store cannot be read: {error}")
             return
-        self._reread_at = now
+        self._reread_at = outside.clock.now()
         self._models = {record.station_id: record.model for record in stations}
         if permission.islanding != self._building.islanding_permitted:
             self._building = replace(self._building, islanding_permitted=permission.islanding)
@@ -292,15 +293,21 @@ class IslandService:
     def _ready(self, now: datetime) -> bool:
         """Whether devices and vehicles are seen, or were waited for long enough: nothing is decided blindly."""
         self._began = self._began or now
-        if (now - self._began).total_seconds() >= self.settings.wait_s:
+        waited = (now - self._began).total_seconds()
+        if waited >= self.settings.wait_s:
             return True
-        if self._reading is None or self._loop().snapshot().image is None:
+        if not self._opened or self._reading is None or self._loop().snapshot().image is None:
             return False
-        former = self._state.former
-        if former is None or self._building.sources[former].kind is not SourceKind.V2X:
+        if self._state.phase is Phase.GRID_CONNECTED:
             return True
-        state = self.evses().get(self.settings.chargers[self._building.sources[former].source_id])
-        return state is not None and state.online and state.session is not None
+        evses, former = self.evses(), self._state.former
+        states = [evses.get(self.settings.chargers.get(s.source_id, _NOWHERE)) for s in self._building.sources]
+        if former is not None and self._building.sources[former].kind is SourceKind.V2X:
+            held = states[former]
+            if held is None or not held.online or held.session is None:
+                return False
+        back = all(state.online for state in states if state is not None and state.session is not None)
+        return back or waited >= _REJOIN_S
 
     def _around(
         self, now: datetime, evses: Mapping[EvseKey, EvseState], asked: list[tuple[Request, str]],
@@ -311,7 +318,7 @@ class IslandService:
         fresh = meter is not None and now - meter.at <= _PV_AGE
         return Around(
             now=now, t_s=(now - self._origin).total_seconds(), evses=evses, models=self._models,
-            register=self._outside.register, stated=self.drivers.stated, tz=loop.site.tz,
+            register=self._outside.register, stated=self.drivers.stated if self._opened else None, tz=loop.site.tz,
             pv_kw=meter.pv_kw if fresh and meter is not None else None,
             requests=tuple(request for request, _ in asked), acknowledged=acknowledged,
             stopped=incident is not None and incident.latched,
@@ -341,34 +348,6 @@ class IslandService:
         if away != self._away:
             self.journal.note("island hand-over", {"evses": "island controller" if away else "ordinary loop"})
         self._away = away
-
-    async def _keep(self, now: datetime) -> None:
-        """What matters is durable before a command leaves; a store that does not answer holds nobody up for long."""
-        kept = to_mapping(self._state, self._building)
-        slow = ("t_s", "good_s", "lost_s", "phase_s", "outage_s", "switched_s", "shed_s")
-        facts = {name: value for name, value in kept.items() if name not in slow}
-        latch = facts.pop("latch", None)
-        if isinstance(latch, dict):
-            facts |= {name: latch[name] for name in ("estop", "tripped", "aside")}
-        due = self._saved_at is None or now - self._saved_at >= _SAVE
-        if facts == self._kept and not (due and self._state.phase is not Phase.GRID_CONNECTED):
-            return
-        self._kept = facts
-        if self._dirty:  # it did not answer the last time: it is asked again, and nobody waits for it
-            self._beside(self._save(now))
-        else:
-            await self._save(now)
-
-    async def _save(self, now: datetime) -> None:
-        kept = to_mapping(self._state, self._building)
-        try:
-            async with asyncio.timeout(_KEEP_S):
-                await self._outside.memory.remember(self._building.site_id, KEY, kept)
-        except (BothwaysError, OSError, TimeoutError) as error:
-            self._dirty = True
-            self._fail(f"the memory cannot be kept: {str(error) or type(error).__name__}")
-        else:
-            self._dirty, self._saved_at = False, now
 
     def _beside(self, work: Coroutine[Any, Any, object]) -> None:
         """Runs something that no step waits for."""
