@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _MOST_LISTED = 10
 
-_LISTED_BY = {"demand_charges": "price_per_kw", "group_limits": "name"}
+_LISTED_BY = {"demand_charges": "price_per_kw", "group_limits": "name", "products": "name"}
 
 
 def plan(
@@ -29,7 +29,9 @@ def plan(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON and nothing else.")] = False,
 ) -> None:
-    """Plans a fleet at one site: least cost within every hard limit, and a bound on how much better it could be.
+    """Plans a fleet: least cost within every hard limit, and a bound on how much better it could be.
+
+    One site, or several that vehicles drive between (keys sites and trips).
 
     What cannot be met is said per vehicle, with the reason. Exit code 1 where no schedule keeps the hard limits.
     Ctrl-C ends the search with the best plan so far.
@@ -45,6 +47,11 @@ def plan(
     options = PlanOptions(gap=gap, time_limit_s=time_limit, solver=solver, keep_schedule=schedule is not None)
     if isinstance(content, dict) and "products" in content:
         _with_products(content, str(problem), options, schedule, as_json=json)
+        return
+    if isinstance(content, dict) and "sites" in content:
+        from bothways.app.cli.plan_journeys import plan_journeys  # noqa: PLC0415
+
+        plan_journeys(content, str(problem), options, schedule, as_json=json)
         return
     asked = problem_from_mapping(content, at=str(problem))
     with Watching() as watching:
@@ -124,8 +131,9 @@ def _read(path: Path) -> object:
 def arrays_as_mapping(content: bytes, source: str) -> dict[str, object]:
     """Unpacks the arrays of an .npz file into the nested mapping that a JSON problem would be.
 
-    ``vehicles.arrival`` becomes ``{"vehicles": {"arrival": …}}``, likewise ``energy_reserve.…``; the columns of
-    ``demand_charges.…`` and ``group_limits.…`` become lists of charges and limits.
+    ``vehicles.arrival`` becomes ``{"vehicles": {"arrival": …}}``, likewise ``energy_reserve.…`` and ``trips.…``; the
+    columns of ``demand_charges.…``, ``group_limits.…`` and ``products.…`` become lists of charges, limits and products.
+    ``sites.home.vehicles.arrival`` belongs to the site ``home``.
 
     Raises:
         InputError: no .npz file, damaged, or with content other than arrays of numbers.
@@ -157,16 +165,22 @@ def arrays_as_mapping(content: bytes, source: str) -> dict[str, object]:
 
 def _nested(arrays: dict[str, Any]) -> dict[str, object]:
     mapping: dict[str, object] = {}
-    groups: dict[str, dict[str, Any]] = {key: {} for key in ("vehicles", "energy_reserve", *_LISTED_BY)}
+    groups: dict[str, dict[str, Any]] = {key: {} for key in ("vehicles", "energy_reserve", "trips", *_LISTED_BY)}
+    sites: dict[str, dict[str, Any]] = {}
     for name, array in arrays.items():
         group, dot, key = name.partition(".")
-        if dot and group in groups:
+        if dot and group == "sites" and "." in key:
+            site, _, inner = key.partition(".")
+            sites.setdefault(site, {})[inner] = array
+        elif dot and group in groups:
             groups[group][key] = array
         else:
             mapping[name] = array
     for group, columns in groups.items():
         if columns:
             mapping[group] = _listed(columns, _LISTED_BY[group]) if group in _LISTED_BY else columns
+    if sites:
+        mapping["sites"] = {site: _nested(columns) for site, columns in sites.items()}
     return mapping
 
 

@@ -97,6 +97,7 @@ class FleetProgram:
     Attributes:
         program: the arrays.
         balance: row of each step's balance at the meter, ``(T,)``.
+        stored: row of each vehicle-step's stored energy, ``(S,)``.
         charge: column of each vehicle-step's charging power, ``(S,)`` [kW].
         energy: column of the stored energy at its end, ``(S,)`` [kWh].
         discharging: vehicle-steps that may discharge, positions in the layout.
@@ -115,6 +116,7 @@ class FleetProgram:
 
     program: Program
     balance: Ints
+    stored: Ints
     charge: Ints
     energy: Ints
     discharging: Ints
@@ -182,7 +184,7 @@ def build(
     started_at, starts_at = _no_pause(problem, layout, choices, on_at, on, assembly)
     slack = _soft(problem, layout, bounds, powers, assembly, balance, coupled) if soft else None
     return FleetProgram(
-        assembly.program(), balance, charge, energy, discharging, discharge, curtailing, curtail,
+        assembly.program(), balance, stored, charge, energy, discharging, discharge, curtailing, curtail,
         on, on_at, starts_at, started_at, importing, importing_at, coupled, slack,
     )  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""Vehicles that visit several sites: the same battery in one stay after another, less what the trips between use."""
