@@ -210,17 +210,29 @@ def _transaction(row: TransactionRow) -> tuple[object, ...]:
 
 
 def _mentions(body: Mapping[str, Any], cards: Sequence[str]) -> bool:
-    return any(place["holder"] in cards for place in body.get("places", ()))
+    named = {place["holder"] for place in body["places"]} | {item["at"].rpartition("|")[2] for item in body["swaps"]}
+    return bool((named | set(body["members"])) & set(cards))
 
 
 def _own_places(body: Mapping[str, Any], cards: Sequence[str]) -> dict[str, Any]:
-    return {"name": body.get("name", ""), "places": [item for item in body["places"] if item["holder"] in cards]}
+    return {
+        "name": body["name"],
+        "member": bool(set(body["members"]) & set(cards)),
+        "places": [item for item in body["places"] if item["holder"] in cards],
+    }
 
 
 def _without_places(body: Mapping[str, Any], cards: Sequence[str]) -> dict[str, Any]:
     gone = {item["place_id"] for item in body["places"] if item["holder"] in cards}
-    swaps = [item for item in body.get("swaps", ()) if not gone & {item["asks"], item["asked"]}]
-    return {**body, "places": [item for item in body["places"] if item["place_id"] not in gone], "swaps": swaps}
+    places = [item for item in body["places"] if item["place_id"] not in gone]
+    swaps = [
+        item
+        for item in body["swaps"]
+        if not gone & {item["asks"], item["asked"]} and item["at"].rpartition("|")[2] not in cards
+    ]
+    members = [card for card in body["members"] if card not in cards]
+    closed = body["members"] and not members  # a queue of nobody must not become everybody's
+    return {**body, "places": places, "swaps": swaps, "members": ["-"] if closed else members}
 
 
 def _plain(value: object) -> str:
