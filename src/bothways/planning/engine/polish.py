@@ -37,10 +37,11 @@ PATIENCE = 12
 """Passes without progress after which the weights get twice as many sweeps: too few, and prices chase each other."""
 
 
-def polish(search: Search, gap: float, most_passes: int) -> None:
+def polish(search: Search, gap: float, most_passes: int, give_up: int = GIVE_UP) -> None:
     """Continues ``search`` with fully corrective passes until the proven gap is at most ``gap``.
 
-    Every pass is certified: its oracle answers at one price, in float64, are the lower bound.
+    Every pass is certified: its oracle answers at one price, in float64, are the lower bound. After ``give_up`` passes
+    without progress the answer is what it is.
     """
     site, blocks, rows = search.site, search.blocks, search.coupling
     lanes, extra = blocks.count * LANES, rows.extra
@@ -81,7 +82,7 @@ def polish(search: Search, gap: float, most_passes: int) -> None:
         since, idle = since + 1, idle + 1
         if open_gap < 0.7 * best:
             best, since, idle = open_gap, 0, 0
-        elif idle >= GIVE_UP:
+        elif idle >= give_up:
             break
         elif since >= PATIENCE:
             inner, since = min(2 * inner, MOST_INNER_SWEEPS), 0

@@ -114,7 +114,7 @@ class Search:
         self._pass(starting=True)
         self._recentre()
         wait = 4
-        while self.sweeps < most_sweeps and not self._cancelled():
+        while self.sweeps < most_sweeps and not self.cancelled():
             fleet_gap = self._pass(starting=False)
             self._recentre()
             site_gap = self.site_gap(self.total(), *self.conjugate())
@@ -238,7 +238,8 @@ class Search:
             scales = self.prices.scales * np.clip(ratios, 0.5, 2.0)
             self.prices.scales = np.clip(scales, least, most)
 
-    def _cancelled(self) -> bool:
+    def cancelled(self) -> bool:
+        """Whether the caller wants an end."""
         return self.cancel is not None and self.cancel()
 
     @staticmethod

@@ -11,9 +11,10 @@ import numpy as np
 from bothways.domain.errors import DomainError, SolverError
 from bothways.planning.answer import coupling_notes, relative_gap
 from bothways.planning.engine.coupling import coupling_of, kinds_of, pack_by_kind
+from bothways.planning.engine.interior.finish import can_finish, finish
 from bothways.planning.engine.model import E0, Stays, lowest_convex_price, stays_of
 from bothways.planning.engine.nested import start_prices
-from bothways.planning.engine.polish import polish
+from bothways.planning.engine.polish import GIVE_UP, polish
 from bothways.planning.engine.prices import Prices, first_prices, price_unit
 from bothways.planning.engine.schedule import Compact, Tables
 from bothways.planning.engine.search import Search
@@ -41,6 +42,9 @@ THREADS_FROM = 50_000
 
 MOST_KINDS = 500
 """Different shares in the group limits that the engine takes: a block of lanes holds vehicles of one kind."""
+
+PATIENCE_BEFORE_FINISH = 14
+"""Corrective passes without progress after which the interior-point method takes over, where it can."""
 
 WARM_SCALE = 0.04
 """Step scale of a warm start at most, in typical prices: prices that are nearly right need little room."""
@@ -259,7 +263,10 @@ def _search(search: Search, gap: float, warm: EngineState | None) -> None:
     small = crowd <= CORRECTIVE_UP_TO and vehicles <= CORRECTIVE_VEHICLES
     search.run(prices, gap, _fast_sweeps(crowd, warm=warm is not None) if small else 400)
     if search.bounds.gap() > gap and small:
-        polish(search, gap, 400)
+        finishable = can_finish(search)
+        polish(search, gap, 400, PATIENCE_BEFORE_FINISH if finishable else GIVE_UP)
+        if finishable and search.bounds.gap() > gap and not search.cancelled():
+            finish(search, gap)
     search.finish()
 
 

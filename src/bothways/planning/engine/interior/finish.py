@@ -1,0 +1,84 @@
+"""Lets the interior-point method end a search that steps alone do not end, and hands its answer to the certificate."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from bothways.planning.engine.interior.method import Interior
+from bothways.planning.engine.model import Blocks, Numbers
+from bothways.planning.engine.prices import price_unit
+from bothways.planning.engine.search import Search
+from bothways.planning.engine.simd import LANES
+from bothways.planning.problem import Floats, Ints
+
+MOST_ROWS = 700
+"""Steps and steps of demand charges together up to which the method's dense system is small enough."""
+
+MOST_STEPS = 60
+
+_EVEN_KWH = 1e-4  # what rows may still lack where a certificate is worth its time; the repair mends the rest
+_BELOW = 0.5  # share of the gap asked for that the method itself should believe in
+_TRIES = 4
+
+
+def can_finish(search: Search) -> bool:
+    """Whether the method takes what this search is about: one meter, and not too many steps."""
+    site = search.site
+    counted = int((site.masks > 0.0).sum())
+    return not search.coupling.extra.rows and site.periods + counted <= MOST_ROWS
+
+
+def finish(search: Search, gap: float) -> None:
+    """Steps until the proven gap is at most ``gap`` or the method is at its end; the best bounds stay."""
+    search.schedules = search.schedules.astype(np.float64)
+    interior = Interior(search.site, search.blocks, price_unit(search.site))
+    tries, aim = 0, _BELOW * gap
+    for _ in range(MOST_STEPS):
+        if search.cancel is not None and search.cancel():
+            break
+        with np.errstate(all="ignore"):
+            moved = interior.iterate()
+        if moved == 0.0:
+            break
+        search.sweeps += 1
+        believed = interior.complementarity / max(1.0, abs(search.offset + interior.objective))
+        if believed > aim or interior.lacking > _EVEN_KWH:
+            continue
+        _certify(search, interior)
+        if search.bounds.gap() <= gap or (tries := tries + 1) >= _TRIES:
+            return
+        aim *= 0.1
+    _certify(search, interior)
+
+
+def _certify(search: Search, interior: Interior) -> None:
+    """Brings prices and schedules into the search and recomputes both bounds."""
+    site, prices, meter = search.site, search.prices, interior.meter
+    y = np.where(np.isfinite(interior.y), interior.y, 0.0)
+    prices.energy[: site.periods] = np.maximum(y[: site.periods], search.lowest)
+    charges = prices.charges[: site.masks.size].reshape(-1, site.width)
+    charges[:] = 0.0
+    charges[meter.charge, meter.step] = np.maximum(y[site.periods :], 0.0)
+    _write(search.blocks, interior, search.schedules)
+    search.certify()
+
+
+def _write(blocks: Blocks, interior: Interior, schedules: Numbers) -> None:
+    cars = interior.cars
+    into, out, _ = interior.x[: cars.cost.size].reshape(3, -1)
+    _write_changes(cars.lane, cars.edges, cars.first, into - out, blocks.window, blocks.first_row, schedules)
+
+
+@njit(cache=True, nogil=True)
+def _write_changes(
+    lane: Ints, edges: Ints, first: Ints, change: Floats, window: Ints, first_row: Ints, schedules: Numbers
+) -> None:
+    """Writes changes of stored energy, ``(S,)``, where the blocks keep them; lanes without steps stay at 0."""
+    for n in range(schedules.shape[0]):
+        schedules[n] = 0.0
+    for i in range(lane.shape[0]):
+        block = lane[i] // LANES
+        row = first_row[block] + first[i] - window[block, 0]
+        for k in range(edges[i], edges[i + 1]):
+            schedules[(row + k - edges[i]) * LANES + lane[i] % LANES] = change[k]
