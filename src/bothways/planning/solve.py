@@ -65,12 +65,24 @@ def _engine_then_highs(watch: Watch) -> Solver:
         most = HIGHS_AFTER_ON_OFF_UP_TO if problem.fleet.semi_continuous else HIGHS_AFTER_ENGINE_UP_TO
         if first.status == "optimal" or problem.fleet.size > most or stopped:
             return first
+        if problem.fleet.semi_continuous:  # on and off are looked for around what the engine has found
+            return _narrowed(problem, first, rest(), watch)
         second = highs(problem, rest())
         if second.status == "feasible" and second.gap > first.gap:
             return first
         return _noted(second, f"the engine left a gap of {first.gap:.2g}; HiGHS took over")
 
     return solve_with_both
+
+
+def _narrowed(problem: PlanProblem, first: PlanSolution, options: PlanOptions, watch: Watch) -> PlanSolution:
+    """What HiGHS makes of the engine's on-off schedule and bound in the time that is left."""
+    from bothways.planning.highs.reference import solve_with_highs  # noqa: PLC0415
+
+    second = solve_with_highs(problem, options, cancel=watch.cancel, known=first)
+    if second.gap >= first.gap:
+        return first
+    return _noted(second, f"the engine left a gap of {first.gap:.2g}; HiGHS went on from its plan")
 
 
 def _noted(plan: PlanSolution, note: str) -> PlanSolution:

@@ -8,7 +8,7 @@ import pytest
 from bothways.domain.errors import DomainError
 from bothways.planning.evaluation import evaluate
 from bothways.planning.problem import DemandCharge, Fleet, PlanOptions, PlanProblem
-from bothways.planning.solve import ENGINE_FROM, choose, solve
+from bothways.planning.solve import ENGINE_FROM, ON_OFF_FROM, choose, solve
 
 STEPS = 48
 
@@ -81,3 +81,20 @@ def test_limits_that_needs_cannot_keep_go_to_highs_instead_of_failing():
     assert answer.solver.startswith("HiGHS")
     assert answer.shortfall_kwh.sum() > 1.0
     assert answer.import_kw.max() <= problem.import_hard_limit_kw + 1e-6
+
+
+def test_on_and_off_go_to_the_engine_from_fifty_vehicles_on_and_highs_narrows_the_gap():
+    problem = fleet_problem(ON_OFF_FROM)
+    fleet = replace(problem.fleet, min_charge_kw=np.full(ON_OFF_FROM, 4.0))
+    problem = replace(problem, fleet=fleet, demand_charges=())
+    assert choose(problem) == "engine"
+    fewer = fleet_problem(ON_OFF_FROM - 1)
+    runs = replace(fewer.fleet, no_pause=np.ones(ON_OFF_FROM - 1, dtype=np.bool_))
+    assert choose(replace(fewer, fleet=runs)) == "highs"
+    first = solve(problem, PlanOptions(solver="engine"))
+    assert first.solver == "engine, on or off"
+    assert evaluate(problem, first.power_kw).violations.none
+    both = solve(problem, PlanOptions(gap=1e-9, time_limit_s=1.0))
+    assert both.gap <= first.gap
+    assert evaluate(problem, both.power_kw).violations.none
+    assert evaluate(problem, both.power_kw).objective == pytest.approx(both.objective, rel=1e-9)

@@ -22,7 +22,11 @@ _NAME = "HiGHS"
 
 
 def solve_with_highs(
-    problem: PlanProblem, options: PlanOptions, *, cancel: Callable[[], bool] | None = None
+    problem: PlanProblem,
+    options: PlanOptions,
+    *,
+    cancel: Callable[[], bool] | None = None,
+    known: PlanSolution | None = None,
 ) -> PlanSolution:
     """Solves ``problem`` as a linear program, with integers only where they are needed.
 
@@ -35,6 +39,7 @@ def solve_with_highs(
         problem: what is asked.
         options: gap and time limit.
         cancel: asked while HiGHS runs; True ends the search with the best plan so far.
+        known: a plan of the same problem with a true bound, to start from and to improve on.
 
     Returns:
         The plan; its objective is that of the schedule returned, its bound that of the solver's prices.
@@ -45,6 +50,9 @@ def solve_with_highs(
     if np.any(over > 0.0):
         return infeasible(problem, bounds, cannot_be_kept(problem, over), solver=_NAME)
     search = Search(problem, options, layout, bounds, Choices(), cancel=cancel)
+    if known is not None:
+        search.offer(search.candidate(known.power_kw[layout.owner, layout.step]))
+        search.learn(known.lower_bound)
     while search.seconds_left > 0.0:
         model = build_for(search, search.choices)
         outcome = run(search, model)
