@@ -136,7 +136,7 @@ def frame(screens: Screens, viewer: Viewer, title: str, here: str = "", *, narro
                 if target == here:
                     link.classes("here").props('aria-current="page"')
         with ui.element("div").classes("bw-who"):
-            ui.label(viewer.actor.name).classes("bw-small")
+            ui.link(viewer.actor.name, "/account").classes("bw-small").props(f'title="{escape(words("My account"))}"')
             ui.html(
                 '<form method="post" action="/sign-out"><button class="bw-plain">'
                 f"{escape(words('Sign out'))}</button></form>",

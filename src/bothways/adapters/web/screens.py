@@ -15,7 +15,7 @@ from starlette.routing import Match, Mount
 from starlette.types import Scope
 
 from bothways.adapters.http.session import COOKIE
-from bothways.adapters.web import signin
+from bothways.adapters.web import forms, signin
 from bothways.adapters.web.driver_page import ChoosePage, DriverPage
 from bothways.adapters.web.frame import ScreenPage, Screens, Viewer, destinations, frame
 from bothways.adapters.web.lists import SitesPage, StationsPage
@@ -147,11 +147,11 @@ async def show(screens: Screens, request: Request, build: Build) -> Response | N
     except (Unknown, NotAllowed):
         return not_found(viewer.words)
     except BothwaysError as error:
-        return signin.page(viewer.words, viewer.words("Not possible now"), f"<p>{escape(str(error))}</p>", 503)
+        return forms.page(viewer.words, viewer.words("Not possible now"), f"<p>{escape(str(error))}</p>", 503)
     except Exception as error:  # noqa: BLE001 - a person sees a sentence, the log the rest
         _log.exception("a page could not be built", path=request.url.path, error=repr(error))
         text = viewer.words("This is a defect of bothways; it was logged. Other pages may work.")
-        return signin.page(viewer.words, viewer.words("Something went wrong"), f"<p>{escape(text)}</p>", 500)
+        return forms.page(viewer.words, viewer.words("Something went wrong"), f"<p>{escape(text)}</p>", 500)
     return None
 
 
@@ -166,7 +166,7 @@ def not_found(words: Words) -> Response:
     """The same answer for what does not exist and for what is somebody else's."""
     text = words("There is nothing here, or it is not yours to see.")
     body = f'<p>{escape(text)}</p><p><a href="/">{escape(words("Back to my page"))}</a></p>'
-    return signin.page(words, words("Not found"), body, 404)
+    return forms.page(words, words("Not found"), body, 404)
 
 
 async def _no_such_page(request: Request, _: Exception) -> Response:
