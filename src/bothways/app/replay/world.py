@@ -30,6 +30,7 @@ from bothways.operations.site.history import StepHistory
 from bothways.operations.site.memory import StoreMemory
 from bothways.operations.site.settings import LoopOptions, SiteSettings, VehicleAssumption
 from bothways.operations.site.summary import Snapshot
+from bothways.operations.site.warm import load_kernels
 from bothways.operations.stations import DriverNeed, EvseRecord, GridPermission, StationRecord
 
 Floats = NDArray[np.float64]
@@ -137,6 +138,7 @@ class Replay:
             return await self._play(Path(folder))
 
     async def _play(self, folder: Path) -> Played:
+        load_kernels()  # before the fast clock starts: a second lost is a minute of the day
         clock = ScaledClock(self._begins - timedelta(seconds=_LEAD_REAL_S * self.speed), self.speed)
         secrets = {f"EVSE-{k + 1:03d}": new_secret() for k in range(self.window.inputs.stays.evse_count)}
         store = await open_store(f"sqlite:///{folder / 'replay.db'}")
