@@ -18,6 +18,7 @@ from bothways.adapters.db.accounts import Account
 from bothways.adapters.db.credentials import check_secret
 from bothways.adapters.db.documents import DocumentMemory
 from bothways.adapters.db.engine import clock_us
+from bothways.adapters.db.enrolment import Enrolment
 from bothways.adapters.db.entries import MALFORMED, Entry, event_of, prepare
 from bothways.adapters.db.facts import AuditRow
 from bothways.adapters.db.journal import MemoryJournal
@@ -203,7 +204,7 @@ def _transaction(owner: Account) -> TransactionRow:
     return transaction_row(_Row(owner.row(0)), owner.station)
 
 
-class MemoryStore(MemoryRecords, DocumentMemory, MemoryJournal):
+class MemoryStore(MemoryRecords, DocumentMemory, MemoryJournal, Enrolment):
     """``Store`` and ``StationRegistry`` without a database."""
 
     def __init__(self) -> None:

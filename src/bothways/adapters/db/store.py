@@ -19,6 +19,7 @@ import asyncio
 from bothways.adapters.db.answers import Answers
 from bothways.adapters.db.documents import DocumentFacts
 from bothways.adapters.db.engine import migrate
+from bothways.adapters.db.enrolment import Enrolment
 from bothways.adapters.db.factors import Factors
 from bothways.adapters.db.facts import Facts
 from bothways.adapters.db.journal import Journal
@@ -28,7 +29,7 @@ from bothways.adapters.db.records import Records
 from bothways.adapters.db.registry import Registry
 
 
-class SqlStore(Records, Registry, Facts, DocumentFacts, People, Personal, Factors, Answers, Journal):
+class SqlStore(Records, Registry, Facts, DocumentFacts, People, Personal, Factors, Answers, Journal, Enrolment):
     """``Store``, ``StationRegistry`` and ``AccountStore`` on SQLite or PostgreSQL; see :func:`open_store`."""
 
 

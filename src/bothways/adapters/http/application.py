@@ -42,10 +42,13 @@ from bothways.adapters.http import (
     accounts,
     driving,
     faults,
+    guests,
+    installations,
     island,
     overrides,
     own,
     people,
+    queues,
     records,
     session,
     sites,
@@ -67,10 +70,13 @@ ROUTERS = (
     sites.router,
     people.router,
     driving.router,
+    guests.router,
+    queues.router,
     stations.router,
     island.router,
     overrides.router,
     records.router,
+    installations.router,
 )
 """Every router of the API; a new one is one more name here."""
 

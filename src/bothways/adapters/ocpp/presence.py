@@ -16,6 +16,7 @@ class Presence:
     def __init__(self) -> None:
         self._heard: dict[str, datetime] = {}
         self._until: dict[str, datetime] = {}
+        self.listens: tuple[int, bool] = (0, False)
 
     def admitted(self, record: StationRecord, certificate: Mapping[str, Any]) -> StationRecord:
         """Notes what a station that was let in has shown; returns its record."""

@@ -103,7 +103,8 @@ class OcppGateway(Presence):
         self._background = [asyncio.create_task(self._watch())]
         if self._options.ping_interval_s > 0.0:
             self._background.append(asyncio.create_task(self._keep_alive()))
-        return int(next(iter(self._server.sockets)).getsockname()[1])
+        self.listens = int(next(iter(self._server.sockets)).getsockname()[1]), ssl_context is not None
+        return self.listens[0]
 
     async def close(self, grace_s: float) -> None:
         """Stops listening, lets messages that were read be stored and answered, then closes every connection.

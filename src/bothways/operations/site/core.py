@@ -35,7 +35,9 @@ class LoopCore(LoopState):
         now = self._clock.now()
         seconds = self._elapsed(now)
         self._stations_come_and_go(now)
-        if self._read_at is None or now - self._read_at >= timedelta(seconds=_REREAD_S) or now < self._read_at:
+        new = self._gateway.connected() - self._book.stations.keys() - self._strange
+        self._strange |= new  # of other sites, or just registered here
+        if new or self._read_at is None or now - self._read_at >= timedelta(seconds=_REREAD_S) or now < self._read_at:
             self._read_at = now
             self._orders.run(self._reread())
         self._orders.run(self._refresh_prices(now))

@@ -90,6 +90,7 @@ class LoopState:
         self._dirty: set[str] = set()
         self._own_limits, self._changed_limits = self._limits, dict[str, float]()
         self._quote = Quote()
+        self._strange: frozenset[str] = frozenset()
         self._overrides: tuple[Override, ...] = ()
         self._open = self._closing = self._looking = False
         self._away = False  # another controller commands the EVSEs
