@@ -108,6 +108,10 @@ def test_whoever_is_next_asks_for_room_and_gives_the_turn_in_exchange():
     assert advanced(asked, NOW, set(), {"CP-1/1": "BUS", "CP-1/2": "VAN"}).swaps == (), "the one asked has gone"
     agreed = swap_answered(asked, "s", "CAR", NOW, "new", agrees=True)
     assert [(place.holder, place.called) for place in agreed.order][:1] == [("T-0", "CP-1/1")]
+    kept = advanced(agreed, NOW + timedelta(minutes=1), set(), plugged)
+    assert kept.of("CAR") is not None, "the promise is not yet kept"
+    late = advanced(agreed, NOW + timedelta(minutes=31), set(), plugged)
+    assert (late.of("CAR"), late.of("T-0").called, late.of("T-0").missed) == (None, "", 0), "nobody made room"
     soon = advanced(agreed, NOW + timedelta(minutes=5), {"CP-1/1"}, {"CP-1/2": "VAN"})
     assert soon.of("T-0").called == "CP-1/1"
     assert soon.of("CAR").order_at == queue.of("T-0").order_at, "the next turn is theirs"

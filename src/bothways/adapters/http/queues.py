@@ -16,6 +16,7 @@ router = APIRouter(tags=["queues"])
 Site = Annotated[str, Path(max_length=48)]
 Name = Annotated[str, Path(max_length=48)]
 Holder = Annotated[str, Path(max_length=36, description="The number of a card.")]
+Card = Annotated[str, Field(min_length=1, max_length=36)]
 Evse = Annotated[str, Field(max_length=60, description="station/evse")]
 
 
@@ -23,7 +24,7 @@ class Shared(Body):
     """Charging points that share a queue, and cards that may join; no cards for every driver of the system."""
 
     evses: Annotated[list[Evse], Field(min_length=1, max_length=200)]
-    members: Annotated[list[Annotated[str, Field(min_length=1, max_length=36)]], Field(max_length=2000)] = Field(default=[])
+    members: list[Card] = Field(default=[], max_length=2000)
 
 
 class Joining(Body):

@@ -147,8 +147,10 @@ def advanced(queue: Queue, now: datetime, free: Collection[str], plugged: Mappin
         free: charging points that nobody uses and that work.
         plugged: who is plugged in, by charging point.
     """
-    for holder in set(plugged.values()):
-        queue = left(queue, holder)
+    promised = {item.called for item in queue.places if item.agreed and item.until is not None and item.until > now}
+    for evse, holder in plugged.items():
+        if evse not in promised:  # who has promised to make room keeps the turn that it was promised for
+            queue = left(queue, holder)
     places = []
     for item in queue.places:
         kept = _still_called(item, now, free)
