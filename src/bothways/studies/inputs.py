@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from bothways.battery.replacement import ReplacementTerms
 from bothways.battery.warranty import WarrantyLimits
 from bothways.battery.wear import BatteryValue
 from bothways.domain.timegrid import TimeGrid
@@ -151,6 +152,8 @@ class AgeingSettings:
         value: what a battery is worth, ``None`` where the scenario gives no prices.
         value_source: who says so.
         temperature_by_month_c: temperatures instead, January first; empty where one holds all the time [°C].
+        company: prices around replacement where the batteries belong to a company; ``None`` where they do not.
+        company_source: who says so.
     """
 
     temperature_c: float = 20.0
@@ -159,6 +162,8 @@ class AgeingSettings:
     value: BatteryValue | None = None
     value_source: str = ""
     temperature_by_month_c: tuple[float, ...] = ()
+    company: ReplacementTerms | None = None
+    company_source: str = ""
 
     def celsius(self, month: Ints) -> Floats:
         """Temperature of the cells in each step, from its local month, shape of ``month`` [°C]."""

@@ -163,6 +163,17 @@ class ChargersPart(Part):
     count: int | None = Field(default=None, ge=1)
 
 
+class CompanyOwnedPart(Part):
+    """``[ageing.company_owned]``: the vehicles' batteries belong to a company that replaces or leases them."""
+
+    second_life_per_kwh: NotNegative = 0.0
+    scrap_per_kwh: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    missing_per_kwh_year: NotNegative = 0.0
+    interest: Annotated[float, Field(ge=0.0, le=0.5)] = 0.05
+    works_down_to: Annotated[float, Field(ge=0.3, le=0.95)] = 0.8
+    source: str = Field(min_length=3)
+
+
 class AgeingPart(Part):
     """``[ageing]``: what the vehicles' ageing is told with, and what lost capacity costs."""
 
@@ -177,6 +188,7 @@ class AgeingPart(Part):
     park_low: str = "none"
     age_years: Age = 2.0
     cycles_per_year: Cycles = DRIVEN_CYCLES
+    company_owned: CompanyOwnedPart | None = None
     source: str = ""
 
     @property
@@ -207,6 +219,9 @@ class AgeingPart(Part):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.replacement_per_kwh is None and self.company_owned is not None:
+            msg = "company_owned needs replacement_per_kwh, the price of a new battery"
+            raise ValueError(msg)
         if self.replacement_per_kwh is None and {self.park_low, self.wear_from} != {"none"}:
             msg = "park_low and wear_from need replacement_per_kwh, the price of a new battery"
             raise ValueError(msg)

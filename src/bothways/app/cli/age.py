@@ -56,7 +56,7 @@ def age(
     numbers = {"--years": years, "--capacity-kwh": capacity_kwh, "--temperature": temperature_c}
     models = _check_options(model, numbers, replacement, residual)
     value = None if replacement is None else BatteryValue(replacement, residual or 0.0)
-    soc, celsius = _read(profile, soc_column, temperature_column, timestamp_column, tz, temperature_c)
+    soc, celsius = read_profile(profile, soc_column, temperature_column, timestamp_column, tz, temperature_c)
     grid = soc.grid
     results = [
         ageing.age(
@@ -130,9 +130,10 @@ def _check_options(
     return list(MODELS.values()) if model == "all" else [MODELS[model]]
 
 
-def _read(
+def read_profile(
     path: Path, soc_column: str, temperature_column: str, timestamp: str, tz: str | None, temperature_c: float | None
 ) -> tuple[Series, Any]:
+    """State of charge and the cells' temperature, a column or one number, of a table."""
     from bothways.adapters.files.reading import shown  # noqa: PLC0415
     from bothways.adapters.files.series import read_series  # noqa: PLC0415
     from bothways.adapters.files.tables import read_table  # noqa: PLC0415
@@ -147,7 +148,7 @@ def _read(
     if temperature_column not in read_table(path).columns:
         remedy = f"Add a column {temperature_column}, or give one temperature with --temperature (for example 20)."
         raise InputError([Problem(shown(path), f"no column {temperature_column!r}", allowed, remedy)])
-    quantity = "temperature of the cells [°C]"
+    quantity = "temperature of the cells in °C, not in kelvin"
     celsius = read_series(path, temperature_column, plausible=(COLDEST_C, HOTTEST_C), quantity=quantity, **common)
     return soc, celsius.values
 

@@ -16,6 +16,7 @@ from bothways.app.cli import (
     drill,
     outage,
     plan,
+    replace,
     replay,
     runtime,
     serve,
@@ -25,9 +26,11 @@ from bothways.app.cli import (
     store,
     study,
 )
+from bothways.app.cli.helping import PlainGroup
 
 app = typer.Typer(
     name="bothways",
+    cls=PlainGroup,
     help="Energy both ways between vehicles, buildings and the grid: plan, run and protect.",
     no_args_is_help=True,
     add_completion=False,
@@ -63,6 +66,7 @@ app.command(name="pair")(account.pair)
 app.command(name="permit")(account.permit)
 app.command(name="bill")(bill.bill)
 app.command(name="plan")(plan.plan)
+app.command(name="replace")(replace.replace)
 app.command(name="replay")(replay.replay)
 app.command(name="serve")(serve.serve)
 app.command(name="soh")(soh.soh)

@@ -28,10 +28,14 @@ def check_ranges(
     >>> print(*problems)
     --years: found 100; allowed: a number from 0.01 to 60 [years]. Give a value in this range.
     """
+    from bothways.battery.ageing import kelvin_hint  # noqa: PLC0415
+
     for name, value in values.items():
         if value is None:
             continue
         low, high, unit = ranges[name]
         if not low <= value <= high:  # NaN compares as False
             allowed = f"a number from {low:g} to {high:g}" + (f" [{unit}]" if unit else "")
-            problems.add(name, f"{value:g}", allowed, "Give a value in this range.")
+            hint = kelvin_hint(value) if unit.startswith("°C") else ""
+            remedy = f"Give it in °C: {hint}." if hint else "Give a value in this range."
+            problems.add(name, f"{value:g}", allowed, remedy)

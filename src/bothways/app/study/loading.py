@@ -14,6 +14,7 @@ from bothways.app.study.behind_meter import load_case
 from bothways.app.study.columns import load_column
 from bothways.app.study.vehicles import Vehicles, load_vehicles
 from bothways.app.study.wear import fleet_value, fleet_wear_per_kwh, resting_per_kwh_h, vehicle_wear, wear_said
+from bothways.battery.replacement import ReplacementTerms
 from bothways.battery.warranty import WarrantyLimits
 from bothways.domain.errors import DomainError, InputError, Problem, Problems
 from bothways.domain.timegrid import TimeGrid
@@ -195,8 +196,16 @@ def _ageing(scenario: Scenario) -> AgeingSettings:
     part = scenario.ageing
     return AgeingSettings(
         part.temperature_c, part.temperature_source, tuple(part.cells), fleet_value(scenario), part.source,
-        tuple(part.temperature_by_month_c),
+        tuple(part.temperature_by_month_c), *_company(scenario),
     )  # fmt: skip
+
+
+def _company(scenario: Scenario) -> tuple[ReplacementTerms | None, str]:
+    part = scenario.ageing.company_owned
+    if part is None or scenario.ageing.replacement_per_kwh is None:
+        return None, ""
+    given = part.model_dump(exclude={"source"})
+    return ReplacementTerms(price_per_kwh=scenario.ageing.replacement_per_kwh, **given), part.source
 
 
 def _stated(scenario: Scenario, wear: VehicleWear | None) -> list[Assumption]:
@@ -270,6 +279,14 @@ def _ageing_said(scenario: Scenario) -> list[Assumption]:
             f"{part.end_of_life:.0%} of capacity, falling in a straight line with capacity"
         )
         found.append(Assumption("value of a battery", text, part.source))
+    if part.company_owned is not None:
+        own = part.company_owned
+        text = (
+            f"{own.second_life_per_kwh:g} {unit} per kWh left in second life, {own.scrap_per_kwh:g} {unit} per kWh new "
+            f"as scrap, {own.missing_per_kwh_year:g} {unit} a year for a missing kWh, interest {own.interest:.1%}, at "
+            f"work down to {own.works_down_to:.0%}"
+        )
+        found.append(Assumption("batteries owned by the company", text, own.source))
     return found
 
 

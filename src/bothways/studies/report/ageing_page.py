@@ -6,6 +6,7 @@ import numpy as np
 
 from bothways.studies.ageing import MIDDLE_YEARS, YEARS, Ageing, CellAgeing
 from bothways.studies.inputs import StudyInputs
+from bothways.studies.leasing import replacements_of
 from bothways.studies.report.figures.ageing import capacity_over_years, change_by_cell
 from bothways.studies.report.figures.base import NAMES
 from bothways.studies.report.markup import Cell, Row, bullets, figure, paragraph, table
@@ -24,7 +25,7 @@ def ageing_block(result: CaseResult, inputs: StudyInputs, slug: str) -> str:
     return (
         f'<div class="block"><h3>{esc(heading(ageing))}</h3>{paragraph(_finding(result, inputs, ageing))}'
         f'<div class="pair">{pair}</div></div>{_left_table(ageing, f"{slug}-left")}'
-        f"{_change_table(inputs, ageing, f'{slug}-change')}"
+        f"{_change_table(inputs, ageing, f'{slug}-change')}{_company_table(ageing, inputs, f'{slug}-company')}"
         f"{_stationary_table(result, f'{slug}-stationary')}"
         f"<details><summary>What the ageing rests on</summary>{bullets(rests_on(ageing, inputs))}</details>"
     )
@@ -149,6 +150,44 @@ def _change_table(inputs: StudyInputs, ageing: Ageing, slug: str) -> str:
         "What changes against uncontrolled charging",
         remark,
         ["Cell", *(heads * len(played))],
+        rows,
+        slug=slug,
+        groups=f'<tr class="groups"><td class="blank"></td>{groups}</tr>',
+        wide=True,
+    )
+
+
+def _company_table(ageing: Ageing, inputs: StudyInputs, slug: str) -> str:
+    """When the company best replaces its batteries, and what they are worth to lease or to buy back."""
+    terms, unit = inputs.ageing.company, inputs.currency
+    if terms is None:
+        return ""
+    found = replacements_of(ageing, terms)
+    rows = []
+    for place, cell in enumerate(next(iter(found.values()))):
+        cells: list[Cell] = []
+        for items in found.values():
+            own = items[place]
+            if own.best_years is None:
+                cells.append(Cell("fails within a year", numeric=False, span=3, style="first"))
+                continue
+            age = f"{own.best_years}{' or more' if own.bounded and own.best_years >= YEARS else ''}"
+            cells += [
+                Cell(age, style="first"),
+                Cell(number(own.monthly_lease, 2)),
+                Cell(f"{number(own.buy_back, 0)} at {own.half_years}"),
+            ]
+        rows.append(Row(cell.title, tuple(cells)))
+    heads = ["Best age [years]", f"Lease [{esc(unit)}/month]", f"Buy-back [{esc(unit)} at years]"]
+    groups = "".join(
+        f'<th scope="colgroup" colspan="{len(heads)}" class="n first">{esc(NAMES[name])}</th>' for name in found
+    )
+    return table(
+        "Batteries that the company owns",
+        f"Per vehicle of {number(ageing.capacity_kwh / ageing.fleet, 1)} kWh. The best age has the least cost a year; "
+        "the lease pays for the battery over it; the buy-back price leaves the owner as well off as keeping it. "
+        f"{inputs.ageing.company_source}.",
+        ["Cell", *(heads * len(found))],
         rows,
         slug=slug,
         groups=f'<tr class="groups"><td class="blank"></td>{groups}</tr>',

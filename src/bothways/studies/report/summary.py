@@ -7,6 +7,8 @@ from typing import Any
 
 from bothways.economics.figures import Figure
 from bothways.studies.ageing import MIDDLE_YEARS, YEARS, Ageing, StrategyAgeing
+from bothways.studies.inputs import StudyInputs
+from bothways.studies.leasing import replacements_of
 from bothways.studies.report.amounts import COMPONENTS, yearly_blindness, yearly_saving
 from bothways.studies.report.text import iso_local
 from bothways.studies.result import CaseResult, InvestmentResult, Outcome, StudyResult
@@ -42,7 +44,7 @@ def summary(study: StudyResult) -> dict[str, object]:
         "currency": inputs.currency,
         "stays": inputs.stays.size,
         "chargers": inputs.stays.evse_count,
-        "cases": [_case(case) for case in study.cases],
+        "cases": [_case(case, inputs) for case in study.cases],
         "assumptions": [{"name": item.name, "value": item.value, "source": item.source} for item in inputs.assumptions],
         "quality": {
             "source": inputs.quality.source,
@@ -70,7 +72,7 @@ def finite(value: float | None) -> float | None:
     return round(float(value), _DIGITS) + 0.0
 
 
-def _case(case: CaseResult) -> dict[str, Any]:
+def _case(case: CaseResult, inputs: StudyInputs) -> dict[str, Any]:
     limits = case.case.limits
     return {
         "name": case.case.name,
@@ -93,6 +95,7 @@ def _case(case: CaseResult) -> dict[str, Any]:
         "investments": [_investment(item) for item in case.investments],
         "sensitivity": _sensitivity(case),
         "ageing": _ageing(case.ageing),
+        "company_batteries": _company(case.ageing, inputs),
         "stationary_battery": {item.strategy: _stationary(item) for item in case.stationary},
     }
 
@@ -174,6 +177,27 @@ def _ageing(found: Ageing | None) -> dict[str, Any] | None:
         "residual_per_kwh": None if value is None else finite(value.residual_per_kwh),
         "end_of_life": None if value is None else finite(value.end_of_life),
         "strategies": {item.strategy: _aged(found, item) for item in found.strategies},
+    }
+
+
+def _company(found: Ageing | None, inputs: StudyInputs) -> dict[str, Any] | None:
+    """Replacement of batteries that a company owns, by strategy and cell, per vehicle."""
+    terms = inputs.ageing.company
+    if found is None or terms is None:
+        return None
+    return {
+        name: {
+            item.key: {
+                "best_years": item.best_years,
+                "bounded": item.bounded,
+                "yearly_cost": finite(item.yearly_cost),
+                "monthly_lease": finite(item.monthly_lease),
+                "resale": finite(item.resale),
+                "buy_back": {"years": item.half_years, "price": finite(item.buy_back)},
+            }
+            for item in items
+        }
+        for name, items in replacements_of(found, terms).items()
     }
 
 
