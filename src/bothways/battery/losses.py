@@ -104,12 +104,13 @@ class EfficiencyCurve:
             raise DomainError(msg)
         order = np.argsort(fraction)
         power = fraction[order] * rated_kw
-        points = _lower_hull(power, power * (1.0 - eta[order]))
+        # level before the envelope: a chord from a point that is raised afterwards would pass above its neighbours
+        points = _lower_hull(power, np.maximum.accumulate(power * (1.0 - eta[order])))
         power, loss = points[:, 0], points[:, 1]
         slope = (loss[1] - loss[0]) / (power[1] - power[0]) if len(points) > 1 else 0.0
         slope = max(0.0, slope)
         idle = max(0.0, loss[0] - slope * power[0])
-        return cls(np.append(0.0, power), np.append(idle, np.maximum.accumulate(loss)))
+        return cls(np.append(0.0, power), np.append(idle, loss))
 
     @property
     def rated_kw(self) -> float:

@@ -55,6 +55,12 @@ def test_measured_points_become_a_convex_curve() -> None:
     np.testing.assert_allclose(falling.loss([1.0, 10.0]), [0.5, 0.5])
 
 
+def test_a_loss_that_falls_is_level_before_the_envelope_is_drawn() -> None:
+    load, loss = np.array([0.5, 0.51, 1.02, 1.03]), np.array([0.0625, 0.05, 0.06375, 0.064375])
+    curve = EfficiencyCurve.from_efficiency(1.0, load, 1.0 - loss / load)
+    assert np.all(curve.loss(load) <= np.maximum.accumulate(loss) + 1e-12)
+
+
 @given(st.lists(st.tuples(st.floats(0.01, 1.0), st.floats(0.85, 1.0)), min_size=2, max_size=8), st.floats(1.0, 300.0))
 def test_any_measured_points_give_a_convex_curve_that_loses_no_more(
     points: list[tuple[float, float]], rated_kw: float
