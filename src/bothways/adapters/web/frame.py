@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from html import escape
@@ -40,6 +40,7 @@ class Screens:
     access: Access
     desk: Desk
     pages: tuple[ScreenPage, ...] = ()
+    services: Mapping[type, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

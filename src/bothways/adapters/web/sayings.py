@@ -54,7 +54,8 @@ def _shape(template: str) -> re.Pattern[str]:
     return re.compile("".join(f"(?P<{part}>.+?)" if i % 2 else re.escape(part) for i, part in enumerate(parts)))
 
 
-def _said(text: str, shapes: tuple[str, ...], words: Words) -> str | None:
+def said(text: str, shapes: tuple[str, ...], words: Words) -> str | None:
+    """A sentence of one of these shapes in the viewer's language, ``None`` where it has none of them."""
     for template in shapes:
         if found := _shape(template).fullmatch(text):
             return words(template, **found.groupdict())
@@ -71,9 +72,9 @@ def spoken(sentence: str, words: Words) -> str:
     """
     if words.language == "en":
         return sentence
-    whole = _said(sentence, _WHOLE + _NOT, words)
+    whole = said(sentence, _WHOLE + _NOT, words)
     if whole is not None:
         return whole
     doing, _, why = sentence.partition(": ")
-    first, second = _said(doing, _DOING, words), _said(why, _WHY, words)
+    first, second = said(doing, _DOING, words), said(why, _WHY, words)
     return sentence if first is None or second is None else f"{first}: {second}"

@@ -15,9 +15,10 @@ from starlette.routing import Match, Mount
 from starlette.types import Scope
 
 from bothways.adapters.http.session import COOKIE
-from bothways.adapters.web import forms, signin
+from bothways.adapters.web import forms, island_paper, signin
 from bothways.adapters.web.driver_page import ChoosePage, DriverPage
 from bothways.adapters.web.frame import ScreenPage, Screens, Viewer, destinations, frame
+from bothways.adapters.web.island_page import island_screen
 from bothways.adapters.web.lists import SitesPage, StationsPage
 from bothways.adapters.web.people_page import PeoplePage
 from bothways.adapters.web.policy import PagePolicy
@@ -54,8 +55,9 @@ def add_screens(app: FastAPI, access: Access, desk: Desk) -> None:
         access: sign-in and sessions.
         desk: what people can do; pages call nothing else.
     """
-    screens = Screens(access, desk, PAGES)
+    screens = Screens(access, desk, PAGES, app.state.services)
     app.include_router(signin.router)
+    app.include_router(island_paper.router)
 
     @app.get("/", include_in_schema=False)
     async def home(request: Request) -> Response:
@@ -189,6 +191,7 @@ def _sees(action: Action) -> Callable[[Actor], bool]:
 PAGES = (
     ScreenPage("/sites", _sites, later("Sites"), _sees(Action.SITE_VIEW)),
     ScreenPage("/site/{site_id}", _site),
+    ScreenPage("/site/{site_id}/island", island_screen),
     ScreenPage("/driver", _driver, later("Vehicle"), _sees(Action.NEED_SET)),
     ScreenPage("/stations", _stations, later("Stations"), _sees(Action.STATION_VIEW)),
     ScreenPage("/people", _people, later("People"), lambda actor: actor.may(Action.ACCOUNT_MANAGE)),

@@ -25,6 +25,7 @@ from bothways.adapters.web.override_panel import OverridePanel
 from bothways.adapters.web.words import later
 from bothways.domain.errors import BothwaysError
 from bothways.operations.access.roles import Action, site_scope
+from bothways.operations.desk.island import IslandDesk
 from bothways.operations.desk.views import SiteView
 
 _EVERY_S = 1.0
@@ -97,6 +98,9 @@ class SitePage:
                 )
                 ui.button(words("Emergency stop"), on_click=stop.open, color=None).props("no-caps").classes("bw-stop")
             self.overrides.button()
+            islands = self.screens.services.get(IslandDesk)
+            if isinstance(islands, IslandDesk) and islands.has(self.site_id):
+                ui.link(words("Outage page"), f"/site/{self.site_id}/island").classes("bw-link")
 
     def _release_button(self) -> None:
         words = self.words

@@ -68,8 +68,9 @@ def drill(
         typer.echo(f"paper plan: {write_paper(mapping, name, site, paper)}")
         return
     if hours is not None:
-        outage: dict[str, Any] = {**dict(mapping.get("outage", {})), "hours": hours}
-        mapping = {**mapping, "outage": outage}
+        changed: dict[str, Any] = dict(mapping)
+        changed["outage"] = {**changed.get("outage", {}), "hours": hours}
+        mapping = changed
     setup = setup_from_mapping(mapping, name, None if card is None else tuple(card))
     if live:
         from bothways.app.drill.live import play_live  # noqa: PLC0415

@@ -66,9 +66,10 @@ class IslandDesk:
         holders = actor.may(Action.SESSION_VIEW, site_scope(site_id))
         return island_view(service, service.tz, self._clock.now(), self._by_people(site_id), holders=holders)
 
-    def building(self, actor: Actor, site_id: str) -> IslandSite:
-        """The building, for the paper plan."""
-        return self._service(actor, site_id, Action.SITE_VIEW).building
+    def on_paper(self, actor: Actor, site_id: str) -> tuple[IslandSite, str]:
+        """The building and who is responsible for it, for the paper plan."""
+        service = self._service(actor, site_id, Action.SITE_VIEW)
+        return service.building, service.contact
 
     def offer(self, actor: Actor, site_id: str) -> RestartOffer | None:
         """What the island offers to a restart of the grid, for a grid operator; ``None`` without permission (R28).

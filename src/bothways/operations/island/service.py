@@ -142,6 +142,11 @@ class IslandService:
         return self._loop().site.tz
 
     @property
+    def contact(self) -> str:
+        """Who is responsible for the site."""
+        return self._loop().site.emergency_contact
+
+    @property
     def state(self) -> IslandState:
         """The controller's memory."""
         return self._state

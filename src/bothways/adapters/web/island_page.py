@@ -1,0 +1,399 @@
+"""The page of an island, for the worst day: time left, what is on, what to do by hand next, vehicles, big actions."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from html import escape
+
+from fastapi import Request
+from nicegui import ui
+
+from bothways.adapters.web.frame import (
+    NOT_KNOWN,
+    Screens,
+    Viewer,
+    age,
+    clock,
+    dialog,
+    energy,
+    frame,
+    heading,
+    power,
+    style,
+    tried,
+)
+from bothways.adapters.web.island_sayings import island_said
+from bothways.adapters.web.tables import Table, cell
+from bothways.adapters.web.words import Words, later
+from bothways.domain.errors import BothwaysError
+from bothways.operations.access.roles import Action, site_scope
+from bothways.operations.desk.desk import Unknown
+from bothways.operations.desk.island import IslandDesk
+from bothways.operations.desk.island_views import HORIZON_H, GivingView, IslandView, TaskView
+from bothways.resilience.island.signals import RequestKind
+
+_EVERY_S = 1.0
+_OLD_S = 5.0
+_TIERS = {
+    1: later("medical, communications, way out, water"), 2: later("cooling of food and medicine, one warm room"),
+    3: later("lift, kitchen, part of heating"), 4: later("comfort"),
+}  # fmt: skip
+_PHASES = {
+    "grid-connected": later("On the grid"), "islanding": later("Being separated from the street"),
+    "black start": later("Starting on its own sources"), "island": later("Island: on its own sources"),
+    "resynchronise": later("Returning to the grid"), "fault": later("Waiting for a person"),
+    "locked out": later("Emergency stop"),
+}  # fmt: skip
+_ON = {"on": later("on"), "off": later("off"), "partly": later("partly on"), "open": later("off"),
+       "closed": later("on"), "unknown": later("not known")}  # fmt: skip
+_MODES = {"off": later("rests"), "charging": later("charges"), "giving": later("gives"),
+          "forming": later("holds the island"), "unknown": later("does not answer")}  # fmt: skip
+_GRID = {"good": later("good"), "poor": later("poor"), "lost": later("lost"), "unknown": later("not known")}
+
+Act = tuple[str, str, RequestKind, Callable[[IslandView], bool], str]
+_ACTIONS: tuple[Act, ...] = (
+    (later("Confirm"), later("You have looked, and the controller may go on."), RequestKind.CONFIRM,
+     lambda view: view.confirm, "bw-do"),
+    (later("The grid is lost"), later("The main contactor opens and the building starts on its own sources."),
+     RequestKind.REPORT_LOSS, lambda view: view.phase == "grid-connected" and not view.drill, "bw-stop"),
+    (later("Return to the grid"),
+     later("As soon as the grid is good. Make sure that nobody works on the installation."),
+     RequestKind.RETURN_TO_GRID, lambda view: view.phase != "grid-connected" or view.main == "open", "bw-do"),
+    (later("Take over"), later("You order every switch yourself. What is dangerous is still held back."),
+     RequestKind.TAKE_OVER, lambda view: not view.manual, "bw-plain"),
+    (later("Hand back"), later("The controller operates the installation again."), RequestKind.HAND_BACK,
+     lambda view: view.manual, "bw-do"),
+    (later("Start a drill"), later("Everything is walked through. Devices answer and do not act; the main contactor "
+                                   "stays closed."),
+     RequestKind.START_DRILL, lambda view: view.phase == "grid-connected" and not view.drill, "bw-plain"),
+    (later("End the drill"), later("The walk back to the grid is rehearsed, then the drill ends."),
+     RequestKind.END_DRILL, lambda view: view.drill, "bw-do"),
+    (later("Offer help to the grid"), later("The grid operator may see what this island can carry at a restart. "
+                                            "Nothing feeds the street."),
+     RequestKind.PERMIT_OFFER, lambda view: view.phase == "island" and not view.drill and not view.offer_permitted,
+     "bw-plain"),
+    (later("Withdraw the offer"), later("The grid operator no longer sees it."), RequestKind.WITHDRAW_OFFER,
+     lambda view: view.offer_permitted, "bw-plain"),
+)  # fmt: skip
+
+
+def hours(value: float | None, words: Words) -> str:
+    """A time left with its unit.
+
+    >>> hours(5.234, Words("en")), hours(0.4, Words("en")), hours(None, Words("en"))
+    ('5.2 h', '24 min', 'more than 96 h')
+    """
+    if value is None:
+        return words("more than {hours} h", hours=f"{HORIZON_H:g}")
+    return f"{value:.1f} h" if value >= 1.0 else f"{value * 60.0:.0f} min"
+
+
+class IslandPage:
+    """One person's view of one island; it sends what changed, once a second."""
+
+    def __init__(self, screens: Screens, viewer: Viewer, site_id: str, desk: IslandDesk) -> None:
+        self.screens, self.viewer, self.site_id, self.desk = screens, viewer, site_id, desk
+        self.words = viewer.words
+        self._shown: dict[str, object] = {}
+
+    def look(self) -> IslandView:
+        """The island now."""
+        return self.desk.view(self.viewer.actor, self.site_id)
+
+    def build(self) -> None:
+        """Lays the page out, the most urgent first."""
+        words = self.words
+        ui.add_css(style("island"))
+        self.state = ui.element("section").classes("bw-island").props(f'aria-label="{words("State")}" role="status"')
+        with self.state:
+            self.phase = ui.label("").classes("bw-phase")
+            self.seen = ui.label("")
+        self.drill = ui.label(words("Drill: nothing acts, the main contactor stays closed.")).classes("bw-drill")
+        self.stale = ui.label("").classes("bw-stale").props('role="alert"')
+        self.notices = ui.element("section").classes("bw-stack").props(f'aria-label="{words("Messages")}"')
+        with ui.element("section").classes("bw-stack").props(f'aria-label="{words("Do now")}"'):
+            heading(words("Do by hand now"))
+            self.tasks = ui.element("div").classes("bw-stack")
+        with ui.element("section").classes("bw-stack").props(f'aria-label="{words("Time left")}"'):
+            heading(words("Time left"))
+            self.tiers = ui.element("div").classes("bw-tiles")
+            self.energy = ui.label("").classes("bw-small")
+        self._actions()
+        heading(words("What is on"))
+        self.sections = Table(
+            words("Sections"), (words("section"), words("serves"), words("state"), f"#{words('load')}"), ""
+        )
+        heading(words("Vehicles: what each can still give"))
+        self.vehicles = ui.element("div").classes("bw-cards")
+        heading(words("Sources"))
+        self.sources = Table(words("Sources"), (words("source"), words("state"), f"#{words('power')}"), "")
+        ui.link(words("Paper plan, to print"), f"/site/{self.site_id}/island/paper", new_tab=True).classes("bw-link")
+        heading(words("What happened"))
+        self.happened = ui.element("div").classes("bw-stack")
+        self.refresh()
+        ui.timer(_EVERY_S, self.refresh, immediate=False)
+
+    def _may(self, action: Action) -> bool:
+        return self.viewer.actor.may(action, site_scope(self.site_id))
+
+    # --- actions ------------------------------------------------------------------------------------------------------
+
+    def _actions(self) -> None:
+        self.buttons: list[tuple[ui.button, Callable[[IslandView], bool]]] = []
+        words = self.words
+        with ui.element("section").classes("bw-actions").props(f'aria-label="{words("Actions")}"'):
+            if self._may(Action.SITE_OVERRIDE):
+                for text, meaning, kind, when, style in _ACTIONS:
+                    self._action(words(text), words(meaning), kind, when, style)
+            if self._may(Action.SITE_RELEASE):
+                self._reset()
+
+    def _action(
+        self, text: str, meaning: str, kind: RequestKind, when: Callable[[IslandView], bool], style: str
+    ) -> None:
+        async def act() -> None:
+            self.desk.ask(self.viewer.actor, self.site_id, kind)
+
+        self._big(text, meaning, act, when, style)
+
+    def _big(
+        self, text: str, meaning: str, act: Callable[[], Awaitable[object]], when: Callable[[IslandView], bool],
+        style: str,
+    ) -> None:  # fmt: skip
+        """A big button whose dialog says what it means and asks once more."""
+        words = self.words
+        with dialog(f"{text}?") as made:
+            ui.label(meaning)
+
+            async def go() -> None:
+                made.close()
+                await tried(self.screens, self.viewer, act, words("Done: {what}", what=text))
+                self.refresh()
+
+            with ui.element("div").classes("bw-line").style("justify-content: space-between; width: 100%"):
+                ui.button(words("Cancel"), on_click=made.close, color=None).props("no-caps flat").classes("bw-plain")
+                ui.button(words("Yes: {what}", what=text), on_click=go, color=None).props("no-caps unelevated").classes(
+                    style if style != "bw-plain" else "bw-do"
+                )
+        button = ui.button(text, on_click=made.open, color=None).props("no-caps unelevated").classes(f"{style} bw-now")
+        self.buttons.append((button, when))
+
+    def _reset(self) -> None:
+        words = self.words
+        text = words("Reset after a stop")
+        with dialog(f"{text}?") as made:
+            ui.label(words("The danger is over and the button is released. Sources may start again."))
+            reason = ui.input(words("Reason, for the record")).props("outlined").style("width: 100%")
+
+            async def go() -> None:
+                async def act() -> None:
+                    await self.desk.reset(self.viewer.actor, self.site_id, (reason.value or "").strip())
+
+                if await tried(self.screens, self.viewer, act, words("Done: {what}", what=text)):
+                    made.close()
+                self.refresh()
+
+            with ui.element("div").classes("bw-line").style("justify-content: space-between; width: 100%"):
+                ui.button(words("Cancel"), on_click=made.close, color=None).props("no-caps flat").classes("bw-plain")
+                ui.button(words("Yes: {what}", what=text), on_click=go, color=None).props("no-caps unelevated").classes(
+                    "bw-do"
+                )
+        button = ui.button(text, on_click=made.open, color=None).props("no-caps unelevated").classes("bw-do bw-now")
+        self.buttons.append((button, lambda view: view.stopped or any(s.cut_off for s in view.sources)))
+
+    # --- what is shown ------------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Brings everything up to date; a viewer who lost the right is sent to the page that remains."""
+        try:
+            view = self.look()
+        except BothwaysError:
+            ui.navigate.to("/")
+            return
+        self._show_state(view)
+        for button, when in self.buttons:
+            button.set_visibility(when(view))
+        self._changed("notices", view.notices, lambda: self._show_notices(view), self.notices)
+        self._changed("tasks", view.tasks, lambda: self._show_tasks(view), self.tasks)
+        self._changed("tiers", view.tiers, lambda: self._show_tiers(view), self.tiers)
+        self._changed("vehicles", _rough(view.vehicles), lambda: self._show_vehicles(view), self.vehicles)
+        self._changed("happened", view.happened, lambda: self._show_happened(view), self.happened)
+        self._show_tables(view)
+
+    def _changed(self, name: str, value: object, show: Callable[[], None], place: ui.element) -> None:
+        if self._shown.get(name) == value and name in self._shown:
+            return
+        self._shown[name] = value
+        place.clear()
+        with place:
+            show()
+
+    def _show_state(self, view: IslandView) -> None:
+        words, measured = self.words, age(view.age_s, self.words)
+        self.phase.text = words(_PHASES[view.phase])
+        grave = view.phase in {"fault", "locked out"} or view.stopped
+        kind = "grave" if grave else "calm" if view.phase == "grid-connected" else "alone"
+        self.state.classes(remove="grave calm alone", add=kind)
+        grid, main = words(_GRID[view.grid]), words(_ON[view.main])
+        self.seen.text = words("Grid {grid} · main switch {main} · seen {age}", grid=grid, main=main, age=measured)
+        self.drill.set_visibility(view.drill)
+        old = view.age_s is None or view.age_s > _OLD_S or bool(view.failure)
+        why = view.failure or words("no reading")
+        self.stale.text = words("The devices are not seen ({why}). Go by the paper plan.", why=why)
+        self.stale.set_visibility(old)
+        lasting = words("{energy} above all reserves · PV {pv}", energy=energy(view.energy_kwh), pv=power(view.pv_kw))
+        if not view.permitted:
+            lasting = words("This site has no permission to island: nothing will be energised.")
+        self.energy.text = lasting
+
+    def _show_notices(self, view: IslandView) -> None:
+        for notice in view.notices:
+            kind = "critical" if notice.severity in {"alarm", "ask"} else notice.severity
+            with ui.element("div").classes(f"bw-alarm {escape(kind)}"):
+                ui.label(island_said(notice.text, self.words)).classes("bw-strong")
+                if notice.remedy:
+                    ui.label(island_said(notice.remedy, self.words))
+
+    def _show_tasks(self, view: IslandView) -> None:
+        words = self.words
+        if not view.tasks:
+            ui.label(words("Nothing.")).classes("bw-small")
+        first = True
+        for task in view.tasks:
+            with ui.element("div").classes("bw-card"):
+                ui.label(island_said(task.text, words)).classes("bw-task" if first and not task.done else "bw-strong")
+                if task.done:
+                    ui.label(words("done")).classes("bw-small")
+                    continue
+                if task.wait:
+                    ui.label(words("Wait: {why}", why=island_said(task.wait, words))).classes("bw-strong")
+                first = False
+                if (view.drill or task.by_person) and self._may(Action.SITE_OVERRIDE):
+                    self._done_button(task)
+                else:
+                    ui.label(words("Its feedback will confirm it.")).classes("bw-small")
+
+    def _done_button(self, task: TaskView) -> None:
+        words = self.words
+
+        async def done() -> None:
+            async def act() -> None:
+                closed = task.action == "close"
+                await self.desk.done(self.viewer.actor, self.site_id, task.device, closed=closed)
+
+            await tried(self.screens, self.viewer, act, words("Noted."))
+            self.refresh()
+
+        ui.button(words("I have done it"), on_click=done, color=None).props("no-caps unelevated").classes(
+            "bw-do bw-now"
+        )
+
+    def _show_tiers(self, view: IslandView) -> None:
+        words = self.words
+        for tier in view.tiers:
+            with ui.element("div").classes(f"bw-card bw-tier {escape(tier.on)}"):
+                title = words("Tier {number}: {what}", number=tier.tier, what=words(_TIERS[tier.tier]))
+                ui.label(title).classes("bw-small")
+                ui.label(hours(tier.lasts_h, words)).classes("bw-huge")
+                what = {
+                    "state": words(_ON[tier.on]),
+                    "load": power(tier.load_kw),
+                    "target": hours(tier.target_h, words),
+                }
+                ui.label(words("{state} · {load} · shall last {target}", **what)).classes("bw-small")
+
+    def _show_vehicles(self, view: IslandView) -> None:
+        words = self.words
+        if not view.vehicles:
+            ui.label(words("No vehicle is connected.")).classes("bw-small")
+        for vehicle in view.vehicles:
+            with ui.element("div").classes("bw-card"):
+                ui.label(vehicle.holder or vehicle.place).classes("bw-strong")
+                ui.label(words("can give {energy}", energy=energy(vehicle.can_give_kwh))).classes("bw-mid")
+                stored = NOT_KNOWN if vehicle.stored_kwh is None else energy(vehicle.stored_kwh)
+                kept = words("keeps {kept} of {stored}", kept=energy(vehicle.keeps_kwh), stored=stored)
+                ui.label(f"{vehicle.place} · {kept}").classes("bw-small")
+                if vehicle.why_not:
+                    ui.label(words(vehicle.why_not)).classes("bw-small")
+                if self._may(Action.NEED_SET):
+                    self._keep_button(vehicle)
+
+    def _keep_button(self, vehicle: GivingView) -> None:
+        words = self.words
+        text = words("Give again") if vehicle.opted_out else words("Keep everything")
+
+        async def change() -> None:
+            async def act() -> None:
+                await self.desk.driver(
+                    self.viewer.actor, self.site_id, vehicle.place, vehicle.reserve_km, opted_out=not vehicle.opted_out
+                )
+
+            await tried(self.screens, self.viewer, act, words("Noted."))
+            self.refresh()
+
+        ui.button(text, on_click=change, color=None).props(
+            f'no-caps flat aria-label="{escape(text)}: {escape(vehicle.place)}"'
+        ).classes("bw-plain")
+
+    def _show_tables(self, view: IslandView) -> None:
+        words = self.words
+        self.sections.show(
+            [
+                (
+                    cell(f"{s.tier} · {s.section_id}"), cell(s.serves),
+                    cell(self._state_of(s.position, s.aside, s.tripped)), cell(power(s.load_kw)),
+                )
+                for s in view.sections
+            ]
+        )  # fmt: skip
+        self.sources.show(
+            [
+                (
+                    cell(s.source_id), cell(words("cut off") if s.cut_off else words(_MODES[s.mode])),
+                    cell(power(s.output_kw)),
+                )
+                for s in view.sources
+            ]
+        )  # fmt: skip
+
+    def _state_of(self, position: str, aside: bool, tripped: bool) -> str:
+        words = self.words
+        parts = [words(_ON[position])]
+        parts += [words("out of service")] if aside else []
+        parts += [words("switched itself off")] if tripped else []
+        return ", ".join(parts)
+
+    def _show_happened(self, view: IslandView) -> None:
+        for line in view.happened:
+            with ui.element("div").classes("bw-line"):
+                ui.label(clock(line.at, view.tz, self.words)).classes("bw-small")
+                ui.label(island_said(line.text, self.words))
+
+
+def _rough(vehicles: tuple[GivingView, ...]) -> object:
+    """What is shown of vehicles: energies change every second by less than anybody reads."""
+    return tuple(
+        (v.place, v.holder, energy(v.can_give_kwh), energy(v.keeps_kwh), v.opted_out, v.why_not) for v in vehicles
+    )
+
+
+def desk_of_islands(screens: Screens) -> IslandDesk:
+    """The use cases with islands.
+
+    Raises:
+        Unknown: this system has none.
+    """
+    found = screens.services.get(IslandDesk)
+    if not isinstance(found, IslandDesk):
+        msg = "no site here is an island"
+        raise Unknown(msg)
+    return found
+
+
+async def island_screen(screens: Screens, viewer: Viewer, request: Request) -> None:
+    """The page of an island."""
+    site_id = str(request.path_params["site_id"])
+    page = IslandPage(screens, viewer, site_id, desk_of_islands(screens))
+    page.look()
+    with frame(screens, viewer, viewer.words("Outage at {name}", name=site_id), narrow=True):
+        page.build()
