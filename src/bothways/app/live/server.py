@@ -83,6 +83,7 @@ class LiveServer:
         self.intake.listen(self._tell_sites)
         self.access = Access(store, parts.hasher, TimeCodes(), parts.people_clock or parts.clock)
         self.desk = Desk(self.loops, store, store, self.gateway, parts.clock)
+        self.islands = Islands(self)
         application = build_application(
             self.access,
             self.desk,
@@ -90,7 +91,7 @@ class LiveServer:
             live_registry(self),
             secure_cookies=config.server.behind_proxy or config.server.web_tls,
             answers=store,
-            services=ways_to_sign_in(self.access, store, config),
+            services=(*ways_to_sign_in(self.access, store, config), self.islands.desk),
             public_url=config.server.public_url,
         )
         if parts.screens:
@@ -136,12 +137,13 @@ class LiveServer:
             where, allowed = f"{server.host}:{server.port}", f"a free address of this machine ({error.strerror})"
             raise InputError([Problem("server.port", where, allowed, remedy)]) from error
         self.web_port = await self.web.start()
-        self._tasks = self.upkeep.begin()
+        self._tasks = [*self.upkeep.begin(), *self.islands.begin()]
         self._started = True
         _log.info("serving", stations=f"{server.host}:{self.port}", web=f"{server.web_host}:{self.web_port}")
 
     async def stop(self, grace_s: float = 10.0) -> None:
         """Stops in the order that loses nothing: loops, stations, people, store."""
+        self.islands.close()
         for loop in self.loops.values():
             loop.close()
         for name, work in (("stations", self.gateway.close(grace_s)), ("people", self.web.stop())):
