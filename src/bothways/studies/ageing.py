@@ -26,6 +26,8 @@ MOST_BATTERIES = 200
 """Batteries that are aged at most; of larger fleets every so many-th is, in the order of their throughput."""
 
 _TENTHS = (0.05, 0.95)
+_LEAP = 0.05
+_SHORT_H = 90.0 * 24.0  # in longer periods a leap a repetition is a few cycles a year and not worth twice the work
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,16 @@ def choose_batteries(reference: Trace, batteries: Batteries, most: int = MOST_BA
     return np.sort(order[np.round(np.linspace(0, batteries.count - 1, most)).astype(np.int64)])
 
 
+def _leaps(inputs: StudyInputs, soc: Floats) -> bool:
+    """Whether a short profile would leap from its end to its begin, and the leap count as a cycle of every repetition.
+
+    A vehicle that is plugged in at both ends of the period holds another energy then, by chance. Such profiles are
+    played forward and backward in turn: that has the same cycles and the same waiting, and no leap.
+    """
+    short = inputs.grid.periods * inputs.grid.step_h <= _SHORT_H
+    return bool(short and (np.abs(soc[:, 0] - soc[:, -1]) > _LEAP).any())
+
+
 def battery_values(inputs: StudyInputs, batteries: Batteries, chosen: Ints) -> list[BatteryValue] | None:
     """What each of the chosen batteries is worth, by its kind; ``None`` where some have no price."""
     if inputs.wear is None:
@@ -235,6 +247,8 @@ def age_strategy(
     settings, step_h = inputs.ageing, inputs.grid.step_h
     celsius = settings.celsius(inputs.grid.local.month)
     soc = soc_profiles(inputs, trace, batteries, chosen)
+    if _leaps(inputs, soc):
+        soc, celsius = np.concatenate([soc, soc[:, ::-1]], axis=1), np.concatenate([celsius, celsius[::-1]])
     capacity = batteries.capacity_kwh[chosen]
     worth = battery_values(inputs, batteries, chosen)
     share = float(batteries.capacity_kwh.sum() / capacity.sum())

@@ -33,6 +33,8 @@ class Allowances:
         self._day = np.asarray(grid.local.date_ordinal, dtype=np.int64)
         self._year = np.asarray(grid.local.year, dtype=np.int64)
         self.today, self.this_year = np.zeros(batteries.count), np.zeros(batteries.count)
+        self._after_midnight = after_midnight(grid)
+        self._tomorrow = np.zeros(batteries.count)
         self._now = 0
         self.reached: set[tuple[int, int]] = set()
 
@@ -42,23 +44,31 @@ class Allowances:
         return np.asarray(self._year_kwh * min(1.0, days / _DAYS_PER_YEAR))
 
     def advance(self, now: int) -> None:
-        """Goes to a step: counters begin anew at midnight and at the turn of the year."""
-        if self._day[now] != self._day[self._now]:
-            self.today[:] = 0.0
+        """Goes to a step: counters begin anew at midnight and at the turn of the year.
+
+        What flowed after midnight in the step before belongs to the new day.
+        """
         if self._year[now] != self._year[self._now]:
-            self.this_year[:] = 0.0
+            self.this_year[:] = self._tomorrow
+        if self._day[now] != self._day[self._now]:
+            self.today[:] = self._tomorrow
+            self._tomorrow[:] = 0.0
         self._now = now
 
     def caps(self, stays: Ints, extra: int) -> Caps:
-        """Caps of the batteries of ``stays``, and none for ``extra`` rows after them."""
+        """Caps of the batteries of ``stays``, and none for ``extra`` rows after them.
+
+        Rows of one battery (a vehicle that the data has at two chargers) share what it may.
+        """
         who = self._batteries.of_stay[stays]
+        rows = np.bincount(who, minlength=self._batteries.count)[who]
         per_year = self.per_year(int(self._year[self._now]))
         endless, none = np.full(extra, np.inf), np.zeros(extra)
         return Caps(
-            np.append(self.per_day[who], endless),
-            np.append(per_year[who], endless),
-            np.append(self.today[who], none),
-            np.append(self.this_year[who], none),
+            np.append(self.per_day[who] / rows, endless),
+            np.append(per_year[who] / rows, endless),
+            np.append(self.today[who] / rows, none),
+            np.append(self.this_year[who] / rows, none),
         )
 
     def ahead(self, caps: Caps, steps: int) -> tuple[DischargeBudgets, ...]:
@@ -71,8 +81,22 @@ class Allowances:
         who = self._batteries.of_stay[stays]
         np.add.at(self.today, who, discharged_kwh)
         np.add.at(self.this_year, who, discharged_kwh)
+        np.add.at(self._tomorrow, who, discharged_kwh * self._after_midnight[self._now])
         full = np.unique(who[(discharged_kwh > 0.0) & (self.today[who] >= self.per_day[who] - 1e-6)])
         self.reached.update((int(v), int(self._day[self._now])) for v in full)
+
+
+def after_midnight(grid: TimeGrid) -> Floats:
+    """Share of each step that lies after the local midnight that it contains, shape ``(T,)``; 0 for all other steps.
+
+    A grid whose steps begin at midnight has none; clocks that change by half an hour make hourly steps straddle it.
+    """
+    local = grid.local
+    into_day = local.hour * 3600.0 + local.minute * 60.0
+    share = np.zeros(grid.periods)
+    turns = local.date_ordinal[1:] != local.date_ordinal[:-1]
+    share[:-1] = np.where(turns, into_day[1:] / grid.step_s, 0.0)
+    return np.minimum(share, 1.0)
 
 
 def whole_period(

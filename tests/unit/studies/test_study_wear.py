@@ -2,19 +2,23 @@
 
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 from report_cases import make_runs
-from small_study import small_inputs
+from small_study import small_case, small_grid, small_inputs, small_stays
 
 from bothways.app.study.loading import load_study
 from bothways.battery.models import MODELS
+from bothways.battery.warranty import WarrantyLimits
 from bothways.battery.wear import BatteryValue
 from bothways.battery.wear_table import wear_table
 from bothways.domain.errors import InputError
+from bothways.domain.timegrid import TimeGrid
 from bothways.studies.ageing import age_strategy, ageing_of, batteries_of
+from bothways.studies.allowances import Allowances, after_midnight
 from bothways.studies.baseline import run_uncontrolled
 from bothways.studies.closed_loop import run_closed_loop
 from bothways.studies.compare import outcome_of
@@ -189,3 +193,51 @@ def test_the_report_tells_prices_and_kinds(tmp_path):
     page = render(result, rerun="", version="0")
     for text in ("0.01 to 0.07 EUR/kWh", "Value (a) falls", "Value (b) falls", "temperature of the month"):
         assert text in page
+
+
+def test_a_profile_that_would_leap_at_its_seam_is_played_forth_and_back():
+    grid = small_grid(3)
+    stays = small_stays(grid, vehicles=1)
+    whole = {
+        **{name: value[:1] for name, value in stays.__dict__.items() if name not in {"evse_ids"}},
+        "evse_ids": stays.evse_ids, "arrival": np.array([0]), "departure": np.array([grid.periods]),
+        "energy_kwh": np.array([20.0]), "target_kwh": np.array([50.0]), "asked_kwh": np.array([50.0]),
+        "declared": np.array([grid.periods]), "previous": np.array([-1]),
+    }  # fmt: skip
+    one = type(stays)(**whole)
+    inputs = small_inputs(days=3, stays=one, case=small_case(grid), ageing=AgeingSettings(cells=("lfp-sony",)))
+    run = run_uncontrolled(inputs, inputs.cases[0])
+    aged = age_strategy(inputs, "uncontrolled", run.trace, batteries_of(inputs), np.array([0]))
+    # charged by half once in three days and never discharged: forth and back that is one cycle of 0.5 in six days; the
+    # leap back to the begin would make it one in three
+    assert aged.cycles_per_year == pytest.approx(0.5 * 365 / 6, rel=0.1)
+
+
+def test_two_rows_of_one_battery_share_what_it_may():
+    inputs = small_inputs(days=2)
+    named = replace(inputs, vehicle_id=("one",) * inputs.stays.size)
+    book = Allowances(WarrantyLimits(kwh_per_day=6.0, kwh_per_year=365.25), batteries_of(named), inputs.grid)
+    caps = book.caps(np.array([0, 1, 2]), 1)
+    assert caps.left_now_kwh()[:3].sum() == pytest.approx(2.0)  # two days' share of the year is tighter than the day
+    book.use(np.array([0, 1]), np.array([0.5, 0.5]))
+    assert book.caps(np.array([0, 1]), 0).left_now_kwh().sum() == pytest.approx(1.0)
+    assert book.caps(np.array([0]), 0).left_now_kwh().tolist() == pytest.approx([1.0])
+
+
+def test_a_step_over_midnight_counts_for_both_days():
+    # at Lord Howe clocks change by half an hour: in winter hourly steps from 10:30 UTC on would straddle midnight
+    grid = TimeGrid(datetime(2024, 6, 3, 0, 0, tzinfo=UTC), timedelta(hours=1), 48, "Australia/Lord_Howe")
+    share = after_midnight(grid)
+    (turns,) = np.nonzero(share)
+    assert turns.tolist() == [13, 37]
+    assert set(share[turns]) == {0.5}
+    stays = small_inputs(days=2)
+    book = Allowances(WarrantyLimits(kwh_per_day=6.0), batteries_of(stays), grid)
+    book.advance(13)
+    book.use(np.array([0]), np.array([4.0]))
+    owner = batteries_of(stays).of_stay[0]
+    assert book.today[owner] == 4.0
+    book.advance(14)
+    assert book.today[owner] == 2.0
+    book.advance(38)
+    assert book.today[owner] == 0.0
