@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bothways.planning.highs.coupling import CoupledRows, PowerColumns, add_coupling
+from bothways.planning.highs.meter import add_meter
 from bothways.planning.highs.program import Assembly, Program
 from bothways.planning.layout import Layout
 from bothways.planning.problem import Bools, Floats, Ints, PlanProblem
@@ -180,8 +181,8 @@ def build(
 
     powers = PowerColumns(charge, discharging, discharge, energy, lower)
     coupled = add_coupling(problem, layout, powers, assembly, soft=soft)
-    on_at, on = _one_direction(problem, layout, choices, discharging, discharge, charge, assembly)
-    started_at, starts_at = _no_pause(problem, layout, choices, on_at, on, assembly)
+    on_at, on = add_directions(problem, layout, choices, (charge, discharging, discharge), assembly)
+    started_at, starts_at = add_no_pause(problem, layout, choices, on_at, on, assembly)
     slack = _soft(problem, layout, bounds, powers, assembly, balance, coupled) if soft else None
     return FleetProgram(
         assembly.program(), balance, stored, charge, energy, discharging, discharge, curtailing, curtail,
@@ -192,44 +193,16 @@ def build(
 def _site(
     problem: PlanProblem, layout: Layout, discharging: Ints, assembly: Assembly, balance: Ints
 ) -> tuple[Ints, Ints, Ints, Ints]:
-    fleet, periods, step_h = problem.fleet, problem.periods, problem.step_h
+    fleet, periods = problem.fleet, problem.periods
     most_charge = layout.per_step(fleet.charge_kw[layout.owner], periods)
     most_discharge = np.bincount(
         layout.step[discharging], weights=fleet.discharge_kw[layout.owner[discharging]], minlength=periods
     )
-    curtailable = problem.curtailable_kw
-    most_import = np.maximum(problem.base_load_kw + most_charge + curtailable, 0.0)
+    most_import = np.maximum(problem.base_load_kw + most_charge + problem.curtailable_kw, 0.0)
     most_import = np.minimum(most_import, problem.import_hard_limit_kw)
     most_export = np.clip(most_discharge - problem.base_load_kw, 0.0, problem.export_limit_kw)
-    priced_limit = problem.import_limit_kw if problem.import_limit_penalty_per_kwh > 0.0 else np.inf
-    within = np.minimum(most_import, priced_limit)
-
-    imported = assembly.columns(periods, cost=step_h * problem.import_price, upper=within)
-    assembly.entries(balance, imported, 1.0)
-    beyond = np.flatnonzero(most_import > within)
-    excess = assembly.columns(
-        beyond.size,
-        cost=step_h * (problem.import_price[beyond] + problem.import_limit_penalty_per_kwh),
-        upper=(most_import - within)[beyond],
-    )
-    assembly.entries(balance[beyond], excess, 1.0)
-    exported = assembly.columns(periods, cost=-step_h * problem.export_price, upper=most_export)
-    assembly.entries(balance, exported, -1.0)
-    curtailing = np.flatnonzero(curtailable > 0.0)
-    curtail = assembly.columns(curtailing.size, upper=curtailable[curtailing])
-    assembly.entries(balance[curtailing], curtail, -1.0)
-
-    for demand in problem.demand_charges:
-        counted = np.flatnonzero(demand.steps)
-        if demand.price_per_kw <= 0.0 or counted.size == 0:
-            continue
-        most = max(0.0, float(most_import[counted].max()) - demand.peak_so_far_kw)
-        peak = assembly.columns(1, cost=demand.price_per_kw, upper=most)
-        above = assembly.rows(counted.size, lower=-demand.peak_so_far_kw)
-        assembly.entries(above, np.full(counted.size, peak[0]), 1.0)
-        assembly.entries(above, imported[counted], -1.0)
-        both = demand.steps[beyond]
-        assembly.entries(above[np.searchsorted(counted, beyond[both])], excess[both], -1.0)
+    meter = add_meter(assembly, problem, balance, most_import, most_export)
+    imported, beyond, excess, exported = meter.imported, meter.beyond, meter.excess, meter.exported
 
     pays_both = problem.export_price > problem.import_price + _SAME_PRICE
     importing_at = np.flatnonzero(pays_both & (most_import > 0.0) & (most_export > 0.0))
@@ -242,18 +215,25 @@ def _site(
     only_export = assembly.rows(importing_at.size, upper=most_export[importing_at])
     assembly.entries(only_export, exported[importing_at], 1.0)
     assembly.entries(only_export, importing, most_export[importing_at])
-    return curtailing, curtail, importing_at, importing
+    return meter.curtailing, meter.curtail, importing_at, importing
 
 
-def _one_direction(
-    problem: PlanProblem,
-    layout: Layout,
-    choices: Choices,
-    discharging: Ints,
-    discharge: Ints,
-    charge: Ints,
-    assembly: Assembly,
+def add_directions(
+    problem: PlanProblem, layout: Layout, choices: Choices, columns: tuple[Ints, Ints, Ints], assembly: Assembly
 ) -> tuple[Ints, Ints]:
+    """Whole numbers for the vehicle-steps that are open: on, charging at the minimum or more, or not charging.
+
+    Args:
+        problem: what is asked.
+        layout: its vehicle-steps.
+        choices: which of them are open.
+        columns: those of charging, the vehicle-steps that may discharge, and the columns of discharging.
+        assembly: what is written to.
+
+    Returns:
+        Positions of the open vehicle-steps, and the columns that say whether they are on.
+    """
+    charge, discharging, discharge = columns
     fleet, owner = problem.fleet, layout.owner
     is_open, least = choices.open_at(problem, layout)
     on_at = np.flatnonzero(is_open)
@@ -272,10 +252,14 @@ def _one_direction(
     return on_at, on
 
 
-def _no_pause(
+def add_no_pause(
     problem: PlanProblem, layout: Layout, choices: Choices, on_at: Ints, on: Ints, assembly: Assembly
 ) -> tuple[Ints, Ints]:
-    # on_k − on_{k−1} ≤ started_k, and Σ_k started_k ≤ 1: charging begins at most once in a stay.
+    """Charging begins at most once in a stay: on_k − on_{k−1} ≤ started_k, and Σ_k started_k ≤ 1.
+
+    Returns:
+        Positions of the vehicle-steps that may begin, and the columns that say whether they do.
+    """
     _, least = choices.open_at(problem, layout)
     which = np.flatnonzero(problem.fleet.no_pause[layout.owner[on_at]] & (least[on_at] > 0.0))
     started_at = on_at[which]

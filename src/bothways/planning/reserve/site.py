@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bothways.planning.highs.meter import add_meter
 from bothways.planning.highs.program import Assembly
 from bothways.planning.problem import Floats, Ints, PlanProblem
 from bothways.planning.reserve.products import Rates, ReservePlanProblem, ReserveProduct
@@ -71,33 +72,20 @@ def add_site(assembly: Assembly, problem: ReservePlanProblem, load_kw: Floats, *
         load_kw: base load and vehicles without choice, ``(T,)`` [kW].
         whole: whether minimum bids and granularity are modelled with integers.
     """
-    plan, periods, step_h = problem.plan, problem.plan.periods, problem.plan.step_h
+    plan, periods = problem.plan, problem.plan.periods
     balance = assembly.rows(periods, lower=load_kw, upper=load_kw)
     most_import, most_export = _most_flows_kw(plan, load_kw)
-    priced = plan.import_limit_kw if plan.import_limit_penalty_per_kwh > 0.0 else math.inf
-    within = np.minimum(most_import, priced)
-    imported = assembly.columns(periods, cost=step_h * plan.import_price, upper=within)
-    assembly.entries(balance, imported, 1.0)
-    beyond = np.flatnonzero(most_import > within)
-    excess = assembly.columns(
-        beyond.size,
-        cost=step_h * (plan.import_price[beyond] + plan.import_limit_penalty_per_kwh),
-        upper=(most_import - within)[beyond],
-    )
-    assembly.entries(balance[beyond], excess, 1.0)
-    exported = assembly.columns(periods, cost=-step_h * plan.export_price, upper=most_export)
-    assembly.entries(balance, exported, -1.0)
-    curtailing = np.flatnonzero(plan.curtailable_kw > 0.0)
-    curtail = assembly.columns(curtailing.size, upper=plan.curtailable_kw[curtailing])
-    assembly.entries(balance[curtailing], curtail, -1.0)
-    _peaks(assembly, plan, most_import, imported, beyond, excess)
+    meter = add_meter(assembly, plan, balance, most_import, most_export)
     # A share that nobody buys must not be activated either: where activation moves energy, shares sum to what is sold.
     most = np.repeat([0.0 if group.activation > 0.0 else math.inf for group in problem.groups], periods)
     cover = assembly.rows(most.size, lower=0.0, upper=most).reshape(len(problem.groups), periods)
     bids = _bids(assembly, problem, cover, whole=whole)
-    flows = (imported, beyond, excess, exported)
+    flows = (meter.imported, meter.beyond, meter.excess, meter.exported)
     calls = _calls(assembly, problem, flows, bids)
-    return SiteColumns(balance, cover, imported, beyond, excess, exported, curtailing, curtail, calls, bids)
+    return SiteColumns(
+        balance, cover, meter.imported, meter.beyond, meter.excess, meter.exported, meter.curtailing, meter.curtail,
+        calls, bids,
+    )  # fmt: skip
 
 
 def _most_flows_kw(plan: PlanProblem, load_kw: Floats) -> tuple[Floats, Floats]:
@@ -111,22 +99,6 @@ def _most_flows_kw(plan: PlanProblem, load_kw: Floats) -> tuple[Floats, Floats]:
     most_import = np.maximum(load_kw + most_charge + plan.curtailable_kw, 0.0)
     most_export = np.clip(most_discharge - load_kw, 0.0, plan.export_limit_kw)
     return np.minimum(most_import, plan.import_hard_limit_kw), most_export
-
-
-def _peaks(
-    assembly: Assembly, plan: PlanProblem, most_import: Floats, imported: Ints, beyond: Ints, excess: Ints
-) -> None:
-    for demand in plan.demand_charges:
-        counted = np.flatnonzero(demand.steps)
-        if demand.price_per_kw <= 0.0 or counted.size == 0:
-            continue
-        most = max(0.0, float(most_import[counted].max()) - demand.peak_so_far_kw)
-        peak = assembly.columns(1, cost=demand.price_per_kw, upper=most)
-        above = assembly.rows(counted.size, lower=-demand.peak_so_far_kw)
-        assembly.entries(above, np.full(counted.size, peak[0]), 1.0)
-        assembly.entries(above, imported[counted], -1.0)
-        both = demand.steps[beyond]
-        assembly.entries(above[np.searchsorted(counted, beyond[both])], excess[both], -1.0)
 
 
 def _bids(assembly: Assembly, problem: ReservePlanProblem, cover: Ints, *, whole: bool) -> tuple[Ints, ...]:
