@@ -10,7 +10,7 @@ from bothways.operations.events import EvseKey
 from bothways.operations.orders import PowerOrder, SafeProfile
 from bothways.operations.stations import EvseRecord
 
-Operation = Literal["power", "safe", "composite", "start", "stop", "call"]
+Operation = Literal["power", "safe", "composite", "start", "stop", "command", "call"]
 FENCED = "Fenced"
 NOT_HERE = "NotHere"
 

@@ -24,6 +24,7 @@ from bothways.domain.errors import GatewayError
 
 _log = logging.getLogger("bothways.bus")
 AGAIN_S = 0.25
+_PATIENCE_S = 0.2
 BUS_ERRORS = (NatsError, OSError, TimeoutError)
 Handler = Callable[[Any], Awaitable[None]]
 
@@ -54,10 +55,7 @@ class Bus:
     async def close(self) -> None:
         """Ends all work on the bus, then the connection."""
         self._closing = True
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(ended(task) for task in tuple(self._tasks)))
         if self._client is not None:
             with suppress(*BUS_ERRORS):
                 await self._client.close()
@@ -102,9 +100,8 @@ class Bus:
             try:
                 await asyncio.wait((running, gone), return_when=asyncio.FIRST_COMPLETED)
             finally:
-                running.cancel()
                 gone.cancel()
-                await asyncio.gather(running, gone, return_exceptions=True)
+                await ended(running)
             if running.done() and not running.cancelled() and (error := running.exception()) is not None:
                 level = logging.INFO if isinstance(error, BUS_ERRORS) else logging.ERROR
                 _log.log(level, "%s failed and begins anew: %r", name, error)
@@ -238,6 +235,13 @@ class Bus:
         info = await self.jetstream().stream_info(f"KV_{name}")
         made: Any = info.created
         return int(made.timestamp() * 1000.0)
+
+
+async def ended(task: asyncio.Future[Any]) -> None:
+    """Cancels a task until it has ended: a wait that is just over can swallow a cancellation (Python 3.11)."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait((task,), timeout=_PATIENCE_S)
 
 
 class Nobody(GatewayError):  # noqa: N818 - read as a sentence where it is raised

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 
-from bothways.adapters.bus.connection import BUS_ERRORS, Bus
+from bothways.adapters.bus.connection import BUS_ERRORS, Bus, ended
 from bothways.adapters.bus.names import token, untoken
 from bothways.adapters.bus.wire import Unreadable, read, written
 from bothways.domain.errors import GatewayError
@@ -89,6 +89,8 @@ class Leases:
 
     async def _follow(self) -> None:
         bucket_ms = await self._bus.bucket_age(self._bus.names.leases)
+        # a bucket made anew by a server whose clock is behind: what counts is what is there now
+        self._latest = {site: epoch for site, epoch in self._latest.items() if epoch.bucket_ms <= bucket_ms}
         bucket = await self._bus.bucket(self._bus.names.leases)
         watcher = await bucket.watchall()
         try:
@@ -139,7 +141,7 @@ class SiteLease:
         self._revision = 0
         self._until = 0.0
         self._rng = random.Random()
-        bus.keep(f"the lease on {site_id}", self._strive)
+        self._striving = bus.keep(f"the lease on {site_id}", self._strive)
 
     def epoch(self) -> Epoch | None:
         """The epoch in which this planner leads now; ``None`` where it does not, or may not any more."""
@@ -157,7 +159,8 @@ class SiteLease:
         self._leases.note(self.site_id, epoch)
 
     async def give_back(self) -> None:
-        """Lets another planner begin at once."""
+        """Strives no longer, and lets another planner begin at once."""
+        await ended(self._striving)
         if self.epoch() is None:
             return
         self._until = 0.0

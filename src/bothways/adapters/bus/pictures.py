@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict
 
 from bothways.adapters.bus.wire import Unreadable, read, written
 from bothways.dispatch.policy import Plan
@@ -29,6 +30,8 @@ _FAST = 1
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A snapshot without its plan, as it travels; see :class:`bothways.operations.site.summary.Snapshot`."""
+
+    __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)  # tables of wear, which do not travel
 
     site_id: str
     image: Image | None

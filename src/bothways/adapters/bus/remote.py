@@ -13,10 +13,10 @@ from bothways.adapters.bus.commands import FENCED, NOT_HERE, Command, Operation,
 from bothways.adapters.bus.connection import Bus, Nobody
 from bothways.adapters.bus.lease import Epoch, SiteLease
 from bothways.adapters.bus.whereabouts import Whereabouts
-from bothways.adapters.bus.wire import Answer, checked, plain, read, written
+from bothways.adapters.bus.wire import Answer, checked, enveloped, plain, read
 from bothways.domain.errors import GatewayError
 from bothways.operations.events import EvseKey
-from bothways.operations.orders import CommandResult, Composite, PowerOrder, SafeProfile
+from bothways.operations.orders import CommandResult, Composite, PowerOrder, SafeProfile, StationCommand
 from bothways.operations.ports import Clock
 from bothways.operations.stations import EvseRecord
 
@@ -77,6 +77,10 @@ class RemoteGateway:
         """Asks the station to end a transaction."""
         return await self._order(station_id, "stop", Stop(transaction_id))
 
+    async def command(self, station_id: str, command: StationCommand) -> CommandResult:
+        """Asks the station for what a person wants of it, in its own protocol version."""
+        return await self._order(station_id, "command", command)
+
     async def call(self, station_id: str, action: str, payload: Mapping[str, object]) -> Mapping[str, object]:
         """Sends any request of the station's protocol version; for administration.
 
@@ -123,7 +127,7 @@ class RemoteGateway:
                 epoch, number,
             )  # fmt: skip
             try:
-                answer = read(Answer, await self._send(station_id, worker, written(command)))
+                answer = read(Answer, await self._send(station_id, worker, enveloped(command)))
             except Nobody:
                 answer = Answer(error=NOT_HERE, text=f"the gateway of {station_id} is gone")
             if answer.error != NOT_HERE or attempt == 2:

@@ -18,7 +18,7 @@ from bothways.adapters.bus.pictures import (
     unpacked_picture,
     unpacked_plan,
 )
-from bothways.adapters.bus.wire import Answer, Unreadable, checked, plain, read, written
+from bothways.adapters.bus.wire import Answer, Unreadable, checked, enveloped, plain, read
 from bothways.domain.errors import BothwaysError, DomainError, GatewayError, StoreError
 from bothways.operations.overrides import Override
 from bothways.operations.ports import Clock, Latch, SiteReading
@@ -40,7 +40,7 @@ _STOP_ALONE_S = 0.8
 _PLAN_AGAIN_S = 10.0
 _ERRORS: dict[str, type[BothwaysError]] = {"DomainError": DomainError, "StoreError": StoreError}
 
-What = Literal["need", "stop", "release", "limits", "overrides"]
+What = Literal["need", "forget", "stop", "release", "limits", "overrides"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,10 @@ class LedSite(Protocol):
 
     async def set_need(self, need: DriverNeed) -> None:
         """A driver says how much by when."""
+        ...
+
+    async def forget(self, holder: str) -> None:
+        """Lets go of what was said and learnt of a holder whose data are erased."""
         ...
 
     async def emergency_stop(self, reason: str, who: str) -> Incident:
@@ -153,7 +157,7 @@ class SiteServer:
             _log.exception("a wish could not be fulfilled", extra={"site": self._lease.site_id})
             answer = Answer(error="GatewayError", text="it could not be done; the planner's log says why")
         try:
-            await message.respond(written(answer))
+            await message.respond(enveloped(answer))
         except BUS_ERRORS as error:
             _log.info("an answer did not reach the bus: %r", error)
 
@@ -162,6 +166,8 @@ class SiteServer:
         match ask.what:
             case "need":
                 await site.set_need(checked(DriverNeed, ask.body))
+            case "forget":
+                await site.forget(checked(str, ask.body))
             case "stop":
                 why = checked(Why, ask.body)
                 return plain(await site.emergency_stop(why.reason, why.who))
@@ -257,6 +263,14 @@ class RemoteSite:
         except (GatewayError, TimeoutError):
             await self._store.need(need)  # whoever leads reads it there
 
+    async def forget(self, holder: str) -> None:
+        """Lets go of what was said and learnt of a holder.
+
+        Raises:
+            DomainError: no planner answers; nothing may be erased then, for it would be written again.
+        """
+        await self._wanted("forget", holder)
+
     async def emergency_stop(self, reason: str, who: str) -> Incident:
         """Ends all transfer and latches, also where no planner answers: gateways watch the store for it."""
         asked = asyncio.create_task(self._ask("stop", Why(reason, who), _ASK_S))
@@ -314,7 +328,7 @@ class RemoteSite:
             raise DomainError(msg) from error
 
     async def _ask(self, what: What, body: Any, seconds: float, kind: Any = None) -> Any:
-        data = written(Ask(what, plain(body, kind)))
+        data = enveloped(Ask(what, plain(body, kind)))
         answer = read(Answer, await self._bus.request(self._bus.names.asked(self._settings.site_id), data, seconds))
         if answer.error:
             raise _ERRORS.get(answer.error, GatewayError)(answer.text)

@@ -10,7 +10,7 @@ SafeProfile(station_id='CP-1', charge_kw=1.4, station_kw=inf)
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -56,6 +56,13 @@ def plain(value: Any, kind: Any = None) -> Any:
 def written(value: Any, kind: Any = None) -> bytes:
     """A record as bytes."""
     return json.dumps(plain(value, kind), separators=(",", ":")).encode()
+
+
+def enveloped(record: Any) -> bytes:
+    """A record whose fields are plain values already, as bytes."""
+    return json.dumps(
+        {item.name: getattr(record, item.name) for item in fields(record)}, separators=(",", ":")
+    ).encode()
 
 
 def checked(kind: type[T], value: Any) -> T:

@@ -19,9 +19,10 @@ from bothways.adapters.bus.connection import BUS_ERRORS, Bus
 from bothways.adapters.bus.lease import Epoch, Leases
 from bothways.adapters.bus.outbox import Outbox
 from bothways.adapters.bus.whereabouts import Whereabouts
-from bothways.adapters.bus.wire import Answer, Unreadable, checked, plain, read, written
+from bothways.adapters.bus.wire import Answer, Unreadable, checked, enveloped, plain, read
 from bothways.domain.errors import BothwaysError, GatewayError
 from bothways.operations.events import ConnectionChanged, EvseKey, StationEvent
+from bothways.operations.orders import StationCommand
 from bothways.operations.ports import ChargerGateway
 
 _log = logging.getLogger("bothways.bus")
@@ -95,7 +96,7 @@ class GatewayWorker:
         except Unreadable as error:
             answer = Answer(error="GatewayError", text=str(error))
         try:
-            await message.respond(written(answer))
+            await message.respond(enveloped(answer))
         except BUS_ERRORS as error:
             _log.info("an answer did not reach the bus: %r", error)
 
@@ -143,6 +144,19 @@ class GatewayWorker:
         return Answer(list(latest), FENCED, text)
 
     async def _do(self, command: Command) -> Any:
+        gateway, body, station_id = self._gateway, command.body, command.station_id
+        match command.operation:
+            case "stop":
+                return await gateway.stop(station_id, checked(Stop, body).transaction_id)
+            case "command":
+                return await gateway.command(station_id, checked(StationCommand, body))
+            case "call":
+                request = checked(Request, body)
+                return dict(await gateway.call(station_id, request.action, request.payload))
+            case _:
+                return await self._do_power(command)
+
+    async def _do_power(self, command: Command) -> Any:
         gateway, body = self._gateway, command.body
         match command.operation:
             case "power":
@@ -154,19 +168,14 @@ class GatewayWorker:
                 profile = checked(Safe, body).profile
                 _same(profile.station_id, command)
                 return await gateway.set_safe_profile(profile)
-            case "composite":
-                key = checked(EvseKey, body)
-                _same(key.station_id, command)
-                return await gateway.composite(key)
             case "start":
                 start = checked(Start, body)
                 _same(start.evse.station_id, command)
                 return await gateway.start(start.evse, start.id_token)
-            case "stop":
-                return await gateway.stop(command.station_id, checked(Stop, body).transaction_id)
-            case "call":
-                request = checked(Request, body)
-                return dict(await gateway.call(command.station_id, request.action, request.payload))
+            case _:
+                key = checked(EvseKey, body)
+                _same(key.station_id, command)
+                return await gateway.composite(key)
 
     def _in_turn(self, key: EvseKey, command: Command) -> None:
         if command.epoch is None:

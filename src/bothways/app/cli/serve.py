@@ -18,6 +18,10 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Demo: port for stations, 0 for a free one.")] = 9000,
     web_port: Annotated[int, typer.Option(min=0, max=65535, help="Demo: port for people, 0 for a free one.")] = 8080,
     speed: Annotated[float, typer.Option(min=1.0, max=600.0, help="Demo: how many times as fast time runs.")] = 20.0,
+    role: Annotated[
+        list[str] | None,
+        typer.Option(help="What this process does: gateway, planner, web or all; several with commas. Needs [bus]."),
+    ] = None,
     duration_s: Annotated[
         float, typer.Option("--duration", min=0.0, help="Stop after so many real seconds; 0 runs on.")
     ] = 0.0,
@@ -37,4 +41,4 @@ def serve(
     if config is None:
         live.serve_demo(port, web_port, speed, duration_s)
     else:
-        live.serve(config, duration_s)
+        live.serve(config, duration_s, role or ())

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from bothways.app.live.island_config import IslandPart
 from bothways.app.live.batteries import BatteryPart
+from bothways.app.live.island_config import IslandPart
 from bothways.app.live.openid_config import OpenIdPart, safe_address
 from bothways.domain.errors import InputError, Problems
 from bothways.domain.validation import validated
@@ -99,6 +100,44 @@ class StorePart(Part):
             msg = "a store's url starts with sqlite:/// or postgresql://"
             raise ValueError(msg)
         return url
+
+
+class BusPart(Part):
+    """How processes reach each other; without it one process does everything."""
+
+    url: str = ""
+    user: str = ""
+    password: str = Field(default="", repr=False)
+    token: str = Field(default="", repr=False)
+    credentials: str | None = None
+    ca: str | None = None
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] = "bothways"
+    lease_s: Annotated[float, Field(ge=1.0, le=60.0)] = 3.0
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if not self.url:
+            if self.model_fields_set - {"url"}:
+                msg = "give the bus's url, such as nats://127.0.0.1:4222, or leave [bus] out"
+                raise ValueError(msg)
+            return self
+        if bool(self.user) != bool(self.password):
+            msg = "give both user and password, or neither"
+            raise ValueError(msg)
+        for address in self.url.split(","):
+            parts = urlsplit(address.strip())
+            if parts.scheme not in {"nats", "tls"} or not parts.hostname or "@" in parts.netloc:
+                msg = "each address is nats://HOST:PORT or tls://HOST:PORT; user and password are keys of their own"
+                raise ValueError(msg)
+            if parts.hostname in _THIS_MACHINE:
+                continue
+            if parts.scheme != "tls":
+                msg = f"the bus carries orders: beyond this machine it needs TLS (tls://{parts.hostname}:…)"
+                raise ValueError(msg)
+            if not (self.user or self.token or self.credentials):
+                msg = "beyond this machine the bus needs to know who connects: user and password, token, or credentials"
+                raise ValueError(msg)
+        return self
 
 
 class MeterPart(Part):
@@ -212,9 +251,20 @@ class Config(Part):
 
     server: ServerPart = ServerPart()
     store: StorePart = StorePart()
+    bus: BusPart = BusPart()
     tokens: TokensPart = TokensPart()
     openid: list[OpenIdPart] = Field(default_factory=list)
     site: list[SitePart] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _shared(self) -> Self:
+        if self.bus.url and self.store.url.startswith("sqlite:"):
+            msg = (
+                "several processes ([bus]) need PostgreSQL: set [store] url to postgresql://…, or leave [bus] out and "
+                "one process does everything with SQLite"
+            )
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _unique(self) -> Self:
@@ -265,7 +315,9 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
     place = config.store.url.removeprefix("sqlite:///")
     url = config.store.url if place == config.store.url else f"sqlite:///{folder / place}"
     store = config.store.model_copy(update={"url": url})
-    return config.model_copy(update={"server": server, "store": store})
+    files = {name: str(folder / value) for name in ("credentials", "ca") if (value := getattr(config.bus, name))}
+    bus = config.bus.model_copy(update=files)
+    return config.model_copy(update={"server": server, "store": store, "bus": bus})
 
 
 def _copy(value: Any) -> Any:

@@ -8,33 +8,41 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from bothways.app.live.config import Config, load_config
 from bothways.app.live.logs import configure
 from bothways.app.live.notify import keep_watchdog, notify
+from bothways.app.live.roles import Role, roles_of
 from bothways.app.live.server import LiveServer, open_live, screens_installed
 
 _AT_ONCE = 130  # as shells tell of an interrupted program
 _NO_SCREENS = "no screens: the package nicegui is not installed (it comes with bothways[web]); the API runs"
 
 
-def serve(path: Path, duration_s: float) -> None:
-    """Serves the configured sites until SIGTERM or SIGINT, or for ``duration_s`` seconds where that is above 0."""
+def serve(path: Path, duration_s: float, roles: Sequence[str] = ()) -> None:
+    """Serves the configured sites until SIGTERM or SIGINT, or for ``duration_s`` seconds where that is above 0.
+
+    Args:
+        path: the configuration.
+        duration_s: 0 for ever.
+        roles: what this process does of it; nothing means everything.
+    """
     config = load_config(path)
+    chosen = roles_of(roles, config)
     configure(config.server.log_format, config.server.log_level)
-    asyncio.run(_serve(config, path.parent, duration_s))
+    asyncio.run(_serve(config, path.parent, duration_s, chosen))
 
 
-async def _serve(config: Config, folder: Path, duration_s: float) -> None:
+async def _serve(config: Config, folder: Path, duration_s: float, roles: frozenset[Role]) -> None:
     from bothways.app.live.sources import parts_of  # noqa: PLC0415 - meters and signals are heavy
 
     screens = screens_installed()
-    if not screens:
+    if not screens and Role.WEB in roles:
         print(_NO_SCREENS, file=sys.stderr)
-    live = await open_live(config, replace(parts_of(config, folder), screens=screens))
+    live = await open_live(config, replace(parts_of(config, folder), screens=screens), roles)
     await run_until_told(live, live.start, live.stop, duration_s)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -25,17 +26,26 @@ from bothways.app.live.consent import StatedConsent
 from bothways.app.live.island import Islands
 from bothways.app.live.metrics import live_registry
 from bothways.app.live.register import StoredRegister
+from bothways.app.live.roles import ALL, Role
 from bothways.app.live.signing_in import ways_to_sign_in
+from bothways.app.live.supervision import supervision
 from bothways.app.live.upkeep import Upkeep
 from bothways.app.live.web import WebServer
 from bothways.domain.errors import InputError, Problem
 from bothways.operations.access.accounts import Access, PasswordHasher
 from bothways.operations.desk.desk import Desk
+from bothways.operations.desk.driver.guests import Guests
+from bothways.operations.desk.driver.queues import Queues
+from bothways.operations.desk.parts import SiteControl
 from bothways.operations.events import StationEvent
 from bothways.operations.intake import EveryToken, ListedTokens, SiteIntake, TokenList
-from bothways.operations.ports import Clock, MeterSource, SignalSource, Switchgear
+from bothways.operations.ports import ChargerGateway, Clock, MeterSource, SignalSource, Switchgear
 from bothways.operations.site.loop import SiteLoop
+from bothways.operations.site.memory import SiteMemory
 from bothways.operations.site.settings import LoopOptions, SiteSettings, VehicleAssumption
+
+if TYPE_CHECKING:
+    from bothways.app.live.wide import Wide
 
 _log = structlog.get_logger("bothways.live")
 
@@ -72,17 +82,25 @@ class Parts:
 class LiveServer:
     """A running system: a store, a gateway, one loop per site, and the web application."""
 
-    def __init__(self, config: Config, parts: Parts, store: SqlStore) -> None:
-        self.config, self.parts, self.store = config, parts, store
+    def __init__(self, config: Config, parts: Parts, store: SqlStore, roles: frozenset[Role] = ALL) -> None:
+        self.config, self.parts, self.store, self.roles = config, parts, store, roles
         self.register = StoredRegister(store)
         self.intake = SiteIntake(store, store, tokens=tokens_of(config), failed=_listener_failed)
         options = gateway_options(config, parts.gateway, StatedConsent(store, parts.clock))
         options = replace(options, issuer=issuer_of(config, store, parts.clock) or options.issuer)
         self.gateway = OcppGateway(self.intake, store, parts.clock, options)
-        self.loops = {site.id: self.new_loop(site.id) for site in config.site}
-        self.intake.listen(self._tell_sites)
+        self.loops: dict[str, SiteLoop] = {}
+        self.wide = self._wide() if config.bus.url else None
+        sites: Mapping[str, SiteControl] = self.loops
+        if self.wide is None:
+            self.loops |= {site.id: self.new_loop(site.id) for site in config.site}
+            self.intake.listen(self._tell_sites)
+        else:
+            sites = self.wide.sites
         self.access = Access(store, parts.hasher, TimeCodes(), parts.people_clock or parts.clock)
-        self.desk = Desk(self.loops, store, store, self.gateway, parts.clock)
+        reach = self.gateway if self.wide is None else self.wide.gateway
+        self.desk = Desk(sites, store, store, reach, parts.clock)
+        self.guests, self.queues = Guests(self.desk), Queues(self.desk)
         self.islands = Islands(self)
         application = build_application(
             self.access,
@@ -91,10 +109,12 @@ class LiveServer:
             live_registry(self),
             secure_cookies=config.server.behind_proxy or config.server.web_tls,
             answers=store,
-            services=(*ways_to_sign_in(self.access, store, config), self.islands.desk),
+            services=(self.islands.desk, self.guests, self.queues, *ways_to_sign_in(self.access, store, config)),
             public_url=config.server.public_url,
         )
-        if parts.screens:
+        if Role.WEB not in roles:
+            application = supervision(self.access, self.lacking, live_registry(self))
+        elif parts.screens:
             from bothways.adapters.web.screens import add_screens  # noqa: PLC0415 - heavy, and not always installed
 
             add_screens(application, self.access, self.desk)
@@ -108,17 +128,37 @@ class LiveServer:
         for loop in self.loops.values():
             loop.on_event(event)
 
-    def new_loop(self, site_id: str) -> SiteLoop:
-        """A loop for a site, not yet running."""
+    def _wide(self) -> Wide:
+        try:
+            from bothways.app.live.wide import Wide  # noqa: PLC0415 - of an extra
+        except ImportError as error:
+            remedy = 'Install it: pip install "bothways[bus]".'
+            raise InputError([Problem("bus.url", "no NATS client", f"an installed {error.name}", remedy)]) from error
+        return Wide(self)
+
+    def settings_of(self, site_id: str) -> SiteSettings:
+        """What is fixed about a configured site."""
+        site = next(item for item in self.config.site if item.id == site_id)
+        return self.parts.settings.get(site_id) or site_settings(site)
+
+    def new_loop(
+        self, site_id: str, gateway: ChargerGateway | None = None, memory: SiteMemory | None = None
+    ) -> SiteLoop:
+        """A loop for a site, not yet running.
+
+        Args:
+            site_id: the site.
+            gateway: to its stations; this process's own by default.
+            memory: what survives a restart; the store by default.
+        """
         parts = self.parts
         site = next(item for item in self.config.site if item.id == site_id)
-        settings = parts.settings.get(site.id) or site_settings(site)
         options = parts.loop
         if site.ramp_kw_per_min is not None:
             options = replace(options, ramp_kw_per_min=site.ramp_kw_per_min)
         return SiteLoop(
-            settings, self.store, self.store, self.gateway, parts.meters.get(site.id), parts.signals.get(site.id),
-            parts.clock, options, register=self.register,
+            self.settings_of(site_id), self.store, self.store, gateway or self.gateway, parts.meters.get(site_id),
+            parts.signals.get(site_id), parts.clock, options, register=self.register, memory=memory,
         )  # fmt: skip
 
     async def start(self) -> None:
@@ -129,23 +169,32 @@ class LiveServer:
         """
         server = self.config.server
         await self.register.refresh()
-        tls = tls_context(self.config)
+        if Role.GATEWAY in self.roles:
+            await self._listen()
+        self.web_port = await self.web.start()
+        self._tasks = [*self.upkeep.begin(), *self.islands.begin()]
+        if self.wide is not None:
+            self._tasks.extend(await self.wide.start())
+        self._started = True
+        stations, web = f"{server.host}:{self.port}", f"{server.web_host}:{self.web_port}"
+        _log.info("serving", roles=sorted(self.roles), stations=stations, web=web)
+
+    async def _listen(self) -> None:
+        server, tls = self.config.server, tls_context(self.config)
         try:
             self.port = await self.gateway.listen(server.host, server.port, tls)
         except OSError as error:
             remedy = "Choose another port or address, or stop what uses it."
             where, allowed = f"{server.host}:{server.port}", f"a free address of this machine ({error.strerror})"
             raise InputError([Problem("server.port", where, allowed, remedy)]) from error
-        self.web_port = await self.web.start()
-        self._tasks = [*self.upkeep.begin(), *self.islands.begin()]
-        self._started = True
-        _log.info("serving", stations=f"{server.host}:{self.port}", web=f"{server.web_host}:{self.web_port}")
 
     async def stop(self, grace_s: float = 10.0) -> None:
         """Stops in the order that loses nothing: loops, stations, people, store."""
         self.islands.close()
         for loop in self.loops.values():
             loop.close()
+        if self.wide is not None:
+            await self.wide.stop_leading()
         for name, work in (("stations", self.gateway.close(grace_s)), ("people", self.web.stop())):
             try:
                 await work
@@ -154,6 +203,8 @@ class LiveServer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.wide is not None:
+            await self.wide.close()
         await self.store.close()
         _log.info("stopped")
 
@@ -166,6 +217,8 @@ class LiveServer:
         if self.gateway.broken:
             lacks.append("the gateway no longer watches its connections")
         lacks.extend(self.upkeep.lacking())
+        if self.wide is not None:
+            lacks.extend(self.wide.lacking())
         lacks.extend(f"{task.get_name()} ended" for task in self._tasks if task.done())
         return lacks
 
@@ -255,7 +308,7 @@ def site_settings(site: SitePart) -> SiteSettings:
     )
 
 
-async def open_live(config: Config, parts: Parts) -> LiveServer:
+async def open_live(config: Config, parts: Parts, roles: frozenset[Role] = ALL) -> LiveServer:
     """Opens the store and builds the system on it; :meth:`LiveServer.start` brings it to life.
 
     Raises:
@@ -264,7 +317,7 @@ async def open_live(config: Config, parts: Parts) -> LiveServer:
     """
     store = await open_store(config.store.url)
     try:
-        return LiveServer(config, parts, store)
+        return LiveServer(config, parts, store, roles)
     except BaseException:
         await store.close()
         raise

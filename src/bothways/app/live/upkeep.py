@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bothways.adapters.db import retention
+from bothways.app.live.roles import Role
 from bothways.operations.stations import StationRecord
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _log = structlog.get_logger("bothways.live")
 REGISTER_S = 60.0
 STATIONS_S = 10.0
 TRAIL_S = 1.0
+QUEUES_S = 5.0
 FIRST_FORGET_S = 600.0
 FORGET_S = 86_400.0
 BEGIN_AGAIN_S = 5.0
@@ -45,12 +47,15 @@ class Upkeep:
     def begin(self) -> list[asyncio.Task[None]]:
         """Starts every site and every duty, each in a task with a name for people."""
         live = self._live
-        duties: dict[str, tuple[float, float, Callable[[], Awaitable[None]]]] = {
-            "the compatibility register": (REGISTER_S, REGISTER_S, live.register.refresh),
-            "what happened today": (0.0, TRAIL_S, self._remember),
-            "changes of stations": (0.0, STATIONS_S, self.follow_stations),
-            "forgetting old values": (FIRST_FORGET_S, FORGET_S, self.forget),
-        }
+        duties: dict[str, tuple[float, float, Callable[[], Awaitable[None]]]] = {}
+        if Role.PLANNER in live.roles:
+            duties["the compatibility register"] = (REGISTER_S, REGISTER_S, live.register.refresh)
+            duties["forgetting old values"] = (FIRST_FORGET_S, FORGET_S, self.forget)
+        if Role.WEB in live.roles:
+            duties["what happened today"] = (0.0, TRAIL_S, self._remember)
+            duties["turns in queues"] = (QUEUES_S, QUEUES_S, live.queues.advance)
+        if Role.GATEWAY in live.roles:
+            duties["changes of stations"] = (0.0, STATIONS_S, self.follow_stations)
         sites = [asyncio.create_task(self.site(name), name=f"site {name}") for name in live.loops]
         others = [asyncio.create_task(_ever(name, *duty), name=name) for name, duty in duties.items()]
         return [*sites, *others]
@@ -83,7 +88,8 @@ class Upkeep:
             old = self._records.get(station_id)
             if old is not None and old != records[station_id]:
                 live.gateway.refresh(station_id)
-        strays = {name for name in connected & set(records) if records[name].site_id not in live.loops}
+        configured = {site.id for site in live.config.site}
+        strays = {name for name in connected & set(records) if records[name].site_id not in configured}
         for station_id in sorted(strays - self._strays):
             _log.error(
                 "a station of a site that is not configured is connected: nobody controls it", station=station_id
