@@ -138,7 +138,7 @@ class LiveDrill:
             car = self.setup.plant.units[k].car
             if car is not None:
                 self.yard.plug(source.source_id, demo.Played(made, car))
-                made.possible = _possible(self.yard, source.source_id)
+                made.possible = demo.possible(self.yard, source.source_id)
                 self.service.drivers.say(demo.token(source), demo.reserve_km(car), opted_out=car.opted_out)
         wanted = {station.station_id for station in self.stations.values()}
         await demo.until(lambda: wanted <= self.live.gateway.connected(), "all stations connect")
@@ -290,10 +290,6 @@ _CARDS: Mapping[str, Callable[[LiveDrill, float], Awaitable[str]]] = {
     "meter-lost": LiveDrill.meter_lost,
     "second-outage": LiveDrill.second_outage,
 }
-
-
-def _possible(yard: Yard, name: str) -> Callable[[float], float]:
-    return lambda wanted: yard.possible_kw(name, wanted)
 
 
 def play_live(setup: DrillSetup) -> Played:

@@ -203,6 +203,11 @@ def chargers(site: IslandSite) -> list[tuple[int, Source]]:
     return [(k, source) for k, source in enumerate(site.sources) if source.kind is SourceKind.V2X]
 
 
+def possible(yard: Yard, name: str) -> Callable[[float], float]:
+    """What the yard makes of a power that a charger's profiles ask for."""
+    return lambda wanted: yard.possible_kw(name, wanted)
+
+
 async def until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
     """Waits for something, in the machine's time.
 

@@ -218,12 +218,13 @@ def _tiers(inputs: Inputs, state: IslandState, site: IslandSite) -> tuple[tuple[
     """Time left per tier: with everything that is more important, and nothing that is less."""
     able = abilities(inputs, state.latch, state.failed, state.former, site)
     energy = sum(ability.spare_kwh for ability in able if ability.limit_kw > 0.0)
+    fed = state.phase in {Phase.ISLAND, Phase.RESYNCHRONISE}  # elsewhere a section's load says nothing of an outage
     out, load = [], 0.0
     for tier in sorted({section.tier for section in site.sections}):
         members = [k for k, section in enumerate(site.sections) if section.tier == tier]
         closed = [inputs.sections[k].position is Position.CLOSED for k in members]
         kws = [
-            sum(load_kw(k, inputs, site)) if on and inputs.main is not Position.CLOSED else site.sections[k].kw
+            sum(load_kw(k, inputs, site)) if on and fed else site.sections[k].kw
             for k, on in zip(members, closed, strict=True)
         ]
         load += sum(kws)

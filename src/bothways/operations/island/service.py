@@ -36,7 +36,7 @@ from bothways.resilience.island.signals import Inputs, Request, RequestKind
 from bothways.resilience.island.site import IslandSite, SourceKind
 from bothways.resilience.island.state import IslandState, Phase, from_mapping, initial_state
 
-_REREAD = timedelta(seconds=60)
+_REREAD = timedelta(seconds=10)
 _RENEW = timedelta(seconds=60)
 _REJOIN_S = 10.0
 """After a restart in an island, stations get so long to connect again before their vehicles count as gone."""
