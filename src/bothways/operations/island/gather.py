@@ -201,15 +201,15 @@ def vehicle_reading(
     """A vehicle as the machine sees it: the cautious end of its energy, and all that its driver keeps.
 
     Kept is the greatest of: the evacuation reserve (the driver's kilometres, or the site's), the driver's own floor,
-    and what today's cap on discharging leaves untouched.
+    and what the caps on discharging, by driver and maker, leave untouched.
     """
     unread = Statement(None, opted_out=True)
     said = unread if stated is None else stated.get(holder_of(key, session), Statement())
     need = session.need
     reserve = max(settings.evacuation.reserve_kwh(said.reserve_km), session.floor_kwh)
-    if need is not None and math.isfinite(need.discharge_cap_kwh):
-        left = max(0.0, need.discharge_cap_kwh - session.returned_today_kwh)
-        reserve = max(reserve, session.energy_low_kwh - left / session.eta_d)
+    left = min(session.day_cap_kwh - session.returned_today_kwh, session.year_cap_kwh - session.returned_year_kwh)
+    if left < math.inf:
+        reserve = max(reserve, session.energy_low_kwh - max(0.0, left) / session.eta_d)
     energy = _finite(session.energy_low_kwh)
     return VehicleReading(
         f"{key.station_id}/{key.evse_id}",

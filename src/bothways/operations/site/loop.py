@@ -210,7 +210,7 @@ class SiteLoop(LoopCore):
 
     # Another controller ----------------------------------------------------------------------------------------------
 
-    def stand_back(self, away: bool) -> None:  # noqa: FBT001 - a state, said in full by every caller
+    def stand_back(self, away: bool) -> None:
         """Leaves the EVSEs to the island controller, or takes them back: never both command. A stop goes on working."""
         if away == self._away:
             return
@@ -219,7 +219,7 @@ class SiteLoop(LoopCore):
             self._orders.forget(outlet.key)
         self._desk.news(self._clock.now())
 
-    def alarm(self, condition: bool, kind: str, text: str) -> None:  # noqa: FBT001 - as in Alarms.set
+    def alarm(self, condition: bool, kind: str, text: str) -> None:
         """Raises an alarm of the site on behalf of another controller, or ends it."""
         self._alarms.set(condition, kind, self.site.site_id, self._clock.now(), text)
 
