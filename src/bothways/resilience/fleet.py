@@ -326,11 +326,15 @@ def record_of(table: SessionTable, energy: EnergyColumns, tz: str, lanes: Sequen
         stored[begin:end, columns[name]] = np.minimum(
             energy.capacity_kwh[n], energy.energy_at_arrival_kwh[n] + taken
         )  # fmt: skip
-    return Record(stored, _until(stored))
+    return Record(stored, hours_until_change(stored))
 
 
-def _until(stored: Singles) -> Shorts:
-    """Hours until the next change of presence in every column; the record repeats itself."""
+def hours_until_change(stored: Singles) -> Shorts:
+    """Hours until the next change of presence in every column, shape ``(R, V)``; the record repeats itself.
+
+    Args:
+        stored: energy of every vehicle, negative in hours in which it is away.
+    """
     there = stored >= 0.0
     hours = stored.shape[0]
     until = np.zeros(stored.shape, dtype=np.int32)

@@ -15,6 +15,7 @@ from bothways.battery.wear import BatteryValue
 from bothways.domain.timegrid import TimeGrid
 from bothways.mobility.sessions import DataQuality
 from bothways.simulation.stays import Stays
+from bothways.studies.backup_terms import BackupTerms
 from bothways.studies.beliefs import Forecast, PriceBelief
 from bothways.tariffs.prices import DemandTerm
 from bothways.tariffs.structure import Tariff
@@ -246,6 +247,7 @@ class StudyInputs:
         ageing: what the vehicles' ageing is told with.
         warranty: caps on feeding back, the same for every vehicle; ``None`` for none.
         capacity_known: whether the sessions themselves gave a stay's capacity, ``(S,)``; ``None`` for none of them.
+        backup: outages and what they cost; ``None`` where backup is not asked for.
         wear: price of wear stay by stay; ``None`` where ``settings.wear_per_kwh`` holds for all.
     """
 
@@ -270,6 +272,7 @@ class StudyInputs:
     warranty: WarrantyLimits | None = None
     capacity_known: NDArray[np.bool_] | None = None
     wear: VehicleWear | None = None
+    backup: BackupTerms | None = None
 
     @cached_property
     def wear_per_kwh(self) -> Floats:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bothways.economics.emissions import AverageLedger, MarginalLedger
 from bothways.economics.figures import Figure
 from bothways.studies.ageing import Ageing
+from bothways.studies.backup import Backup
 from bothways.studies.inputs import Case, StudyInputs
 from bothways.studies.period import YearScale, monthly_amount
 from bothways.studies.runs import StrategyRun
@@ -178,6 +179,7 @@ class CaseResult:
         scale: how the period's money becomes a year's.
         ageing: what the strategies do to the vehicles' batteries; ``None`` where it was not asked for.
         stationary: ageing of the stationary battery, by strategy; empty without one.
+        backup: what vehicles keep on in outages; ``None`` where it was not asked for.
     """
 
     case: Case
@@ -187,6 +189,7 @@ class CaseResult:
     scale: YearScale
     ageing: Ageing | None = None
     stationary: tuple[StationaryAgeing, ...] = ()
+    backup: Backup | None = None
 
     def yearly_cost(self, key: str) -> float:
         """Cost of a strategy per year: what is charged once a month scaled by months, the rest by days."""

@@ -12,6 +12,7 @@ from bothways.battery.models import MODELS
 from bothways.domain.errors import DomainError
 from bothways.domain.timegrid import zone
 from bothways.domain.validation import validated
+from bothways.studies.scenario_backup import BackupPart
 from bothways.studies.scenario_vehicles import (
     AgeingPart,
     Capacity,
@@ -318,6 +319,7 @@ class Scenario(Part):
     emissions: EmissionsPart = EmissionsPart()
     investment: InvestmentPart | None = None
     sensitivity: SensitivityPart | None = None
+    backup: BackupPart | None = None
     case: list[CasePart] = Field(min_length=1)
 
     @model_validator(mode="after")

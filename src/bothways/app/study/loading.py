@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bothways.adapters.files.reading import read_toml
+from bothways.app.study.backup import load_backup
 from bothways.app.study.behind_meter import load_case
 from bothways.app.study.columns import load_column
 from bothways.app.study.vehicles import Vehicles, load_vehicles
@@ -102,11 +103,13 @@ class _Loading:
         wear = None
         if vehicles is not None:
             wear = self.attempt("vehicles", lambda: vehicle_wear(scenario, vehicles, grid, self.path.name))
+        backup = self.attempt("backup", lambda: load_backup(scenario, folder, self.path.name))
         self.problems.raise_if_any()
+        assert backup is not None  # noqa: S101
         assert vehicles is not None  # noqa: S101  (a missing part would have raised with its problems)
         assert carbon is not None  # noqa: S101
         cases: list[Case] = []
-        assumptions: list[Assumption] = [*_stated(scenario, wear), *vehicles.assumptions]
+        assumptions: list[Assumption] = [*_stated(scenario, wear), *vehicles.assumptions, *backup[1]]
         for item in loaded:
             if item is not None:
                 cases.append(item.case)
@@ -134,10 +137,13 @@ class _Loading:
             warranty=_warranty(scenario),
             capacity_known=vehicles.capacity_known,
             wear=wear,
+            backup=backup[0],
         )
         chargers = scenario.chargers.count or vehicles.stays.evse_count
         terms = investment_terms(scenario.investment, chargers) if scenario.investment else None
-        warnings = dict.fromkeys([*self.warnings, *vehicles.warnings])  # two cases may share a file and its remarks
+        warnings = dict.fromkeys(
+            [*self.warnings, *vehicles.warnings, *backup[2]]
+        )  # two cases may share a file and its remarks
         return Loaded(inputs, terms, self._ranges(vehicles), tuple(warnings))
 
     def _emissions(self) -> Emissions:

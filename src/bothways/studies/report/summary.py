@@ -7,6 +7,7 @@ from typing import Any
 
 from bothways.economics.figures import Figure
 from bothways.studies.ageing import MIDDLE_YEARS, YEARS, Ageing, StrategyAgeing
+from bothways.studies.backup import Backup
 from bothways.studies.inputs import StudyInputs
 from bothways.studies.leasing import replacements_of
 from bothways.studies.report.amounts import COMPONENTS, yearly_blindness, yearly_saving
@@ -96,6 +97,7 @@ def _case(case: CaseResult, inputs: StudyInputs) -> dict[str, Any]:
         "sensitivity": _sensitivity(case),
         "ageing": _ageing(case.ageing),
         "company_batteries": _company(case.ageing, inputs),
+        "backup": None if case.backup is None else _backup(case.backup),
         "stationary_battery": {item.strategy: _stationary(item) for item in case.stationary},
     }
 
@@ -177,6 +179,32 @@ def _ageing(found: Ageing | None) -> dict[str, Any] | None:
         "residual_per_kwh": None if value is None else finite(value.residual_per_kwh),
         "end_of_life": None if value is None else finite(value.end_of_life),
         "strategies": {item.strategy: _aged(found, item) for item in found.strategies},
+    }
+
+
+def _backup(found: Backup) -> dict[str, Any]:
+    """Backup with and without the reserve, per year; tiers in the order of the outage scenario."""
+    rows = {"as_played": found.plain, "with_reserve": found.kept}
+    return {
+        "outages_per_year": finite(found.terms.outages_per_year),
+        "hours_per_year": finite(found.terms.hours_per_year),
+        "presence": finite(found.presence),
+        "reserve_soc": found.terms.reserve_soc,
+        "reserve_cost_per_year": finite(found.reserve_cost),
+        **{
+            name: row
+            and {
+                "saving_per_year": finite(row.saving),
+                "missed_per_year": finite(row.missed),
+                "value_per_year": finite(row.value.per_year),
+                "value_if_always_there": finite(row.value.if_always_there),
+                "by_tier": [finite(value) for value in row.value.by_tier],
+                "kwh_per_year": finite(row.value.kwh_per_year),
+                "refill_per_year": finite(row.refill),
+                "total_per_year": finite(row.total),
+            }
+            for name, row in rows.items()
+        },
     }
 
 

@@ -208,7 +208,9 @@ def excludes(result: StudyResult) -> tuple[str, ...]:
     """What the money leaves out."""
     found = [
         "Markets other than the site's tariff: trading by others, frequency, reserve, capacity, demand response.",
-        "The value of backup power in an outage.",
+        "The value of backup power in an outage, which is told beside it."
+        if any(case.backup is not None for case in result.cases)
+        else "The value of backup power in an outage.",
         "What drivers pay for charging, and what they would ask for letting their vehicle discharge.",
         "Ageing by time and by charging, which happens under every strategy alike.",
         "Taxes and incentives that are not written in the tariff or in the investment table.",
