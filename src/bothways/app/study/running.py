@@ -15,6 +15,7 @@ from bothways.battery.models import MODELS
 from bothways.dispatch.setpoints import setpoints
 from bothways.simulation.plant import respond_all
 from bothways.studies.ageing import StrategyAgeing, age_strategy, ageing_of, batteries_of, choose_batteries
+from bothways.studies.backup_play import backup_of
 from bothways.studies.baseline import run_uncontrolled, store_surplus
 from bothways.studies.closed_loop import run_closed_loop
 from bothways.studies.compare import outcome_of
@@ -90,7 +91,7 @@ def run_study(
         try:
             pending = [_submit(pool, inputs, case, ranges, progress) for case in inputs.cases]
             found = [job.result(inputs, investment) for job in pending]
-            cases = tuple(_aged(pool, inputs, case, progress) for case in found)
+            cases = tuple(_backed(inputs, _aged(pool, inputs, case, progress), progress) for case in found)
         except BaseException:
             _STOP.set()  # runs in progress end at their next step, so that an interrupted study ends within seconds
             pool.shutdown(wait=False, cancel_futures=True)
@@ -149,6 +150,16 @@ def _aged(pool: ThreadPoolExecutor, inputs: StudyInputs, case: CaseResult, progr
     told = ageing_of(inputs, batteries, chosen, tuple(pool.map(work, played)))
     stationary = [age_stationary(inputs, case.case, run) for run in played]
     return replace(case, ageing=told, stationary=tuple(item for item in stationary if item is not None))
+
+
+def _backed(inputs: StudyInputs, case: CaseResult, progress: Progress) -> CaseResult:
+    """Values backup where the scenario asks for it."""
+    if inputs.backup is None:
+        return case
+    job = Job(f"{case.case.name}: backup, a reserve kept", inputs.grid.periods)
+    found = backup_of(inputs, case, _stoppable(progress.begin(job)))
+    progress.end(job)
+    return replace(case, backup=found)
 
 
 def _stoppable(tick: Callable[[int], None]) -> Callable[[int], None]:
