@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from html import escape
+
 from nicegui import ui
 
 from bothways.adapters.web.frame import Screens, Viewer, dialog, heading, tried
@@ -34,6 +37,7 @@ class PeoplePage:
                 self.role = ui.select(roles, value=Role.DRIVER.value, label=words("Role")).props("outlined dense")
                 self.scope = ui.input(words("Reaches: token:CARD, site:NAME or *")).props("outlined dense")
                 self.scope.style("min-width: 17rem")
+                self.email = ui.input(words("E-mail, for signing in at a provider")).props("outlined dense type=email")
                 ui.button(words("Invite"), on_click=self._invite, color=None).props("no-caps").classes("bw-do")
             self.link = ui.label("").props('role="status"').style("overflow-wrap: anywhere; user-select: all")
             self.link.set_visibility(False)
@@ -56,10 +60,45 @@ class PeoplePage:
                 ui.label(self._state(account)).classes("bw-small")
             for grant in account.grants:
                 ui.label(self._grant(grant)).classes("bw-small")
-            if not account.disabled and account.account_id != self.viewer.actor.account_id:
-                sure = self._sure(account)
-                button = ui.button(words("Send away"), on_click=sure.open, color=None)
-                button.props(f'no-caps flat aria-label="{words("Send away")} {account.name}"').classes("bw-plain")
+            if account.account_id == self.viewer.actor.account_id:
+                return
+            with ui.element("div").classes("bw-line"):
+                if account.disabled:
+                    self._button(words("Let in again"), account, lambda: self._enable(account))
+                else:
+                    self._button(words("New invitation"), account, self._again(account).open)
+                    self._button(words("Send away"), account, self._sure(account).open)
+
+    @staticmethod
+    def _button(text: str, account: AccountView, act: Callable[[], object]) -> None:
+        button = ui.button(text, on_click=act, color=None)
+        button.props(f'no-caps flat aria-label="{escape(f"{text} {account.name}")}"').classes("bw-plain")
+
+    async def _enable(self, account: AccountView) -> None:
+        viewer = self.viewer
+        if await tried(self.screens, viewer, lambda: self.people.enable(viewer.actor, account.account_id)):
+            await self.refresh()
+
+    def _again(self, account: AccountView) -> ui.dialog:
+        words = self.words
+        with dialog(words("Invite {name} again?", name=account.name)) as made:
+            ui.label(words("For a lost link or password. Whatever is signed in as this account now ends."))
+
+            async def go() -> None:
+                made.close()
+                viewer, tokens = self.viewer, list[str]()
+
+                async def act() -> None:
+                    tokens.append(await self.people.invite_again(viewer.actor, account.account_id))
+
+                if await tried(self.screens, viewer, act):
+                    self._show_link(account.name, tokens[0])
+                    await self.refresh()
+
+            with ui.element("div").classes("bw-line"):
+                ui.button(words("Cancel"), on_click=made.close, color=None).props("no-caps flat").classes("bw-plain")
+                ui.button(words("New invitation"), on_click=go, color=None).props("no-caps").classes("bw-do")
+        return made
 
     def _sure(self, account: AccountView) -> ui.dialog:
         words = self.words
@@ -89,17 +128,20 @@ class PeoplePage:
         return self.words("{role} of {reach}", role=self.words(ROLES[grant.role]), reach=reach)
 
     async def _invite(self) -> None:
-        viewer, name = self.viewer, self.name.value or ""
+        viewer, name, email = self.viewer, self.name.value or "", self.email.value or ""
         role, scope = str(self.role.value), self.scope.value or ""
         tokens: list[str] = []
 
         async def act() -> None:
-            tokens.append((await self.people.invite(viewer.actor, name, [(role, scope)]))[1])
+            tokens.append((await self.people.invite(viewer.actor, name, [(role, scope)], email))[1])
 
         if await tried(self.screens, viewer, act):
-            link = f"{self.address}invitation/{tokens[0]}"
-            self.link.text = self.words("Give {name} this address; it works once, for three days: {link}",
-                                        name=name, link=link)  # fmt: skip
-            self.link.set_visibility(True)
-            self.name.value = self.scope.value = ""
+            self._show_link(name, tokens[0])
+            self.name.value = self.scope.value = self.email.value = ""
             await self.refresh()
+
+    def _show_link(self, name: str, token: str) -> None:
+        link = f"{self.address}invitation/{token}"
+        text = self.words("Give {name} this address; it works once, for three days: {link}", name=name, link=link)
+        self.link.text = text
+        self.link.set_visibility(True)

@@ -1,0 +1,104 @@
+"""Ways to sign in, in a real browser: a passkey of a virtual authenticator, a second factor with its QR code."""
+
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyotp
+import pytest
+from playwright.sync_api import Page, expect
+
+spec = importlib.util.spec_from_file_location("screens_of_a_demo", Path(__file__).with_name("test_screens.py"))
+screens = importlib.util.module_from_spec(spec)
+sys.modules[spec.name] = screens
+spec.loader.exec_module(screens)
+demo, axe = screens.demo, screens.axe
+pytestmark = pytest.mark.slow
+
+
+@contextmanager
+def _authenticator(page: Page) -> Iterator[tuple[Any, str]]:
+    """A virtual authenticator that makes sure of the person."""
+    tool = page.context.new_cdp_session(page)
+    tool.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
+        "isUserVerified": True, "automaticPresenceSimulation": True,
+    }  # fmt: skip
+    made = tool.send("WebAuthn.addVirtualAuthenticator", {"options": options})["authenticatorId"]
+    yield tool, made
+    tool.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": made})
+
+
+def _out(page: Page, url: str) -> None:
+    page.goto(f"{url}sites")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_url(f"{url}sign-in")
+
+
+def test_a_passkey_is_added_signs_in_without_a_name_and_is_removed(demo, axe):
+    url = demo.url.replace("127.0.0.1", "localhost")  # passkeys belong to names of hosts
+    with demo.page() as page, _authenticator(page) as (tool, authenticator):
+        page.goto(f"{url}sign-in")
+        page.locator("#name").fill(demo.user)
+        page.locator("#password").fill(demo.password)
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name=demo.user).click()
+        expect(page.locator("h1")).to_have_text("My account")
+        page.get_by_label("What to call it").fill("my <laptop>")
+        page.get_by_role("button", name="Add a passkey").click()
+        expect(page.get_by_text("my <laptop>")).to_be_visible()
+        expect(page.get_by_text("not used yet")).to_be_visible()
+        assert screens._serious(page, axe) == []
+        _out(page, url)
+        page.get_by_role("button", name="Use a passkey").click()
+        expect(page).not_to_have_url(re.compile("sign-in"))
+        page.goto(f"{url}account")
+        expect(page.get_by_text("last used")).to_be_visible()
+        _out(page, url)
+        tool.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": False})
+        page.get_by_role("button", name="Use a passkey").click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        expect(page).to_have_url(f"{url}sign-in")
+        tool.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": True})
+        page.get_by_role("button", name="Use a passkey").click()
+        expect(page).not_to_have_url(re.compile("sign-in"))
+        page.goto(f"{url}account")
+        page.get_by_role("button", name="Remove my <laptop>").click()
+        expect(page.get_by_text("my <laptop>")).to_have_count(0)
+        _out(page, url)
+        page.get_by_role("button", name="Use a passkey").click()
+        expect(page.get_by_role("alert")).to_be_visible()
+
+
+def test_a_second_factor_is_set_up_on_a_phone_and_asked_for(demo, axe):
+    with demo.page(screens.PHONE, "dark") as page:
+        demo.sign_in(page)
+        page.goto(f"{demo.url}account")
+        page.get_by_role("button", name="Set up").click()
+        expect(page.locator("svg.qr")).to_be_visible()
+        secret = page.locator("code").inner_text()
+        assert screens._serious(page, axe) == []
+        demo.shot(page, "second-factor-phone")
+        code = pyotp.TOTP(secret).at(datetime.now(tz=UTC))
+        page.get_by_label("The six digits that it shows now").fill(code)
+        page.get_by_role("button", name="Turn on").click()
+        expect(page.locator("h1")).to_have_text("Recovery codes")
+        recovery = page.locator("code").all_inner_texts()
+        assert len(recovery) == 10
+        _out(page, demo.url)
+        demo.sign_in(page)
+        expect(page.get_by_role("alert")).to_be_visible()
+        page.locator("#password").fill(demo.password)
+        page.get_by_label("Code of the second factor").fill(recovery[0])
+        page.keyboard.press("Enter")
+        expect(page).not_to_have_url(re.compile("sign-in"))
+        page.goto(f"{demo.url}account")
+        expect(page.get_by_text("9 recovery codes are left")).to_be_visible()
+        page.get_by_role("button", name="Turn off").click()
+        expect(page.get_by_role("button", name="Set up")).to_be_visible()
