@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -41,6 +42,8 @@ class Claims:
         self._own: dict[str, tuple[int, float]] = {}
         self._fresh: set[str] = set()
         self._leaving: set[str] = set()
+        self._number: dict[str, int] = {}
+        self._connections = itertools.count(1)
         self._bucket_ms = 0
         self._wake = asyncio.Event()
         self.replaced = 0
@@ -51,6 +54,7 @@ class Claims:
         """A station's connection came or went."""
         if connected:
             self._fresh.add(station_id)
+            self._number[station_id] = next(self._connections)
         self._wake.set()
 
     def _moved(self, _station_id: str) -> None:
@@ -99,7 +103,8 @@ class Claims:
 
     async def _claim(self, bucket: Any, station_id: str) -> None:
         """Writes the claim over whatever is there: the order of the bucket is the order of connections."""
-        revision = int(await bucket.put(token(station_id), written(Claim(self._worker))))
+        claim = Claim(self._worker, self._number.get(station_id, 0))
+        revision = int(await bucket.put(token(station_id), written(claim)))
         self._fresh.discard(station_id)
         self._own[station_id] = (revision, time.monotonic())
 
@@ -112,6 +117,7 @@ class Claims:
 
     async def _let_go(self, bucket: Any, station_id: str) -> None:
         own, _ = self._own.pop(station_id)
+        self._number.pop(station_id, None)
         try:
             await bucket.delete(token(station_id), last=own)
         except APIError:  # somebody else's by now, or it has run out

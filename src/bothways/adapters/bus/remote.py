@@ -129,6 +129,7 @@ class RemoteGateway:
             try:
                 answer = read(Answer, await self._send(station_id, worker, enveloped(command)))
             except Nobody:
+                self._whereabouts.nobody_at(worker)
                 answer = Answer(error=NOT_HERE, text=f"the gateway of {station_id} is gone")
             if answer.error != NOT_HERE or attempt == 2:
                 return self._value_of(answer)

@@ -20,9 +20,15 @@ _DELETED = frozenset({"DEL", "PURGE"})
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A gateway says that it holds a station's connection."""
+    """A gateway says that it holds a station's connection.
+
+    Attributes:
+        worker: the gateway.
+        number: which connection of the gateway: another one for a station that connected anew.
+    """
 
     worker: str
+    number: int = 0
 
 
 class Whereabouts:
@@ -36,6 +42,7 @@ class Whereabouts:
     def __init__(self, bus: Bus, clock: Callable[[], float] = time.monotonic) -> None:
         self._bus, self._clock = bus, clock
         self._claims: dict[str, tuple[str, int]] = {}
+        self._numbers: dict[str, int] = {}
         self._heard: dict[str, float] = {}
         self._moved: list[Callable[[str], None]] = []
         self._gone: list[Callable[[], None]] = []
@@ -44,7 +51,7 @@ class Whereabouts:
         bus.keep("the life of gateways", self._listen)
 
     def on_move(self, call: Callable[[str], None]) -> None:
-        """Calls with every station whose claim changed."""
+        """Calls with every station that is elsewhere now, connected anew, or is gone."""
         self._moved.append(call)
 
     def on_gone(self, call: Callable[[], None]) -> None:
@@ -74,6 +81,12 @@ class Whereabouts:
     def workers(self) -> frozenset[str]:
         """Gateways that live."""
         return frozenset(worker for worker in self._heard if self.lives(worker))
+
+    def nobody_at(self, worker: str) -> None:
+        """The bus says that a gateway does not listen any more: it is gone until it is heard again."""
+        if worker in self._heard:
+            self._heard[worker] = -1e9
+            self._bury()
 
     async def _listen(self) -> None:
         async def beat(message: Any) -> None:
@@ -120,13 +133,15 @@ class Whereabouts:
 
     def _take(self, entry: Any) -> None:
         station_id = untoken(entry.key)
-        worker = ""
+        claim = Claim("")
         if entry.operation not in _DELETED:
             try:
-                worker = read(Claim, entry.value).worker
+                claim = read(Claim, entry.value)
             except Unreadable:
                 _log.warning("a claim cannot be read", extra={"station": station_id})
-        changed = self._claims.get(station_id, ("", 0))[0] != worker
-        self._claims[station_id] = (worker, int(entry.revision))
+        before = self._claims.get(station_id, ("", 0))[0], self._numbers.get(station_id, 0)
+        changed = before != (claim.worker, claim.number)
+        self._claims[station_id] = (claim.worker, int(entry.revision))
+        self._numbers[station_id] = claim.number
         if changed:
             self._tell(station_id)

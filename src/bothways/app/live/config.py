@@ -264,6 +264,13 @@ class Config(Part):
                 "one process does everything with SQLite"
             )
             raise ValueError(msg)
+        islands = [site.id for site in self.site if site.island is not None]
+        if self.bus.url and islands:
+            msg = (
+                f"a site that can be an island is run by one process, at the building: take {', '.join(islands)} out "
+                "of this file and give it a process of its own without [bus]"
+            )
+            raise ValueError(msg)
         return self
 
     @model_validator(mode="after")

@@ -31,6 +31,7 @@ class LiveCollector(Collector):
             messages.add_metric([str(name)], count)
         yield messages
         yield from self._store()
+        yield from self._bus()
         yield from self._sites()
 
     def _store(self) -> Iterator[Metric]:
@@ -42,6 +43,24 @@ class LiveCollector(Collector):
         ):
             yield CounterMetricFamily(f"bothways_store_{name}", text, value=value)
         yield GaugeMetricFamily("bothways_store_waiting", "Events that wait to be made durable.", value=state.waiting)
+
+    def _bus(self) -> Iterator[Metric]:
+        wide = self._live.wide
+        if wide is None:
+            return
+        yield GaugeMetricFamily("bothways_bus_connected", "1 while the bus answers.", value=float(wide.bus.connected))
+        leads = GaugeMetricFamily("bothways_site_led", "1 for each site that this process leads.", labels=["site"])
+        for planner in wide.planners:
+            leads.add_metric([planner.site_id], float(planner.lease.epoch() is not None))
+        yield leads
+        if wide.worker is None:
+            return
+        orders = CounterMetricFamily("bothways_bus_orders", "Orders that came over the bus.", labels=["what"])
+        for name, count in sorted(wide.worker.counters.items()):
+            orders.add_metric([name], count)
+        yield orders
+        waiting = wide.worker.waiting
+        yield GaugeMetricFamily("bothways_bus_waiting", "Stored events that wait for the bus.", value=waiting)
 
     def _sites(self) -> Iterator[Metric]:
         rows = {

@@ -72,6 +72,7 @@ class SitePlanner:
         self._held_back: list[StationEvent] = []
         self._suspect = asyncio.Event()
         whereabouts.on_gone(self._suspect.set)
+        whereabouts.on_move(self._moved)
         bus.keep(f"gaps in the events of {site_id}", self._hear_of_gaps)
 
     async def run(self) -> None:
@@ -161,6 +162,10 @@ class SitePlanner:
             self._loop.on_event(event)
         else:
             self._held_back.append(event)
+
+    def _moved(self, station_id: str) -> None:
+        if self._loop is not None:
+            self._loop.connected_anew(station_id)
 
     async def _watch(self, loop: SiteLoop) -> None:
         """Returns when somebody else leads; until then, says when the bus is away, and catches up after it was."""

@@ -56,6 +56,10 @@ class SiteLoop(LoopCore):
             if self._open:
                 self._orders.run(self._look_up_new())
 
+    def connected_anew(self, station_id: str) -> None:
+        """The station's connection is another one: it is met again, then gets its orders."""
+        self._met.discard(station_id)
+
     def on_reading(self, reading: SiteReading) -> None:
         """Takes in a reading of the site's meter; one that is not finite or older than the last is not used."""
         values = (reading.power_kw, *reading.phase_kw)
