@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,37 @@ def test_what_a_pair_can_do_is_recorded_whole_or_not_at_all(config):
     assert asyncio.run(ability()).discharge_kw == 10.0
     run("pair", config, "T-1", "vendor model", "--source", "the maker", "--discharge-kw", 0, "--connector", "AC")
     assert not asyncio.run(ability()).discharge
+
+
+def test_the_last_administrator_comes_in_again_after_losing_everything(config):
+    run("account", "invite", config, "Ada", "--role", "administrator", "--scope", "*", "--email", "ada@example.org")
+
+    async def lose():
+        store = await open_store(load_config(config).store.url)
+        account = await store.account_by_name("Ada")
+        await store.replace_account(replace(account, totp_secret="LOST", disabled=True))
+        await store.keep_recovery(account.account_id, ["lost"])
+        await store.close()
+        return account
+
+    lost = asyncio.run(lose())
+    assert lost.email == "ada@example.org"
+    told = json.loads(run("account", "recover", config, "Ada", "--json"))
+    assert told["link"].endswith(f"/invitation/{told['token']}")
+    (row,) = json.loads(run("account", "list", config, "--json"))
+    assert (row["disabled"], row["second_factor"]) == (False, False)
+
+    async def left():
+        store = await open_store(load_config(config).store.url)
+        sessions = await store.sessions(lost.account_id)
+        codes = await store.recovery_left(lost.account_id)
+        await store.close()
+        return [session.purpose for session in sessions], codes
+
+    assert asyncio.run(left()) == (["invitation"], 0)
+    run("account", "recover", config, "Nobody", code=2)
+    config.write_text(config.read_text().replace("[server]", '[server]\npublic_url = "https://energy.example/"'))
+    assert "https://energy.example/invitation/" in run("account", "recover", config, "Ada")
 
 
 def test_people_are_invited_and_disabled(config):

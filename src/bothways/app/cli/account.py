@@ -22,12 +22,23 @@ def invite(
         typer.Option(help="driver, front_desk, site_operator, fleet_operator, contractor, grid_viewer, administrator."),
     ],
     scope: Annotated[str, typer.Option(help="site:ID, token:ID of a driver's card, or * for everything.")],
+    email: Annotated[str, typer.Option(help="Lets an OpenID provider that verified it open the account, once.")] = "",
     as_json: Json = False,
 ) -> None:
     """Creates an account and shows its invitation, once; with it the person sets a password within three days."""
     from bothways.app.live.people import invite_account  # noqa: PLC0415
 
-    invite_account(config, name, role, scope, as_json=as_json)
+    invite_account(config, name, role, scope, email, as_json=as_json)
+
+
+@account.command()
+def recover(
+    config: Config, name: Annotated[str, typer.Argument(metavar="NAME", help="The account.")], as_json: Json = False
+) -> None:
+    """Lets somebody in again who lost everything: ends all sessions, removes the second factor, shows an invitation."""
+    from bothways.app.live.people import recover_account  # noqa: PLC0415
+
+    recover_account(config, name, as_json=as_json)
 
 
 @account.command(name="list")

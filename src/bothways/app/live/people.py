@@ -77,23 +77,48 @@ def grant_from(role: str, scope: str, config: Config) -> Grant:
     return Grant(Role(role), scope)
 
 
-def invite_account(path: Path, name: str, role: str, scope: str, *, as_json: bool) -> None:
+def invite_account(path: Path, name: str, role: str, scope: str, email: str, *, as_json: bool) -> None:
     """Creates an account and prints its invitation, once."""
     config = load_config(path)
     grant = grant_from(role, scope, config)
 
     async def work(store: SqlStore) -> str:
-        _, token = await _access(store).invite(name, [grant])
+        _, token = await _access(store).invite(name, [grant], email)
         await store.note("account invited", name, datetime.now(tz=UTC), {"role": role, "scope": scope})
         return token
 
-    token = with_store(config, work)
-    link = f"http://{config.server.web_host}:{config.server.web_port}/invitation/{token}"
+    _tell_invitation(config, name, with_store(config, work), as_json=as_json)
+
+
+def _tell_invitation(config: Config, name: str, token: str, *, as_json: bool) -> None:
+    server = config.server
+    own = f"{'https' if server.web_tls else 'http'}://{server.web_host}:{server.web_port}"
+    link = f"{server.public_url.rstrip('/') or own}/invitation/{token}"
     if as_json:
         print(json.dumps({"name": name, "token": token, "link": link}))
         return
     print(f"invitation of {name}, valid for three days, shown this once:")
     print(f"  {link}")
+
+
+def recover_account(path: Path, name: str, *, as_json: bool) -> None:
+    """Lets somebody in again who lost password, phone and codes: a new invitation, no second factor, no passkeys."""
+    config = load_config(path)
+
+    async def work(store: SqlStore) -> str:
+        account = await store.account_by_name(name)
+        if account is None:
+            raise InputError([Problem("NAME", name, "an existing account", "See `bothways account list`.")])
+        restored = replace(account, totp_secret="", disabled=False)
+        await store.replace_account(restored)
+        await store.keep_recovery(account.account_id, [])
+        for passkey in await store.passkeys(account.account_id):
+            await store.remove_passkey(account.account_id, passkey.credential_id)
+        token = await _access(store).invite_again(restored)
+        await store.note("account invited again", account.name, datetime.now(tz=UTC), {"second factor and passkeys": "removed"})
+        return token
+
+    _tell_invitation(config, name, with_store(config, work), as_json=as_json)
 
 
 def list_accounts(path: Path, *, as_json: bool) -> None:
