@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bothways.app.live.config import Config, load_config
 from bothways.app.live.logs import configure
+from bothways.app.live.memory import keep_collected
 from bothways.app.live.notify import keep_watchdog, notify
 from bothways.app.live.roles import Role, roles_of
 from bothways.app.live.server import LiveServer, open_live, screens_installed
@@ -80,11 +81,11 @@ async def run_until_told(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _tell, told)
-    watchdog: asyncio.Task[None] | None = None
+    beside: list[asyncio.Task[None]] = []
     try:
         await start()
         notify("READY=1")
-        watchdog = asyncio.create_task(keep_watchdog())
+        beside = [asyncio.create_task(keep_watchdog()), asyncio.create_task(keep_collected())]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(duration_s or None):
                 await told.wait()
@@ -93,8 +94,8 @@ async def run_until_told(
             print(f"at the end: {line}", file=sys.stderr)
         notify("STOPPING=1")
     finally:
-        if watchdog is not None:
-            watchdog.cancel()
+        for task in beside:
+            task.cancel()
         await stop()
 
 
