@@ -115,7 +115,8 @@ def recover_account(path: Path, name: str, *, as_json: bool) -> None:
         for passkey in await store.passkeys(account.account_id):
             await store.remove_passkey(account.account_id, passkey.credential_id)
         token = await _access(store).invite_again(restored)
-        await store.note("account invited again", account.name, datetime.now(tz=UTC), {"second factor and passkeys": "removed"})
+        detail = {"removed": "second factor and passkeys"}
+        await store.note("account invited again", account.name, datetime.now(tz=UTC), detail)
         return token
 
     _tell_invitation(config, name, with_store(config, work), as_json=as_json)
