@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bothways.dispatch.phases import settle_minimum
 from bothways.dispatch.setpoints import envelope, setpoints
 from bothways.simulation.plant import respond_all
 
@@ -152,3 +153,50 @@ def test_the_plant_conserves_energy(fleet, commands):
     np.testing.assert_allclose(moved[charging], (ac * fleet["eta_c"])[charging], atol=1e-9)
     np.testing.assert_allclose(moved[~charging], (ac / fleet["eta_d"])[~charging], atol=1e-9)
     assert np.all(after >= -1e-9)
+
+
+@given(
+    st.lists(st.floats(0.0, 1.3), min_size=1, max_size=30),
+    st.lists(st.floats(1.4, 4.2), min_size=30, max_size=30),
+    st.lists(st.booleans(), min_size=30, max_size=30),
+    st.lists(st.floats(-5.0, 0.0), min_size=30, max_size=30),
+)
+def test_small_powers_are_rounded_together_not_each_by_itself(planned, minimum, running, musts):
+    """A plan that gives everybody a little is followed in sum, to half a minimum, at any mixture of minima."""
+    n = len(planned)
+    wish, least = np.array(planned), np.array(minimum[:n])
+    power = wish.copy()
+    one, base, limit = np.ones(n), np.zeros(4), np.full(4, np.inf)
+    shares = (np.ones((n, 4)), np.full((n, 4), np.inf), np.ones((n, 4)), one)
+    settle_minimum(
+        power, np.array(musts[:n]), 22.0 * one, least, np.array(running[:n]), np.arange(n), base, limit, *shares
+    )
+    assert np.all((power == 0.0) | (power == least))
+    if np.any(running[:n]):
+        assert abs(power.sum() - wish.sum()) <= 0.9 * least.max() + 1e-9
+    else:
+        assert abs(power.sum() - wish.sum()) <= 0.5 * least.max() + 1e-9
+    assert np.all(power[wish == 0.0] == 0.0)
+
+    seen = setpoints(
+        wish, np.full(n, 20.0), np.zeros(n), np.full(n, 60.0), np.zeros(n), np.full(n, 40), 22.0 * one, 0.0 * one,
+        one, one, least, 0.0, math.inf, math.inf, math.inf, 0.25,
+    )  # fmt: skip
+    assert np.all((seen == 0.0) | (seen == least))
+    assert abs(seen.sum() - wish.sum()) <= 0.5 * least.max() + 1e-9
+
+
+def test_a_vehicle_by_itself_starts_at_half_its_minimum_and_goes_on_at_a_tenth():
+    def settled(wish, running):
+        power, one, none = np.array([wish]), np.ones(1), np.zeros(1)
+        shares = (np.ones((1, 4)), np.full((1, 4), np.inf), np.ones((1, 4)), one)
+        settle_minimum(
+            power, none, 22.0 * one, 4.0 * one, np.array([running]), np.arange(1), np.zeros(4), np.full(4, np.inf),
+            *shares,
+        )  # fmt: skip
+        return power[0]
+
+    assert settled(1.9, running=False) == 0.0
+    assert settled(2.1, running=False) == 4.0
+    assert settled(0.5, running=True) == 4.0
+    assert settled(0.3, running=True) == 0.0

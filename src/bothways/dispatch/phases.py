@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+_STARTS, _GOES_ON = 0.5, 0.1
+"""Share of its minimum that must be left of the sum for a vehicle to start charging, and to go on."""
+
 CONSTRAINTS = 4
 """L1, L2, L3, total."""
 
@@ -62,11 +65,12 @@ def settle_minimum(
     power: Floats, must: Floats, high: Floats, minimum: Floats, running: Bools, order: Ints,
     base: Floats, limit: Floats, worst: Floats, most: Floats, sure: Floats, shown: Floats,
 ) -> None:  # fmt: skip
-    """Moves powers between 0 and the minimum to one of the two, the most urgent first.
+    """Moves powers between 0 and the minimum to one of the two; together they keep the sum that was intended.
 
-    A vehicle that must charge now gets the minimum even where there is no room; :func:`hold` then takes it from those
-    who can wait. One that is charging goes on at a smaller wish than one that would have to be started, so that
-    contactors are not worn by a wish near half the minimum.
+    A plan may give many vehicles a little each; nobody would charge if each were rounded by itself. A vehicle that must
+    charge now gets the minimum even where there is no room; :func:`hold` then takes it from those who can wait. Then
+    those that are charging go on, at a smaller rest of the sum than one that would have to be started, so that
+    contactors are not worn by a sum that moves; then the others, the most urgent first.
 
     Args:
         power: setpoints, changed in place, shape ``(N,)`` [kW].
@@ -83,27 +87,33 @@ def settle_minimum(
         shown: as in :func:`import_load`.
     """
     wish = np.zeros(power.shape[0])
+    owed = 0.0
     for i in range(power.shape[0]):
         if 0.0 < power[i] < minimum[i]:
             wish[i] = power[i]
+            owed += power[i]
             power[i] = 0.0
+    if owed == 0.0:
+        return
     loads = np.empty(CONSTRAINTS)
     for c in range(CONSTRAINTS):
         loads[c] = import_load(power, c, base, worst, most, sure, shown)
-    for i in order:
-        if wish[i] <= 0.0:
-            continue
-        urgent = must[i] > 0.0
-        threshold = 0.1 if running[i] else 0.5
-        if not urgent and wish[i] < threshold * min(minimum[i], high[i]):
-            continue
-        fits = True
-        for c in range(CONSTRAINTS):
-            fits = fits and loads[c] + min(worst[i, c] * minimum[i], most[i, c]) <= limit[c] + _TINY_KW
-        if fits or urgent:
-            power[i] = minimum[i]
+    for turn in range(3):  # who must, who is charging, who waits
+        for i in order:
+            urgent = must[i] > 0.0
+            if wish[i] <= 0.0 or turn != (0 if urgent else 1 if running[i] else 2):
+                continue
+            takes = min(minimum[i], high[i])
+            if not urgent and owed < (_GOES_ON if running[i] else _STARTS) * takes:
+                continue
+            fits = True
             for c in range(CONSTRAINTS):
-                loads[c] += min(worst[i, c] * minimum[i], most[i, c])
+                fits = fits and loads[c] + min(worst[i, c] * minimum[i], most[i, c]) <= limit[c] + _TINY_KW
+            if fits or urgent:
+                power[i] = minimum[i]
+                owed -= takes
+                for c in range(CONSTRAINTS):
+                    loads[c] += min(worst[i, c] * minimum[i], most[i, c])
 
 
 @njit(cache=True, nogil=True)

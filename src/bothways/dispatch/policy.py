@@ -13,6 +13,7 @@ from bothways.dispatch.budgets import DischargeBudgets, solve_within, within_bud
 from bothways.domain.errors import SolverError
 from bothways.planning.problem import DemandCharge, Fleet, PlanOptions, PlanProblem, PlanSolution
 from bothways.planning.solve import solve
+from bothways.planning.watch import Watch
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -125,7 +126,14 @@ class Plan:
 
 
 def decide(
-    site: SiteView, connected: Connected, options: PlanOptions, budgets: Sequence[DischargeBudgets] = ()
+    site: SiteView,
+    connected: Connected,
+    options: PlanOptions,
+    budgets: Sequence[DischargeBudgets] = (),
+    *,
+    before: Plan | None = None,
+    elapsed: int = 0,
+    watch: Watch | None = None,
 ) -> Plan:
     """Plans the connected vehicles over the horizon of ``site``.
 
@@ -142,13 +150,23 @@ def decide(
         options: of the planner.
         budgets: caps on what vehicles discharge within days or years, as :meth:`bothways.dispatch.budgets.Caps.ahead`
             makes them; whoever commands a step keeps them with :func:`bothways.dispatch.budgets.within_budget_kw`.
+        before: an earlier plan of this site, for the planner to start from; what is proven does not depend on it.
+        elapsed: steps since then.
+        watch: as :func:`bothways.planning.solve.solve` takes it.
     """
     horizon = int(site.base_kw.shape[0])
     if connected.size == 0:
         return Plan(connected.key, np.zeros((0, horizon)), np.full(horizon, math.inf), None)
     problem = plan_problem(site, connected)
+    warm = None if before is None or before.solution is None else before.solution.restart
+    if warm is not None:
+        warm = warm.shifted(elapsed, horizon)
+
+    def plan(asked: PlanProblem, how: PlanOptions) -> PlanSolution:
+        return solve(asked, how, watch, warm)
+
     try:
-        solution = solve_within(problem, budgets, options, solve) if budgets else solve(problem, options)
+        solution = solve_within(problem, budgets, options, plan) if budgets else plan(problem, options)
     except SolverError:
         solution = None
     if solution is None or solution.status == "infeasible":

@@ -75,18 +75,28 @@ def _lower(power: Floats, bound: Floats, excess: float) -> float:
 def _minimum_current(power: Floats, must: Floats, high: Floats, minimum: Floats, room: float) -> None:
     """Moves powers between 0 and the minimum to one of the two; ``room`` is what the site can still take [kW].
 
-    A vehicle that needs less than a step at the minimum is told the minimum and stops by itself when it is full.
+    Together they keep the sum that was intended, to half a minimum: a plan may give many vehicles a little each, and
+    nobody would charge if each were rounded by itself. Who must charge comes first, then who was to get most. A vehicle
+    that needs less than a step at the minimum is told the minimum and stops by itself when it is full.
     """
+    wish = np.zeros(power.shape[0])
+    owed = 0.0
     for i in range(power.shape[0]):
         if 0.0 < power[i] < minimum[i]:
-            step_up = minimum[i] - power[i]
-            wanted = must[i] > 0.0 or 2.0 * power[i] >= min(minimum[i], high[i])
-            if wanted and step_up <= room:
-                power[i] = minimum[i]
-                room -= step_up
-            else:
-                room += power[i]
-                power[i] = 0.0
+            wish[i] = power[i] / minimum[i] + (1.0 if must[i] > 0.0 else 0.0)
+            owed += power[i]
+            room += power[i]
+            power[i] = 0.0
+    if owed == 0.0:
+        return
+    for i in np.argsort(-wish, kind="mergesort"):
+        if wish[i] <= 0.0:
+            break
+        takes = min(minimum[i], high[i])
+        if minimum[i] <= room and (must[i] > 0.0 or 2.0 * owed >= takes):
+            power[i] = minimum[i]
+            room -= minimum[i]
+            owed -= takes
 
 
 @njit(cache=True, nogil=True)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bothways.domain.errors import DomainError
 from bothways.planning.limits import EnergyReserve, GroupLimit
+
+if TYPE_CHECKING:
+    from bothways.planning.engine.solve import EngineState
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -88,6 +92,20 @@ class Fleet:
         """
         least = np.where(self.no_pause, _LEAST_SHARE_WITHOUT_PAUSE * self.charge_kw, 0.0)
         return np.asarray(np.maximum(least, self.min_charge_kw))
+
+    def at_any_power(self, required_kwh: Floats) -> Fleet:
+        """The fleet without minimum powers and with pauses: a relaxation, as long as no requirement is above ours.
+
+        Args:
+            required_kwh: requirements lowered to what these vehicles can reach, ``(N,)`` [kWh].
+        """
+        return replace(
+            self,
+            min_charge_kw=np.zeros(self.size),
+            no_pause=np.zeros(self.size, dtype=np.bool_),
+            discharge_kw=np.where(self.no_pause, 0.0, self.discharge_kw),
+            energy_required_kwh=required_kwh,
+        )
 
     @property
     def semi_continuous(self) -> bool:
@@ -245,6 +263,7 @@ class PlanSolution:
         reserve_deficit_kwh: what is missing of the reserve asked for, ``(T,)`` [kWh]; empty without a reserve.
         reserve_price: shadow price of the reserve, ``(T,)`` [currency/kWh per step]: what a kWh more would cost; empty
             without a reserve.
+        restart: what the next plan can start from, where the engine answered.
     """
 
     status: str
@@ -268,3 +287,4 @@ class PlanSolution:
     reserve_kwh: Floats = field(default_factory=_nothing)
     reserve_deficit_kwh: Floats = field(default_factory=_nothing)
     reserve_price: Floats = field(default_factory=_nothing)
+    restart: EngineState | None = field(default=None, repr=False, compare=False)

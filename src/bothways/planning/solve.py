@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from bothways.domain.errors import DomainError, SolverError
 from bothways.planning.problem import PlanOptions, PlanProblem, PlanSolution
 from bothways.planning.watch import Watch
+
+if TYPE_CHECKING:
+    from bothways.planning.engine.solve import EngineState
 
 Solver = Callable[[PlanProblem, PlanOptions], PlanSolution]
 
@@ -21,11 +25,11 @@ def _highs(watch: Watch) -> Solver:
     return solve_exactly
 
 
-def _engine(watch: Watch) -> Solver:
+def _engine(watch: Watch, warm: EngineState | None = None) -> Solver:
     from bothways.planning.engine.onoff.solve import needed, prepare_on_off, solve_on_off  # noqa: PLC0415
     from bothways.planning.engine.solve import prepare, solve_engine  # noqa: PLC0415 (numba is loaded when needed)
 
-    if watch.clock is not None:
+    if watch.clock is not None and not watch.prepared:
         prepare()  # compiling is not searching
 
     def solve_with_engine(problem: PlanProblem, options: PlanOptions) -> PlanSolution:
@@ -37,7 +41,8 @@ def _engine(watch: Watch) -> Solver:
             plan = solve_on_off(problem, options, cancel=stop, progress=watch.progress)
         else:
             dense = True if options.keep_schedule else None
-            plan, _ = solve_engine(problem, options, dense=dense, cancel=stop, progress=watch.progress)
+            plan, state = solve_engine(problem, options, warm=warm, dense=dense, cancel=stop, progress=watch.progress)
+            plan = replace(plan, restart=replace(state, schedule=None))
         if plan.status == "feasible" and stop is not None and stop():
             return _noted(plan, "the search was stopped by the time limit or the caller: this is its best plan")
         return plan
@@ -45,9 +50,9 @@ def _engine(watch: Watch) -> Solver:
     return solve_with_engine
 
 
-def _engine_then_highs(watch: Watch) -> Solver:
+def _engine_then_highs(watch: Watch, warm: EngineState | None = None) -> Solver:
     """The engine, and HiGHS after it: for a gap left open if the fleet is small, and where limits rank above needs."""
-    engine, highs = _engine(watch), _highs(watch)
+    engine, highs = _engine(watch, warm), _highs(watch)
 
     def solve_with_both(problem: PlanProblem, options: PlanOptions) -> PlanSolution:
         begin = watch.seconds()
@@ -95,6 +100,9 @@ ENGINE_FROM = 300
 """Vehicles from which ``auto`` takes the engine. It is the faster one from about thirty, but below 300 HiGHS answers
 exactly within a fraction of a second, and the engine's kernels take many seconds to compile on their first use."""
 
+ENGINE_FROM_PREPARED = 40
+"""The same where the kernels are loaded already, as in a study or a live system that plans again and again."""
+
 HIGHS_AFTER_ENGINE_UP_TO = 2_000
 """Vehicles up to which ``auto`` lets HiGHS finish what the engine left with too large a gap."""
 
@@ -109,14 +117,16 @@ SOLVERS: dict[str, Callable[[Watch], Solver]] = {"highs": _highs, "engine": _eng
 """Solvers by the name that ``PlanOptions.solver`` gives; each is loaded when it is first asked for."""
 
 
-def choose(problem: PlanProblem) -> str:
+def choose(problem: PlanProblem, *, prepared: bool = False) -> str:
     """The solver that ``auto`` begins with on this problem."""
-    return reason_for(problem)[0]
+    return reason_for(problem, prepared=prepared)[0]
 
 
-def reason_for(problem: PlanProblem) -> tuple[str, str]:
+def reason_for(problem: PlanProblem, *, prepared: bool = False) -> tuple[str, str]:
     """The solver that ``auto`` begins with on this problem, and why."""
-    vehicles, least = problem.fleet.size, ON_OFF_FROM if problem.fleet.semi_continuous else ENGINE_FROM
+    vehicles, least = problem.fleet.size, ENGINE_FROM_PREPARED if prepared else ENGINE_FROM
+    if problem.fleet.semi_continuous:
+        least = ON_OFF_FROM
     if vehicles < least:
         return "highs", f"{vehicles} vehicles are fewer than {least}"
     from bothways.planning.engine.onoff import solve as on_off  # noqa: PLC0415
@@ -128,7 +138,9 @@ def reason_for(problem: PlanProblem) -> tuple[str, str]:
     return "highs", reason
 
 
-def solver_for(problem: PlanProblem, options: PlanOptions, watch: Watch | None = None) -> Solver:
+def solver_for(
+    problem: PlanProblem, options: PlanOptions, watch: Watch | None = None, warm: EngineState | None = None
+) -> Solver:
     """Loads the solver that will answer ``solve(problem, options)``.
 
     With a clock in ``watch`` the engine's kernels are compiled here, so that the time limit counts the search alone.
@@ -138,15 +150,21 @@ def solver_for(problem: PlanProblem, options: PlanOptions, watch: Watch | None =
     """
     watch = watch or Watch()
     if options.solver == "auto":
-        return _engine_then_highs(watch) if choose(problem) == "engine" else _highs(watch)
+        engine = choose(problem, prepared=watch.prepared) == "engine"
+        return _engine_then_highs(watch, warm) if engine else _highs(watch)
     name = options.solver
     if name not in SOLVERS:
         msg = f"unknown solver {name!r}; there are {', '.join(['auto', *SOLVERS])}"
         raise DomainError(msg)
-    return SOLVERS[name](watch)
+    return _engine(watch, warm) if name == "engine" else SOLVERS[name](watch)
 
 
-def solve(problem: PlanProblem, options: PlanOptions | None = None, watch: Watch | None = None) -> PlanSolution:
+def solve(
+    problem: PlanProblem,
+    options: PlanOptions | None = None,
+    watch: Watch | None = None,
+    warm: EngineState | None = None,
+) -> PlanSolution:
     """Plans the fleet: least cost that keeps every hard limit and serves every driver as far as can be.
 
     Order of precedence: safety limits, drivers' floors, required energy, money.
@@ -156,6 +174,7 @@ def solve(problem: PlanProblem, options: PlanOptions | None = None, watch: Watch
         options: gap, time limit, solver; defaults apply where not given.
         watch: clock, cancelling and progress. HiGHS keeps the time limit by its own clock; the engine keeps it where
             the watch has one.
+        warm: where the engine may start from: ``PlanSolution.restart`` of an earlier plan, shifted to this one's steps.
 
     Returns:
         A plan that is ``optimal`` within the gap, ``feasible`` with its gap, or ``infeasible`` with the reasons.
@@ -165,4 +184,4 @@ def solve(problem: PlanProblem, options: PlanOptions | None = None, watch: Watch
         SolverError: the solver failed.
     """
     options = options or PlanOptions()
-    return solver_for(problem, options, watch)(problem, options)
+    return solver_for(problem, options, watch, warm)(problem, options)

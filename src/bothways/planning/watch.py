@@ -16,12 +16,15 @@ class Watch:
     Attributes:
         clock: seconds from any fixed instant, never going back; ``None`` for none.
         cancel: asked now and then; True ends the search with the best plan so far.
+        prepared: whether the engine's kernels are loaded in this process (see ``engine.solve.prepare``); then ``auto``
+            takes the engine for smaller fleets, too.
         progress: told the number of passes, the lower and the upper bound [currency] after each certificate.
     """
 
     clock: Callable[[], float] | None = None
     cancel: Cancel | None = None
     progress: Callable[[int, float, float], None] | None = None
+    prepared: bool = False
 
     def seconds(self) -> float:
         """What the clock shows; 0 without one [s]."""

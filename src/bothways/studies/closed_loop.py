@@ -12,6 +12,7 @@ from bothways.dispatch.budgets import DischargeBudgets
 from bothways.dispatch.policy import Connected, Plan, SiteView, decide, standing_need
 from bothways.dispatch.setpoints import setpoints
 from bothways.planning.problem import DemandCharge, PlanOptions
+from bothways.planning.watch import Watch
 from bothways.simulation.plant import respond_all
 from bothways.simulation.rule_based import Trace
 from bothways.simulation.stays import Stays
@@ -33,7 +34,11 @@ _SURPRISE_SHARE = 0.1
 
 
 def run_closed_loop(
-    inputs: StudyInputs, case: Case, strategy: str, on_step: Callable[[int], None] | None = None
+    inputs: StudyInputs,
+    case: Case,
+    strategy: str,
+    on_step: Callable[[int], None] | None = None,
+    watch: Watch | None = None,
 ) -> StrategyRun:
     """Plays ``smart`` or ``bidirectional`` over the whole period, knowing at each step only what is known then.
 
@@ -42,12 +47,13 @@ def run_closed_loop(
         case: how the site is connected and billed.
         strategy: ``smart`` (one-way) or ``bidirectional``.
         on_step: called with every step's index, for progress.
+        watch: as :func:`bothways.planning.solve.solve` takes it.
 
     Returns:
         The run.
     """
     stays = inputs.stays if strategy == "bidirectional" else inputs.stays.one_way()
-    loop = _Loop(inputs, case, stays)
+    loop = _Loop(inputs, case, stays, watch)
     for now in range(inputs.grid.periods):
         loop.step(now)
         if on_step is not None:
@@ -74,8 +80,8 @@ class _Record:
 class _Loop:
     """State of one run. ``energy`` is the truth; ``full`` and the departures are what the operator has found out."""
 
-    def __init__(self, inputs: StudyInputs, case: Case, stays: Stays) -> None:
-        self.inputs, self.case, self.stays = inputs, case, stays
+    def __init__(self, inputs: StudyInputs, case: Case, stays: Stays, watch: Watch | None) -> None:
+        self.inputs, self.case, self.stays, self.watch = inputs, case, stays, watch
         grid, settings = inputs.grid, inputs.settings
         self.step_h = grid.step_h
         self.horizon = max(1, round(settings.horizon_h / grid.step_h))
@@ -224,7 +230,9 @@ class _Loop:
         if self.allowances is not None:
             caps = self.allowances.caps(self.present, connected.size - self.present.size)
             budgets = self.allowances.ahead(caps, reach)
-        self.plan = decide(site, connected, self.options, budgets)
+        self.plan = decide(
+            site, connected, self.options, budgets, before=self.plan, elapsed=now - self.planned_at, watch=self.watch
+        )
         self.planned_at, self.expected_base = now, base
         self._note_plan(now)
 

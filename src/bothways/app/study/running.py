@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,6 +14,9 @@ import numpy as np
 from bothways.battery.ageing import age_fleet
 from bothways.battery.models import MODELS
 from bothways.dispatch.setpoints import setpoints
+from bothways.planning.engine.solve import prepare
+from bothways.planning.solve import ENGINE_FROM_PREPARED
+from bothways.planning.watch import Watch
 from bothways.simulation.plant import respond_all
 from bothways.studies.ageing import StrategyAgeing, age_strategy, ageing_of, batteries_of, choose_batteries
 from bothways.studies.backup_play import backup_of
@@ -86,10 +90,13 @@ def run_study(
         BothwaysError: a bound with the future known could not be found.
     """
     _load_kernels()
+    watch = Watch(clock=time.perf_counter, prepared=_engine_pays(inputs))
+    if watch.prepared:
+        prepare()
     _STOP.clear()
     with ThreadPoolExecutor(max_workers=workers or os.cpu_count() or 1) as pool:
         try:
-            pending = [_submit(pool, inputs, case, ranges, progress) for case in inputs.cases]
+            pending = [_submit(pool, inputs, case, ranges, progress, watch) for case in inputs.cases]
             found = [job.result(inputs, investment) for job in pending]
             cases = tuple(_backed(inputs, _aged(pool, inputs, case, progress), progress) for case in found)
         except BaseException:
@@ -118,13 +125,26 @@ class _Pending:
         return replace(bare, investments=found, sensitivity=sensitivity)
 
 
+def _engine_pays(inputs: StudyInputs) -> bool:
+    """Whether so many vehicles are ever connected at once that plans are faster by the engine."""
+    stays = inputs.stays
+    came = np.searchsorted(np.sort(stays.arrival), np.arange(inputs.grid.periods), side="right")
+    left = np.searchsorted(np.sort(stays.departure), np.arange(inputs.grid.periods), side="right")
+    return bool((came - left).max(initial=0) >= ENGINE_FROM_PREPARED)
+
+
 def _submit(
-    pool: ThreadPoolExecutor, inputs: StudyInputs, case: Case, ranges: Ranges | None, progress: Progress
+    pool: ThreadPoolExecutor,
+    inputs: StudyInputs,
+    case: Case,
+    ranges: Ranges | None,
+    progress: Progress,
+    watch: Watch,
 ) -> _Pending:
     uncontrolled = run_uncontrolled(inputs, case)
     looped, bounds = [], []
     for strategy in STRATEGIES:  # alternating, so that the bounds, one at a time, run beside closed loops
-        looped.append(pool.submit(_loop, inputs, case, strategy, progress))
+        looped.append(pool.submit(_loop, inputs, case, strategy, progress, watch))
         bounds.append(pool.submit(_bound, inputs, case, strategy, uncontrolled, progress))
     tried = []
     if ranges is not None:
@@ -171,10 +191,10 @@ def _stoppable(tick: Callable[[int], None]) -> Callable[[int], None]:
     return step
 
 
-def _loop(inputs: StudyInputs, case: Case, strategy: str, progress: Progress) -> StrategyRun:
+def _loop(inputs: StudyInputs, case: Case, strategy: str, progress: Progress, watch: Watch) -> StrategyRun:
     job = Job(f"{case.name}: {strategy}", inputs.grid.periods)
     tick = _stoppable(progress.begin(job))
-    run = run_closed_loop(inputs, case, strategy, tick)
+    run = run_closed_loop(inputs, case, strategy, tick, watch)
     progress.end(job)
     return run
 

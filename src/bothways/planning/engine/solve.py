@@ -82,10 +82,11 @@ class EngineState:
     row_prices: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     row_scales: Floats = field(default_factory=lambda: np.zeros(0))
 
-    def shifted(self, steps: int) -> EngineState:
-        """The state seen ``steps`` later: prices move towards the front, the last one is repeated at the end."""
-        at = np.minimum(np.arange(self.price.size) + steps, self.price.size - 1)
-        charges = np.where(np.arange(at.size) + steps < at.size, self.charge_prices[:, at], 0.0)
+    def shifted(self, steps: int, periods: int | None = None) -> EngineState:
+        """The state seen ``steps`` later over ``periods`` steps: prices move to the front, the last one is repeated."""
+        places = np.arange(self.price.size if periods is None else periods) + steps
+        at = np.minimum(places, self.price.size - 1)
+        charges = np.where(places < self.price.size, self.charge_prices[:, at], 0.0)
         rows = self.row_prices[:, at] if self.row_prices.size else self.row_prices
         return replace(self, price=self.price[at], charge_prices=charges, schedule=None, row_prices=rows)
 
