@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from nicegui import ui
 
 from bothways.adapters.web.frame import clock, energy, heading, power
@@ -36,53 +38,49 @@ def battery(session: SessionView, words: Words) -> str:
 
 
 class EvseCards:
-    """The cards of a site's charging points; only texts that changed are sent."""
+    """The cards of a site's charging points: one element each, sent again only when something in it changed."""
 
     def __init__(self, words: Words) -> None:
         self._words = words
-        self._rows: dict[tuple[str, int], dict[str, ui.label]] = {}
+        self._cards: dict[tuple[str, int], ui.html] = {}
         self._empty = True
         heading(words("Charging points"))
         self._place = ui.element("div").classes("bw-cards")
 
     def show(self, evses: tuple[EvseView, ...], tz: str) -> None:
         """Brings all cards up to date."""
-        if {(evse.station_id, evse.evse_id) for evse in evses} != set(self._rows) or (self._empty and not evses):
-            self._lay_out(evses)
-        for evse in evses:
-            row = self._rows[evse.station_id, evse.evse_id]
-            row["flow"].text = flowing(evse, self._words)
-            row["doing"].text = spoken(evse.doing, self._words)
-            row["session"].text, row["used"].text = self._session(evse, tz)
-            why = (
-                spoken(evse.why_not_discharging, self._words)
-                if evse.session is not None and evse.discharge_kw > 0.0
-                else ""
-            )
-            row["why"].text = self._words("Does not discharge: {why}.", why=why) if why else ""
-            for name in ("session", "used", "why"):
-                row[name].set_visibility(bool(row[name].text))
+        told = {(evse.station_id, evse.evse_id): self._card(evse, tz) for evse in evses}
+        if told.keys() != self._cards.keys() or (self._empty and not evses):
+            self._lay_out(told)
+        for key, html in told.items():
+            if self._cards[key].content != html:
+                self._cards[key].set_content(html)
 
-    def _lay_out(self, evses: tuple[EvseView, ...]) -> None:
+    def _lay_out(self, told: dict[tuple[str, int], str]) -> None:
         self._place.clear()
-        self._rows = {}
         self._empty = False
         with self._place:
-            if not evses:
+            if not told:
                 ui.label(self._words("No charging points are registered at this site yet."))
-            for evse in evses:
-                self._rows[evse.station_id, evse.evse_id] = self._card(evse)
+            self._cards = {
+                key: ui.html(html, sanitize=False, tag="article")
+                .classes("bw-card")
+                .props(f'aria-label="{escape(f"{key[0]} / {key[1]}")}"')
+                for key, html in told.items()
+            }
 
-    @staticmethod
-    def _card(evse: EvseView) -> dict[str, ui.label]:
-        name = f"{evse.station_id} / {evse.evse_id}"
-        with ui.element("article").classes("bw-card").props(f'aria-label="{name}"'):
-            with ui.element("div").classes("bw-apart"):
-                ui.label(name).classes("bw-strong")
-                flow = ui.label("").classes("bw-mid")
-            doing = ui.label("")
-            small = [ui.label("").classes("bw-small") for _ in range(3)]
-        return {"flow": flow, "doing": doing, "session": small[0], "used": small[1], "why": small[2]}
+    def _card(self, evse: EvseView, tz: str) -> str:
+        words = self._words
+        session, used = self._session(evse, tz)
+        why = spoken(evse.why_not_discharging, words) if evse.session is not None and evse.discharge_kw > 0.0 else ""
+        small = (session, used, words("Does not discharge: {why}.", why=why) if why else "")
+        name = escape(f"{evse.station_id} / {evse.evse_id}")
+        flow, doing = escape(flowing(evse, words)), escape(spoken(evse.doing, words))
+        lines = "".join(f'<div class="bw-small">{escape(text)}</div>' for text in small if text)
+        return (
+            f'<div class="bw-apart"><div class="bw-strong">{name}</div><div class="bw-mid">{flow}</div></div>'
+            f"<div>{doing}</div>{lines}"
+        )
 
     def _session(self, evse: EvseView, tz: str) -> tuple[str, str]:
         session, words = evse.session, self._words

@@ -16,13 +16,16 @@ from starlette.types import Scope
 
 from bothways.adapters.http.session import COOKIE
 from bothways.adapters.web import forms, island_paper, signin
+from bothways.adapters.web.audit_page import audit_screen
 from bothways.adapters.web.driver_page import ChoosePage, DriverPage
 from bothways.adapters.web.frame import ScreenPage, Screens, Viewer, destinations, frame
+from bothways.adapters.web.installation_page import installation_screen, installations_screen
 from bothways.adapters.web.island_page import island_screen
-from bothways.adapters.web.lists import SitesPage, StationsPage
+from bothways.adapters.web.lists import SitesPage
 from bothways.adapters.web.people_page import PeoplePage
 from bothways.adapters.web.policy import PagePolicy
 from bothways.adapters.web.site_page import SitePage
+from bothways.adapters.web.stations_page import station_screen, stations_screen
 from bothways.adapters.web.words import Words, later, words_for
 from bothways.domain.errors import BothwaysError
 from bothways.operations.access.accounts import Access
@@ -97,11 +100,6 @@ async def _site(screens: Screens, viewer: Viewer, request: Request) -> None:
 async def _sites(screens: Screens, viewer: Viewer, _: Request) -> None:
     with frame(screens, viewer, viewer.words("Sites"), "/sites"):
         SitesPage(screens, viewer).build()
-
-
-async def _stations(screens: Screens, viewer: Viewer, _: Request) -> None:
-    with frame(screens, viewer, viewer.words("Stations"), "/stations"):
-        await StationsPage(screens, viewer).build()
 
 
 async def _people(screens: Screens, viewer: Viewer, request: Request) -> None:
@@ -188,12 +186,21 @@ def _sees(action: Action) -> Callable[[Actor], bool]:
     return lambda actor: bool(actor.scopes_for(action))
 
 
+def _oversees_stations(actor: Actor) -> bool:
+    """Who installs sees installations, not everything that stands at a site."""
+    return bool(actor.scopes_for(Action.STATION_VIEW) & actor.scopes_for(Action.SITE_VIEW))
+
+
 PAGES = (
     ScreenPage("/sites", _sites, later("Sites"), _sees(Action.SITE_VIEW)),
     ScreenPage("/site/{site_id}", _site),
     ScreenPage("/site/{site_id}/island", island_screen),
     ScreenPage("/driver", _driver, later("Vehicle"), _sees(Action.NEED_SET)),
-    ScreenPage("/stations", _stations, later("Stations"), _sees(Action.STATION_VIEW)),
+    ScreenPage("/stations", stations_screen, later("Stations"), _oversees_stations),
+    ScreenPage("/station/{station_id:path}", station_screen),
+    ScreenPage("/installations", installations_screen, later("Installations"), _sees(Action.STATION_ADD)),
+    ScreenPage("/installation/{station_id:path}", installation_screen),
+    ScreenPage("/audit", audit_screen, later("Audit log"), _sees(Action.AUDIT_VIEW)),
     ScreenPage("/people", _people, later("People"), lambda actor: actor.may(Action.ACCOUNT_MANAGE)),
 )
 """Every page; their links stand at the top in this order. A new page is one line here."""

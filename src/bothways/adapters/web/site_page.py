@@ -21,8 +21,9 @@ from bothways.adapters.web.frame import (
     power,
     tried,
 )
+from bothways.adapters.web.money_panel import MoneyPanel
 from bothways.adapters.web.override_panel import OverridePanel
-from bothways.adapters.web.words import later
+from bothways.adapters.web.words import Words, later
 from bothways.domain.errors import BothwaysError
 from bothways.operations.access.roles import Action, site_scope
 from bothways.operations.desk.island import IslandDesk
@@ -30,11 +31,28 @@ from bothways.operations.desk.views import SiteView
 
 _EVERY_S = 1.0
 _CHART_EVERY = 5
+_NAMED = 4
 _TILES = (
     ("limit", later("Import limit")), ("headroom", later("Free below the limit")),
     ("phases", later("Phases L1, L2, L3")), ("charged", later("Charged since the start")),
     ("discharged", later("Discharged since the start")),
 )  # fmt: skip
+
+
+def affected(subject: str, view: SiteView, words: Words) -> str:
+    """Whom an alarm concerns: who is plugged in at its subject, by name where names may be seen."""
+    site = subject == view.site_id
+    near = [
+        evse
+        for evse in view.evses
+        if evse.session is not None and (site or subject in {evse.station_id, f"{evse.station_id}/{evse.evse_id}"})
+    ]
+    if not near:
+        return words("Nobody is plugged in there.")
+    names = [evse.session.holder for evse in near if evse.session is not None and evse.session.holder]
+    if site or not names or len(names) > _NAMED:
+        return words("Affects {count} vehicles that are plugged in.", count=len(near))
+    return words("Affects {names}.", names=", ".join(names))
 
 
 class SitePage:
@@ -73,6 +91,7 @@ class SitePage:
             heading(words("All vehicles: plan and actual"))
             self.no_plan = ui.label(words("No plan is in force yet; needs are met as they come.")).classes("bw-small")
             self.chart = plan_chart(words)
+        self.money = MoneyPanel(self.screens, self.viewer, self.site_id, self.look().tz)
         with ui.element("section").classes("bw-stack"):
             self.evses = EvseCards(words)
         self.refresh()
@@ -141,6 +160,7 @@ class SitePage:
         self._show_tiles(view)
         self._show_alarms(view)
         self.overrides.show(view)
+        self.money.show_price()
         self.evses.show(view.evses, view.tz)
         self.no_plan.set_visibility(not view.plan)
         if self._looks % _CHART_EVERY == 0:
@@ -173,7 +193,9 @@ class SitePage:
             self.tiles[name].text = text
 
     def _show_alarms(self, view: SiteView) -> None:
-        now = [(alarm.kind, alarm.subject, alarm.text) for alarm in view.alarms]
+        now = [
+            (alarm.kind, alarm.subject, alarm.text, affected(alarm.subject, view, self.words)) for alarm in view.alarms
+        ]
         if now == self._alarms_shown:
             return
         self._alarms_shown = now
@@ -184,6 +206,7 @@ class SitePage:
             for alarm in view.alarms:
                 with ui.element("div").classes(f"bw-alarm {escape(alarm.severity)}"):
                     ui.label(f"{alarm.subject}: {alarm.text}").classes("bw-strong")
-                    ui.label(self.words(alarm.remedy))
+                    ui.label(affected(alarm.subject, view, self.words))
+                    ui.label(self.words("What to do: {remedy}", remedy=self.words(alarm.remedy)))
                     since = self.words("since {time}", time=clock(alarm.since, view.tz, self.words))
                     ui.label(since).classes("bw-small")
