@@ -8,7 +8,8 @@ import pytest
 from bothways.domain.errors import DomainError
 from bothways.planning.evaluation import evaluate
 from bothways.planning.problem import DemandCharge, Fleet, PlanOptions, PlanProblem
-from bothways.planning.solve import ENGINE_FROM, ON_OFF_FROM, choose, solve
+from bothways.planning.solve import ENGINE_FROM, ENGINE_FROM_PREPARED, ON_OFF_FROM, choose, solve
+from bothways.planning.watch import Watch
 
 STEPS = 48
 
@@ -98,3 +99,33 @@ def test_on_and_off_go_to_the_engine_from_fifty_vehicles_on_and_highs_narrows_th
     assert both.gap <= first.gap
     assert evaluate(problem, both.power_kw).violations.none
     assert evaluate(problem, both.power_kw).objective == pytest.approx(both.objective, rel=1e-9)
+
+
+def test_where_the_kernels_are_loaded_smaller_fleets_go_to_the_engine_too():
+    problem = fleet_problem(ENGINE_FROM_PREPARED)
+    assert choose(problem, prepared=True) == "engine"
+    assert choose(problem) == "highs"
+    assert choose(fleet_problem(ENGINE_FROM_PREPARED - 1), prepared=True) == "highs"
+
+
+@pytest.mark.parametrize("vehicles", [40, 90])
+def test_a_replan_starts_from_the_one_before_and_is_as_good(vehicles):
+    watch = Watch(prepared=True)
+    before = solve(fleet_problem(vehicles), watch=watch)
+    assert before.restart is not None
+    later = fleet_problem(vehicles)
+    later = replace(later, base_load_kw=later.base_load_kw * 1.02)
+    warm = solve(later, watch=watch, warm=before.restart.shifted(0, STEPS))
+    exact = solve(later, PlanOptions(solver="highs"))
+    assert warm.status == "optimal"
+    assert warm.lower_bound <= exact.objective + 1e-9 * abs(exact.objective)
+    assert warm.objective <= exact.objective + 1.01e-4 * max(1.0, abs(exact.objective))
+
+
+def test_a_state_seen_later_repeats_its_last_price_and_forgets_charges_that_are_over():
+    state = solve(fleet_problem(ENGINE_FROM_PREPARED), watch=Watch(prepared=True)).restart
+    later = state.shifted(10, 60)
+    assert later.price.shape == (60,)
+    np.testing.assert_array_equal(later.price[:38], state.price[10:])
+    assert np.all(later.price[38:] == state.price[-1])
+    assert np.all(later.charge_prices[:, 38:] == 0.0)
