@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,20 +92,6 @@ class Fleet:
         """
         least = np.where(self.no_pause, _LEAST_SHARE_WITHOUT_PAUSE * self.charge_kw, 0.0)
         return np.asarray(np.maximum(least, self.min_charge_kw))
-
-    def at_any_power(self, required_kwh: Floats) -> Fleet:
-        """The fleet without minimum powers and with pauses: a relaxation, as long as no requirement is above ours.
-
-        Args:
-            required_kwh: requirements lowered to what these vehicles can reach, ``(N,)`` [kWh].
-        """
-        return replace(
-            self,
-            min_charge_kw=np.zeros(self.size),
-            no_pause=np.zeros(self.size, dtype=np.bool_),
-            discharge_kw=np.where(self.no_pause, 0.0, self.discharge_kw),
-            energy_required_kwh=required_kwh,
-        )
 
     @property
     def semi_continuous(self) -> bool:

@@ -8,11 +8,12 @@ from typing import overload
 
 import numpy as np
 
-from bothways.planning.answer import relative_gap
-from bothways.planning.evaluation import TOLERANCE, Evaluation, Flows, evaluate, site_flows
+from bothways.planning.answer import Shadow, coupling_notes, relative_gap
+from bothways.planning.evaluation import TOLERANCE, Coupled, Evaluation, Flows, evaluate, site_flows
 from bothways.planning.layout import Layout
 from bothways.planning.problem import Floats, PlanProblem, PlanSolution
 from bothways.planning.reserve.bids import best_bids, nearest_bids, sold_kw
+from bothways.planning.reserve.coupled import called_beyond_kw, seen_of
 from bothways.planning.reserve.products import Rates, ReservePlanProblem
 from bothways.planning.reserve.repair import Tables
 from bothways.planning.shortfall import Reach, explain
@@ -31,6 +32,8 @@ class Money:
         capacity: −income for held capacity.
         activation_energy: expected energy delivered and taken, at its price.
         activation_wear: wear of energy that is expected to be discharged by activation.
+        groups: penalties for power beyond soft group limits.
+        energy_reserve: penalty for missing energy reserve.
     """
 
     energy: float
@@ -41,6 +44,8 @@ class Money:
     capacity: float
     activation_energy: float
     activation_wear: float
+    groups: float = 0.0
+    energy_reserve: float = 0.0
 
     @property
     def total(self) -> float:
@@ -92,7 +97,8 @@ class Candidate:
         bids_kw: per product.
         evaluation: flows and costs of the schedule alone.
         money: the objective in parts.
-        broken_kw: worst excess over a hard limit of the site, also while called [kW].
+        broken_kw: worst excess over a hard limit, also while called [kW].
+        coupled: what group limits and energy reserve see.
     """
 
     power_kw: Floats
@@ -102,6 +108,7 @@ class Candidate:
     evaluation: Evaluation
     money: Money
     broken_kw: float
+    coupled: Coupled
 
 
 def settle(
@@ -186,8 +193,11 @@ def _settled(
         if np.array_equal(kept, shares):
             break
     evaluation = evaluate(plan, layout.spread(power, periods), flows.curtailed_kw, keep_energy=False)
-    money = _money(problem, layout, evaluation, energy, shares, bids)
-    return Candidate(power, shares, energy, bids, evaluation, money, _broken_kw(problem, evaluation, bids))
+    coupled = seen_of(problem, layout, evaluation.coupled.group_kw, energy, shares)
+    money = _money(problem, layout, evaluation, energy, shares, bids, coupled)
+    broken = _broken_kw(problem, evaluation, bids)
+    broken = max(broken, called_beyond_kw(problem, layout, coupled.group_kw, shares))
+    return Candidate(power, shares, energy, bids, evaluation, money, broken, coupled)
 
 
 def _flows(plan: PlanProblem, total_kw: Floats, curtailed_kw: Floats) -> Flows:
@@ -203,6 +213,7 @@ def _money(
     energy_kwh: Floats,
     shares_kw: Floats,
     bids: tuple[Floats, ...],
+    coupled: Coupled,
 ) -> Money:
     plan, cost, rates = problem.plan, evaluation.cost, Rates.of(problem.plan)
     values = [problem.bid_value(product) for product in problem.products]
@@ -212,6 +223,7 @@ def _money(
         if group.up
     )
     end = ends_kwh(plan, layout, energy_kwh)
+    groups, missing = coupled.costs(plan)
     return Money(
         energy=cost.energy,
         wear=cost.wear,
@@ -221,6 +233,8 @@ def _money(
         capacity=-math.fsum(float(value[0] @ bid) for value, bid in zip(values, bids, strict=True)),
         activation_energy=-math.fsum(float(value[1] @ bid) for value, bid in zip(values, bids, strict=True)),
         activation_wear=float(worn),
+        groups=groups,
+        energy_reserve=missing,
     )
 
 
@@ -236,7 +250,8 @@ def _broken_kw(problem: ReservePlanProblem, evaluation: Evaluation, bids: tuple[
     net = evaluation.flows.import_kw - evaluation.flows.export_kw
     is_up = np.array([group.up for group in problem.groups], dtype=np.bool_)
     called_up, called_down = net - sold[is_up].sum(axis=0), net + sold[~is_up].sum(axis=0)
-    worst = max(evaluation.violations.export_kw, evaluation.violations.import_hard_kw)
+    seen = evaluation.violations
+    worst = max(seen.export_kw, seen.import_hard_kw, seen.group_kw, seen.min_charge_kw, float(seen.pauses))
     worst = max(worst, float((-called_up - plan.export_limit_kw).max()) if math.isfinite(plan.export_limit_kw) else 0.0)
     over = float((called_down - plan.import_hard_limit_kw).max()) if math.isfinite(plan.import_hard_limit_kw) else 0.0
     return max(0.0, worst, over)
@@ -252,6 +267,7 @@ def conclude(
     *,
     solver: str,
     notes: tuple[str, ...] = (),
+    shadow: Shadow | None = None,
 ) -> ReserveSolution:
     """Answers with a plan and what is known about a better one.
 
@@ -264,15 +280,18 @@ def conclude(
         gap: relative gap at which it counts as optimal.
         solver: which solver answered, in words.
         notes: remarks for the reader.
+        shadow: prices of group limits and energy reserve, where they are known.
     """
+    shadow = shadow or Shadow()
     plan, periods, objective = problem.plan, problem.plan.periods, found.money.total
     lower = min(bound, objective)
     reached = relative_gap(objective, lower)
     kept = found.broken_kw <= TOLERANCE
     end = ends_kwh(plan, layout, found.energy_kwh)
-    shortfall, reasons = explain(plan, bounds, end)
+    shortfall, reasons = explain(plan, bounds, end, found.coupled.group_kw)
     if not kept:
-        notes += (f"a hard limit of the site is passed by {found.broken_kw:.3g} kW",)
+        notes += (f"a hard limit is passed by {found.broken_kw:.3g} kW",)
+    notes += coupling_notes(plan, found.coupled)
     flows = found.evaluation.flows
     answer = PlanSolution(
         status="optimal" if kept and reached <= gap else "feasible",
@@ -290,6 +309,11 @@ def conclude(
         floor_deficit_kwh=bounds.floor_deficit_kwh,
         reasons=reasons,
         notes=notes,
+        group_power_kw=found.coupled.group_kw,
+        group_price=shadow.group_of(plan),
+        reserve_kwh=found.coupled.reserve_kwh,
+        reserve_deficit_kwh=found.coupled.deficit_kwh,
+        reserve_price=shadow.reserve_of(plan),
     )
     shares = np.array([layout.spread(share, periods) for share in found.shares_kw])
     return ReserveSolution(

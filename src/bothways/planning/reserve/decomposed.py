@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bothways.domain.errors import SolverError
+from bothways.domain.errors import DomainError, SolverError
 from bothways.planning.answer import relative_gap
 from bothways.planning.evaluation import TOLERANCE
 from bothways.planning.layout import Layout
@@ -56,9 +56,13 @@ def solve_reserve_decomposed(
         The plan with its bids. The objective is that of exactly this plan; the bound is recomputed in float64.
 
     Raises:
+        DomainError: the problem has a part that only the exact method plans (``ReservePlanProblem.exact_only``).
         SolverError: no plan within the site's hard limits was found.
     """
     options = options or PlanOptions()
+    if problem.exact_only is not None:
+        msg = f"the decomposed method cannot plan bids together with {problem.exact_only}: HiGHS can"
+        raise DomainError(msg)
     lower = -math.inf
     for margin in _MARGINS:
         search = Search(problem, margin)

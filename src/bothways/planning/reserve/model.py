@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bothways.planning.highs.coupling import CoupledRows, PowerColumns
+from bothways.planning.highs.model import Choices, add_directions, add_no_pause
 from bothways.planning.highs.program import Assembly, Program
 from bothways.planning.layout import Layout
 from bothways.planning.problem import Floats, Ints
+from bothways.planning.reserve.coupled import add_coupled
 from bothways.planning.reserve.headroom import headroom_rows
 from bothways.planning.reserve.products import Rates, ReservePlanProblem
 from bothways.planning.reserve.site import SiteColumns, add_site
@@ -27,6 +30,9 @@ class ReserveProgram:
         discharge: their columns [kW].
         energy: expected stored energy at the end of each vehicle-step, ``(S,)`` [kWh].
         shares: what each vehicle-step promises to each group, ``(G, S)`` [kW].
+        on_at: vehicle-steps whose on or off is a decision, positions in the layout.
+        on: columns that say whether they charge.
+        coupled: where group limits and the energy reserve are.
     """
 
     program: Program
@@ -36,6 +42,9 @@ class ReserveProgram:
     discharge: Ints
     energy: Ints
     shares: Ints
+    on_at: Ints
+    on: Ints
+    coupled: CoupledRows
 
 
 def lower_at_start_kwh(problem: ReservePlanProblem, layout: Layout, bounds: Reach) -> Floats:
@@ -49,7 +58,7 @@ def lower_at_start_kwh(problem: ReservePlanProblem, layout: Layout, bounds: Reac
 
 
 def build(
-    problem: ReservePlanProblem, layout: Layout, bounds: Reach, *, one_direction: Ints, whole: bool
+    problem: ReservePlanProblem, layout: Layout, bounds: Reach, *, choices: Choices, whole: bool
 ) -> ReserveProgram:
     """Writes the problem as a program.
 
@@ -57,23 +66,25 @@ def build(
         problem: what is asked.
         layout: its vehicle-steps.
         bounds: what each vehicle can reach.
-        one_direction: vehicle-steps that must either charge or discharge, positions in the layout.
+        choices: which vehicle-steps either charge or discharge, or are on or off.
         whole: whether bids are lumpy.
     """
     plan, fleet, owner, step_h = problem.plan, problem.plan.fleet, layout.owner, problem.plan.step_h
     rates, assembly = Rates.of(plan), Assembly()
     site = add_site(assembly, problem, plan.base_load_kw, whole=whole)
-    charge = assembly.columns(layout.size, upper=fleet.charge_kw[owner])
+    least_charge, most_charge = choices.charge_bounds_kw(plan, layout)
+    charge = assembly.columns(layout.size, lower=least_charge, upper=most_charge)
     energy = assembly.columns(
         layout.size,
         cost=np.where(layout.is_last, -plan.terminal_value_per_kwh, 0.0),
         lower=bounds.lower_kwh,
         upper=bounds.ceiling_kwh[owner],
     )
-    discharging = np.flatnonzero((fleet.discharge_kw > 0.0)[owner])
+    most_discharge = choices.discharge_bound_kw(plan, layout)
+    discharging = np.flatnonzero(((fleet.discharge_kw > 0.0) & ~fleet.no_pause)[owner])
     discharger = owner[discharging]
     discharge = assembly.columns(
-        discharging.size, cost=step_h * fleet.wear_per_kwh[discharger], upper=fleet.discharge_kw[discharger]
+        discharging.size, cost=step_h * fleet.wear_per_kwh[discharger], upper=most_discharge[discharging]
     )
     shares = np.stack([
         assembly.columns(
@@ -97,11 +108,14 @@ def build(
     assembly.entries(site.balance[layout.step[discharging]], discharge, 1.0)
     for rows, share in zip(site.cover, shares, strict=True):
         assembly.entries(rows[layout.step], share, 1.0)
-    _power(assembly, problem, layout, (charge, discharging, discharge), shares)
+    on_at, on = add_directions(plan, layout, choices, (charge, discharging, discharge), assembly)
+    add_no_pause(plan, layout, choices, on_at, on, assembly)
+    _power(assembly, problem, layout, (charge, discharging, discharge), shares, choices, (on_at, on))
     _energy(assembly, problem, layout, bounds, energy, shares)
     _without_activation(assembly, problem, layout, bounds, energy, shares)
-    _binaries(assembly, problem, layout, one_direction, (charge, discharging, discharge))
-    return ReserveProgram(assembly.program(), site, charge, discharging, discharge, energy, shares)
+    powers = PowerColumns(charge, discharging, discharge, energy, bounds.lower_kwh)
+    coupled = add_coupled(assembly, problem, layout, powers, shares)
+    return ReserveProgram(assembly.program(), site, charge, discharging, discharge, energy, shares, on_at, on, coupled)
 
 
 def _power(
@@ -110,17 +124,36 @@ def _power(
     layout: Layout,
     powers: tuple[Ints, Ints, Ints],
     shares: Ints,
+    choices: Choices,
+    decided: tuple[Ints, Ints],
 ) -> None:
+    """What the power in each step leaves room for.
+
+    A vehicle with a minimum power promises what it can deliver to any part of the kW: it stays on (down to its minimum)
+    or stays off (up to 0). So while it is on, up is at most charge − least; while it is off, down is at most discharge.
+    """
     charge, discharging, discharge = powers
     fleet, owner = problem.plan.fleet, layout.owner
-    for up, most in ((True, fleet.discharge_kw), (False, fleet.charge_kw)):
+    most_out = np.where(fleet.no_pause, 0.0, fleet.discharge_kw)[owner]
+    _, least = choices.open_at(problem.plan, layout)
+    stepped = least > 0.0
+    on_at, on = decided
+    open_here = np.flatnonzero(stepped[on_at])
+    is_on = np.zeros(layout.size) if choices.on is None else choices.on.astype(np.float64)
+    known = stepped & (np.zeros(layout.size, dtype=np.bool_) if choices.held is None else choices.held)
+    for up, most in ((True, most_out), (False, fleet.charge_kw[owner])):
         mine = [share for group, share in zip(problem.groups, shares, strict=True) if group.up == up]
         if not mine:
             continue
         sign = -1.0 if up else 1.0
-        rows = assembly.rows(layout.size, upper=most[owner])
+        side = np.where(known, most - (least + most_out) * is_on if up else most * is_on, most)
+        if not up:
+            side[on_at[open_here]] = 0.0
+        rows = assembly.rows(layout.size, upper=side)
         assembly.entries(rows, charge, sign)
         assembly.entries(rows[discharging], discharge, -sign)
+        at = on_at[open_here]
+        assembly.entries(rows[at], on[open_here], (least + most_out)[at] if up else -most[at])
         for share in mine:
             assembly.entries(rows, share, 1.0)
 
@@ -167,21 +200,3 @@ def _without_activation(
     for group, share in zip(problem.groups, shares, strict=True):
         if group.activation > 0.0:
             assembly.entries(row_of[layout.owner], share, -step_h * rates.moved(group)[layout.owner])
-
-
-def _binaries(
-    assembly: Assembly,
-    problem: ReservePlanProblem,
-    layout: Layout,
-    one_direction: Ints,
-    powers: tuple[Ints, Ints, Ints],
-) -> None:
-    charge, discharging, discharge = powers
-    fleet, owner = problem.plan.fleet, layout.owner[one_direction]
-    charges = assembly.columns(one_direction.size, upper=1.0, integer=True)
-    only = assembly.rows(one_direction.size, upper=0.0)
-    assembly.entries(only, charge[one_direction], 1.0)
-    assembly.entries(only, charges, -fleet.charge_kw[owner])
-    either = assembly.rows(one_direction.size, upper=fleet.discharge_kw[owner])
-    assembly.entries(either, discharge[np.searchsorted(discharging, one_direction)], 1.0)
-    assembly.entries(either, charges, fleet.discharge_kw[owner])

@@ -17,6 +17,7 @@ DIRECTIONS = (UP, DOWN, SYMMETRIC)
 _UNDERSTOOD = frozenset({
     "step_h", "periods", "import_price", "export_price", "base_load_kw", "fleet", "demand_charges", "import_limit_kw",
     "import_limit_penalty_per_kwh", "import_hard_limit_kw", "export_limit_kw", "terminal_value_per_kwh",
+    "group_limits", "energy_reserve",
 })  # fmt: skip
 
 
@@ -148,10 +149,6 @@ class ReservePlanProblem:
                     _is_default(getattr(plan, item.name), item.default),
                     f"bids and {item.name} cannot be planned together",
                 )
-        for item in fields(type(plan.fleet)):
-            if item.name in {"min_charge_kw", "no_pause"}:
-                unused = not bool(np.any(getattr(plan.fleet, item.name)))
-                _require(unused, f"bids and vehicles with {item.name} cannot be planned together")
         _require(
             not bool(np.any(plan.export_price > plan.import_price + 1e-9)),
             "bids cannot be planned where export pays more than import costs",
@@ -171,6 +168,16 @@ class ReservePlanProblem:
                 product.sustain_h <= periods * plan.step_h,
                 f"product {product.name!r}: sustain_h is longer than the horizon",
             )
+
+    @property
+    def exact_only(self) -> str | None:
+        """What only the exact method plans together with bids, in words; ``None`` where any method will do."""
+        plan = self.plan
+        if plan.fleet.semi_continuous:
+            return "vehicles with a minimum power or without pauses"
+        if plan.group_limits:
+            return "group limits"
+        return None if plan.energy_reserve is None else "an energy reserve"
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:

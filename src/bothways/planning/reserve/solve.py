@@ -51,6 +51,8 @@ def solve_reserve(problem: ReservePlanProblem, options: PlanOptions | None = Non
 
 def _automatic(problem: ReservePlanProblem, options: PlanOptions) -> ReserveSolution:
     """One method, and the other where it leaves something open."""
+    if problem.exact_only is not None:
+        return solve_reserve_highs(problem, options)
     if choose(problem) == "engine":
         try:
             return _decomposed(problem, options)
@@ -69,7 +71,9 @@ def _automatic(problem: ReservePlanProblem, options: PlanOptions) -> ReserveSolu
 
 
 def choose(problem: ReservePlanProblem) -> str:
-    """The solver that ``auto`` begins with: HiGHS for few vehicles, and where bids must be whole units."""
+    """The solver that ``auto`` begins with: HiGHS for few vehicles, whole units, and what only it can plan."""
+    if problem.exact_only is not None:
+        return "highs"
     few = problem.plan.fleet.size < DECOMPOSED_FROM
     whole = any(product.lumpy for product in problem.products) and problem.plan.fleet.size <= WHOLE_UP_TO
     return "highs" if few or whole else "engine"

@@ -1,14 +1,17 @@
 """Cases small enough to solve by hand, one for each rule."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from bothways.domain.errors import DomainError
+from bothways.planning.limits import EnergyReserve, GroupLimit
 from bothways.planning.problem import PlanOptions
 from bothways.planning.reserve.calls import check_calls
 from bothways.planning.reserve.exact import solve_reserve_highs
+from bothways.planning.reserve.solve import solve_reserve
 from bothways.planning.solve import solve
 
 TIGHT = PlanOptions(gap=1e-7)
@@ -170,9 +173,12 @@ def test_where_burning_pays_one_direction_is_held(plan_problem, plan_fleet, prod
 
 
 def test_what_cannot_be_planned_is_refused(plan_problem, plan_fleet, product, reserve):
-    for change in ({"min_charge_kw": 2.0}, {"no_pause": True}):
-        with pytest.raises(DomainError, match="cannot be planned together"):
-            reserve(plan_problem([0.1] * 4, fleet=plan_fleet(**change)), (product(),))
+    limited = replace(plan_problem([0.1] * 4), group_limits=(GroupLimit.of("feeder", [1.0], 4, upper_kw=5.0),))
+    kept = replace(plan_problem([0.1] * 4), energy_reserve=EnergyReserve.of(5.0, 1, 4))
+    minimum = plan_problem([0.1] * 4, fleet=plan_fleet(min_charge_kw=2.0))
+    for plan, word in ((limited, "group limits"), (kept, "energy reserve"), (minimum, "minimum power")):
+        with pytest.raises(DomainError, match=word):
+            solve_reserve(reserve(plan, (product(),)), PlanOptions(solver="engine"))
     with pytest.raises(DomainError, match="export pays more"):
         reserve(plan_problem([0.1] * 4, export=[0.2] * 4), (product(),))
     with pytest.raises(DomainError, match="capacity_price must hold"):
@@ -193,3 +199,65 @@ def test_an_impossible_site_is_infeasible(plan_problem, plan_fleet, product, res
     assert answer.plan.status == "infeasible"
     assert math.isinf(answer.plan.objective)
     assert answer.plan.infeasible_because
+
+
+def test_a_minimum_power_leaves_only_what_is_above_it_to_sell(plan_problem, plan_fleet, product, reserve):
+    """10 kW charged at 10 kW with a minimum of 4 can give way by 6; standing still it can give nothing."""
+    fleet = plan_fleet(departure=3, energy_required_kwh=30.0, min_charge_kw=4.0, discharge_kw=0.0)
+    base = plan_problem([0.1, 0.1, 0.5], fleet=fleet, export=[0.0] * 3)
+    offer = product("up", [0.01, 0.01, 0.01], 3, sustain_h=0.01)
+    free = planned(reserve(replace(base, fleet=replace(fleet, min_charge_kw=np.zeros(1))), (offer,)))
+    held = planned(reserve(base, (offer,)))
+    assert free.bids_kw[0] == pytest.approx([10.0, 10.0, 0.0])
+    assert held.plan.status == "optimal"
+    assert held.bids_kw[0] == pytest.approx([6.0, 6.0, 0.0])
+    assert check_calls(reserve(base, (offer,)), held).worst <= 1e-6
+    assert any("minimum power" in note for note in held.plan.notes)
+
+
+def test_a_vehicle_that_must_not_pause_sells_while_it_charges(plan_problem, plan_fleet, product, reserve):
+    fleet = plan_fleet(departure=4, energy_required_kwh=20.0, min_charge_kw=5.0, no_pause=True)
+    base = plan_problem([0.4, 0.1, 0.3, 0.4], fleet=fleet, export=[0.0] * 4)
+    asked = reserve(base, (product("down", 0.001, sustain_h=0.01),))
+    answer = planned(asked)
+    assert answer.plan.status == "optimal"
+    assert answer.plan.power_kw[0] == pytest.approx([0.0, 10.0, 0.0, 0.0])
+    assert answer.bids_kw[0] == pytest.approx([0.0, 0.0, 0.0, 0.0])  # full power leaves no room, and off is off
+    assert check_calls(asked, answer).worst <= 1e-6
+
+
+def test_a_feeder_holds_also_while_it_is_called(plan_problem, plan_fleet, product, reserve):
+    """Down: a feeder of 7 kW that carries 5 leaves 2 to sell. Up: as much as flows there and what may flow back."""
+    fleet = plan_fleet(departure=2, energy_required_kwh=20.0, discharge_kw=0.0)
+    base = plan_problem([0.1, 0.1], fleet=fleet, export=[0.0, 0.0])
+    feeder = GroupLimit.of("feeder", [1.0], 2, upper_kw=7.0, lower_kw=0.0)
+    asked = reserve(replace(base, group_limits=(feeder,)), (product("down", [1.0, 1.0], 2, sustain_h=0.01),))
+    answer = planned(asked)
+    assert answer.bids_kw[0] + answer.plan.group_power_kw[0] == pytest.approx([7.0, 7.0], abs=1e-5)
+    assert sum(answer.bids_kw[0]) == pytest.approx(4.0, abs=1e-5)
+    assert check_calls(asked, answer).group_kw <= 1e-6
+    soft = replace(feeder, penalty_per_kwh=0.5)
+    priced = planned(reserve(replace(base, group_limits=(soft,)), (product("up", [0.0, 5.0], 2, sustain_h=0.01),)))
+    assert priced.bids_kw[0][1] == pytest.approx(10.0)  # 10 kW charged, 3 of them above the limit: worth their price
+    assert priced.money.groups == pytest.approx(1.5)
+    assert any("feeder is passed" in note for note in priced.plan.notes)
+
+
+def test_energy_kept_back_for_the_site_is_not_sold_again(plan_problem, plan_fleet, product, reserve):
+    """30 kWh held, 20 to keep back: 10 kWh are left to promise, whatever is paid."""
+    fleet = plan_fleet(
+        departure=2, energy_at_arrival_kwh=30.0, energy_required_kwh=0.0, charge_kw=0.0, discharge_kw=20.0
+    )
+    base = plan_problem([0.1, 0.1], fleet=fleet, export=[0.0, 0.0])
+    kept = EnergyReserve.of(20.0, 1, 2, penalty_per_kwh=100.0)
+    asked = reserve(replace(base, energy_reserve=kept), (product("up", [1.0, 1.0], 2),))
+    answer = planned(asked)
+    assert answer.bids_kw[0] == pytest.approx([10.0, 10.0])
+    assert answer.plan.reserve_kwh == pytest.approx([20.0, 20.0])
+    assert answer.money.energy_reserve == pytest.approx(0.0, abs=1e-6)
+    assert answer.plan.reserve_price.max() > 0.5  # a kWh more would cost what capacity earns
+    cheap = replace(kept, penalty_per_kwh=0.01)
+    sold = planned(reserve(replace(base, energy_reserve=cheap), (product("up", [1.0, 1.0], 2),)))
+    assert sold.bids_kw[0] == pytest.approx([20.0, 20.0])
+    assert sold.plan.reserve_deficit_kwh == pytest.approx([10.0, 10.0])
+    assert sold.money.energy_reserve == pytest.approx(0.2)

@@ -20,6 +20,7 @@ from bothways.planning.engine.site import site_of
 from bothways.planning.evaluation import evaluate
 from bothways.planning.layout import Layout
 from bothways.planning.problem import Fleet, Floats, PlanOptions, PlanProblem, PlanSolution
+from bothways.planning.relaxation import at_any_power, reachable_kwh
 from bothways.planning.shortfall import Reach, reach
 
 NAME = "engine, on or off"
@@ -47,14 +48,7 @@ def _burns(problem: PlanProblem) -> bool:
 
 def _relaxed(problem: PlanProblem, required_kwh: Floats) -> PlanProblem:
     """The convex problem to start from: any power, pauses, and no price at which burning would pay."""
-    fleet = problem.fleet
-    easy = replace(
-        fleet,
-        min_charge_kw=np.zeros(fleet.size),
-        no_pause=np.zeros(fleet.size, dtype=np.bool_),
-        discharge_kw=np.where(fleet.no_pause, 0.0, fleet.discharge_kw),
-        energy_required_kwh=required_kwh,
-    )
+    easy = at_any_power(problem.fleet, required_kwh)
     lowest = lowest_convex_price(replace(problem, fleet=easy))
     return replace(
         problem,
@@ -96,10 +90,7 @@ def solve_on_off(
         raise DomainError(msg)
     layout = Layout.of(problem)
     bounds = reach(problem, layout)
-    wish = problem.fleet.energy_required_kwh
-    # Not where any power will do: there the engine lowers it itself, to the same.
-    wish = np.where(problem.fleet.least_charge_kw > 0.0, np.minimum(wish, bounds.required_kwh), wish)
-    relaxed = _relaxed(problem, wish)
+    relaxed = _relaxed(problem, reachable_kwh(problem, bounds))
     search, stays = engine.searched(relaxed, options.gap, cancel=cancel, threads=1, seed=seed)
     vehicles = vehicles_of(problem, stays, search.blocks, search.coupling)
     x = np.zeros(vehicles.steps)
