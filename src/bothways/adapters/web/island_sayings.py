@@ -131,7 +131,7 @@ _WORDS = (
     later("no"),
     later("time"),
     later("battery"),
-    later("v2x"),
+    later("charger with vehicle"),
     later("generator"),
     later("the driver keeps everything"),
     later("its energy is not known"),

@@ -34,7 +34,7 @@ class TierView:
 
     Attributes:
         tier: 1 … 4.
-        on: ``on``, ``off`` or ``partly``.
+        on: ``on``, ``off``, ``partly`` or ``unknown``.
         load_kw: its load now, or expected where it is off [kW].
         lasts_h: how long the energy above all reserves carries it and every more important tier [h]; ``None`` for
             longer than :data:`HORIZON_H`.
@@ -231,11 +231,19 @@ def _tiers(inputs: Inputs, state: IslandState, site: IslandSite) -> tuple[tuple[
         lasts = lasting_h(energy, inputs.pv_ahead_kwh, [(load, HORIZON_H)], 1.0)
         out.append(
             TierView(
-                tier, "on" if all(closed) else "partly" if any(closed) else "off", sum(kws),
+                tier, _together([inputs.sections[k].position for k in members]), sum(kws),
                 None if math.isinf(lasts) else lasts, max(site.sections[k].target_h for k in members),
             )
         )  # fmt: skip
     return tuple(out), energy
+
+
+def _together(positions: list[Position]) -> str:
+    """``on``, ``off``, ``partly``; ``unknown`` where none is known to be on, and not all to be off."""
+    closed = [position is Position.CLOSED for position in positions]
+    if any(closed):
+        return "on" if all(closed) else "partly"
+    return "off" if all(position is Position.OPEN for position in positions) else "unknown"
 
 
 def _sections(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from html import escape
 
 from bothways.resilience.island.checklist import Task, island_tasks, return_tasks
-from bothways.resilience.island.site import IslandSite
+from bothways.resilience.island.site import IslandSite, SourceKind
 
 Say = Callable[[str], str]
 
@@ -24,9 +25,10 @@ CALL = ("Responsible for the site", "Electrician", "Grid operator", "Fire brigad
 HEADS = ("tier", "section", "serves", "where", "load", "shall last")
 SOURCE_HEADS = ("source", "kind", "power", "can start the building", "how")
 YES, NO, TIME = "yes", "no", "time"
+KINDS = {SourceKind.BATTERY: "battery", SourceKind.V2X: "charger with vehicle", SourceKind.GENERATOR: "generator"}
 TEXTS = (
     TITLE, KEEP, DANGER, LIFE, WRITE, CONSENT, STEPS, BACK, SURE, SECTIONS, SOURCES, PEOPLE, *CALL, *HEADS,
-    *SOURCE_HEADS, YES, NO, TIME,
+    *SOURCE_HEADS, YES, NO, TIME, *KINDS.values(),
 )  # fmt: skip
 """Every fixed text, for catalogues of translations."""
 
@@ -40,7 +42,7 @@ ol { padding-left: 1.6em; } li { margin: 0.45em 0; break-inside: avoid; }
   margin-right: 0.5em; }
 .time { float: right; border-bottom: 1px solid #000; width: 7em; color: #444; font-size: 0.8em; }
 table { border-collapse: collapse; width: 100%; } th, td { border: 1px solid #444; padding: 0.25em 0.5em;
-  text-align: left; } td.n { text-align: right; white-space: nowrap; }
+  text-align: left; } th[scope=row] { width: 45%; } td.n { text-align: right; white-space: nowrap; }
 .line td { height: 1.8em; }
 @page { margin: 15mm; }
 @media print { body { margin: 0; max-width: none; padding: 0; } }
@@ -57,7 +59,7 @@ def paper_plan(site: IslandSite, say: Say, *, name: str = "", language: str = "e
         language: of ``say``, for the page.
         contact: who is responsible for the site.
     """
-    minutes = f"{site.timing.return_s / 60.0:g}"
+    minutes = f"{max(1, math.ceil(site.timing.return_s / 60.0))}"
     called = [contact if k == 0 else "" for k in range(len(CALL))]
     parts = [
         f"<h1>{escape(say(TITLE))}: {escape(name or site.site_id)}</h1>",
@@ -112,7 +114,7 @@ def _sections(site: IslandSite, say: Say) -> str:
 def _sources(site: IslandSite, say: Say) -> str:
     rows = [
         (
-            f"<td>{escape(s.source_id)}</td>", f"<td>{escape(say(s.kind.value))}</td>",
+            f"<td>{escape(s.source_id)}</td>", f"<td>{escape(say(KINDS[s.kind]))}</td>",
             f'<td class="n">{s.power_kw:g} kW</td>', f"<td>{escape(say(YES if s.grid_forming else NO))}</td>",
             f"<td>{escape(s.by_hand)}</td>",
         )

@@ -37,5 +37,5 @@ def test_every_fixed_text_and_every_instruction_passes_the_translation():
         return text
 
     paper_plan(SITE, say)
-    assert set(TEXTS) <= said
+    assert set(TEXTS) - {"generator"} <= said  # this building has none
     assert instruction("main", Action.OPEN, SITE) in said
