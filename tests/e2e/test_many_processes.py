@@ -143,7 +143,7 @@ class Installation:
 
     def __init__(self, folder, database, nats):
         self.folder, self.database, self.nats = folder, database, nats
-        self.stations, self.running, self.processes = [], [], []
+        self.stations, self.running, self.processes, self.connected_at = [], [], [], {}
         self.config = folder / "bothways.toml"
         self.config.write_text(
             f"""
@@ -168,6 +168,9 @@ import_per_kwh = 0.3
         )
 
     async def start(self):
+        self.gateways = [Process(self.folder, self.config, "gateway") for _ in range(2)]
+        self.planners = [Process(self.folder, self.config, role) for role in ("planner", "planner,web")]
+        self.processes = [*self.gateways, *self.planners]
         secrets = {f"CP-{number}": new_secret() for number in range(len(PROTOCOLS))} | {"CP-TWICE": new_secret()}
         store = await open_store(self.database)
         for name, secret in secrets.items():
@@ -176,9 +179,6 @@ import_per_kwh = 0.3
         await access.create("ada", PASSWORD, [Grant(Role.ADMINISTRATOR, "*")])
         await store.close()
         self.secrets = secrets
-        self.gateways = [Process(self.folder, self.config, "gateway") for _ in range(2)]
-        self.planners = [Process(self.folder, self.config, role) for role in ("planner", "planner,web")]
-        self.processes = [*self.gateways, *self.planners]
         self.balancer = Balancer(self.gateways)
         port = await self.balancer.start()
         await self.until(self.all_listen, "gateways do not listen", 60.0)
@@ -189,12 +189,24 @@ import_per_kwh = 0.3
                 rng=random.Random(number), profiles=Told(),
             )  # fmt: skip
             station.wire.journal, station.wire.retry_s = [], (0.1, 0.5)
+            station.wire.on_change = self._noted(station)
             self.stations.append(station)
             self.running.append(asyncio.create_task(station.run()))
         await self.until(lambda: all(item.registered for item in self.stations), "stations do not register")
         for number, station in enumerate(self.stations):
             vehicle = VirtualVehicle(f"T-{number}", capacity_kwh=200.0, energy_kwh=20.0, charge_kw=11.0)
             assert await station.plug_in(1, vehicle)
+
+    def _noted(self, station):
+        """Notes when a station connected last."""
+        told = station.wire.on_change
+
+        def changed(connected):
+            told(connected)
+            if connected:
+                self.connected_at[station.station_id] = time.monotonic()
+
+        return changed
 
     def all_listen(self):
         for process in self.gateways:
@@ -289,7 +301,15 @@ async def _gateway_killed(here):
     killed = time.monotonic()
     here.gateways[0].kill()
     here.balancer.servers = [here.gateways[1]]
-    return await here.told(killed, 20.0, "no setpoints after a gateway was killed")
+    await here.until(lambda: not all(item.wire.connected for item in here.stations), "nobody was connected there")
+    await here.until(lambda: all(item.wire.connected for item in here.stations), "stations do not come back")
+
+    def told():
+        moved = [item for item in here.stations if here.connected_at[item.station_id] > killed]
+        return moved and all(item.profiles.told_since(here.connected_at[item.station_id]) for item in moved)
+
+    await here.until(told, "no setpoints after a gateway was killed")
+    return time.monotonic() - killed
 
 
 async def _bus_away(here):
@@ -332,6 +352,7 @@ async def _scene(folder, database, nats):
         await here.until(lambda: all(s.outlet(1).power_kw > 1.0 for s in here.stations), "nobody charges")
         await _seen_by_people(here)
         await _two_sockets(here)
+        print(f"{time.monotonic() - began:.1f} s until all is seen")
         after_planner = await _planner_frozen_then_killed(here)
         after_gateway = await _gateway_killed(here)
         after_bus = await _bus_away(here)
