@@ -16,6 +16,9 @@ live_world = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(live_world)
 
 
+CHECKS = "not_a_server_error,content_type_conformance,response_schema_conformance,status_code_conformance"
+
+
 def _vehicle(token="T-1"):
     return VirtualVehicle(token, 60.0, 24.0, 11.0, discharge_kw=10.0, min_charge_kw=4.14)
 
@@ -170,6 +173,35 @@ async def test_programs_use_tokens_that_can_be_taken_back(tmp_path):
             assert (await program.get("/api/v1/sites")).status_code == 401
 
 
+@pytest.mark.asyncio
+async def test_people_ask_a_station_for_things_and_limit_it_for_a_while(tmp_path):
+    async with live_world.world(tmp_path) as world:
+        contractor, operator, driver = [await world.client(name) for name in ("contractor", "operator", "driver")]
+        detail = (await contractor.get("/api/v1/stations/CP-1")).json()
+        assert (detail["station"]["online"], detail["evses"][0]["charge_kw"]) == (True, 11.0)
+        why = {"reason": "is it there"}
+        asked = await contractor.post("/api/v1/stations/CP-1/trigger", json={**why, "message": "heartbeat"})
+        assert (asked.status_code, asked.json()["accepted"]) == (200, True)
+        assert (await contractor.post("/api/v1/stations/CP-1/evses/1/unlock", json=why)).json()["accepted"]
+        assert (await contractor.post("/api/v1/stations/CP-1/evses/9/unlock", json=why)).status_code == 404
+        assert (await driver.post("/api/v1/stations/CP-1/reset", json=why)).status_code == 404
+        await operator.put("/api/v1/needs/T-1", json={"ready_by": _in(1), "soc": 0.9, "charge_now": True})
+        await world.station.plug_in(1, _vehicle())
+        await world.until(lambda: world.outlet.power_kw > 6.0, "the vehicle does not charge")
+        path = "/api/v1/stations/CP-1/evses/1/charging-profile"
+        limit = {"reason": "a hot cable", "charge_kw": 5.0, "until": _in(1)}
+        assert (await contractor.put(path, json=limit)).status_code in {403, 404}
+        made = await operator.put(path, json=limit)
+        assert (made.status_code, made.json()["kw"]) == (200, 5.0)
+        await world.until(lambda: 4.0 < world.outlet.power_kw <= 5.0, "the limit is not kept")
+        held = (await operator.get(path)).json()
+        assert held["told"]
+        assert max(held["ordered_kw"], held["limit_kw"] or held["setpoint_kw"]) <= 5.0
+        ended = f"/api/v1/sites/house/overrides/{made.json()['override_id']}"
+        assert (await operator.delete(ended)).status_code == 204
+        await world.until(lambda: world.outlet.power_kw > 6.0, "the limit did not end")
+
+
 @pytest.mark.slow
 @pytest.mark.asyncio
 async def test_no_request_that_the_description_allows_breaks_the_server(tmp_path):
@@ -180,7 +212,7 @@ async def test_no_request_that_the_description_allows_breaks_the_server(tmp_path
         assert described.json()["openapi"].startswith("3.1")
         done = await asyncio.create_subprocess_exec(
             Path(sys.executable).with_name("schemathesis"), "run", f"{world.url}/api/openapi.json", "--no-color",
-            "--header", f"Authorization: Bearer {token}", "--checks", "not_a_server_error", "--max-examples", "8",
+            "--header", f"Authorization: Bearer {token}", "--checks", CHECKS, "--max-examples", "8",
             "--phases", "examples,fuzzing", "--exclude-path-regex", "(/live$|/sessions$|/api/v1/session$)",
             cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip

@@ -55,7 +55,8 @@ class Answers(Database):
 
         def change(connection: Connection) -> Claim | None:
             connection.execute(delete(table).where(table.c.at_us < forget_us))
-            if connection.execute(insert_new(connection, table), row).rowcount:
+            taken = insert_new(connection, table).values(row).returning(table.c.key_hash)
+            if connection.execute(taken).first() is not None:
                 return None
             mine = (table.c.account_id == account_id) & (table.c.key_hash == key_hash)
             found = connection.execute(select(table).where(mine)).one()

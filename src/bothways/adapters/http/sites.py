@@ -10,7 +10,7 @@ from typing import Annotated
 import orjson
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from bothways.adapters.http.description import takes_if_match
 from bothways.adapters.http.limits import Watchers
@@ -21,7 +21,6 @@ from bothways.domain.errors import StoreError
 from bothways.operations.desk.desk import Desk, Unknown
 from bothways.operations.desk.trail import TrailPoint
 from bothways.operations.desk.views import SiteLine, SitePower, SiteView, StationView
-from bothways.operations.stations import GridPermission
 
 router = APIRouter(tags=["sites"])
 _EVERY_S = 1.0
@@ -51,6 +50,25 @@ class LimitInForce(BaseModel):
     """What a site may import now [kW]."""
 
     import_kw: float | None
+
+
+class Certificate(BaseModel):
+    """A certificate of a charger or vehicle, and the instant at which it ends."""
+
+    name: str
+    valid_until: AwareDatetime
+
+
+class GridConnection(BaseModel):
+    """A site's grid connection on paper; ``missing`` says in words what is not recorded or not valid."""
+
+    site_id: str
+    agreement: str
+    export_limit_kw: float
+    protection: str
+    certificates: list[Certificate]
+    islanding: bool
+    missing: list[str]
 
 
 def desk_of(request: Request) -> Desk:
@@ -154,9 +172,15 @@ async def limit(request: Request, asking: Asking, site_id: str, form: ImportLimi
 
 
 @router.get("/sites/{site_id}/grid-permission", summary="The grid connection on paper")
-async def permission(request: Request, asking: Asking, site_id: str) -> GridPermission:
+async def permission(request: Request, asking: Asking, site_id: str) -> GridConnection:
     """Export and discharging stay off until everything is recorded and valid."""
-    return await desk_of(request).permission(asking.actor, site_id)
+    desk = desk_of(request)
+    found = await desk.permission(asking.actor, site_id)
+    return GridConnection(
+        site_id=found.site_id, agreement=found.agreement, export_limit_kw=found.export_limit_kw,
+        protection=found.protection, islanding=found.islanding, missing=list(found.missing(desk.now())),
+        certificates=[Certificate(name=name, valid_until=until) for name, until in found.certificates],
+    )  # fmt: skip
 
 
 @router.get("/stations", summary="Charging stations")

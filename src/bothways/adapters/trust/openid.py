@@ -26,6 +26,7 @@ _ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"]
 _THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 _KNOWN_S = 3600.0
 _KEYS_S = 60.0
+_AWAY_S = 20.0  # so long nobody waits again for a provider that does not answer
 _LEEWAY_S = 60
 _TIMEOUT_S = 10.0
 _LONGEST = 1 << 18
@@ -64,6 +65,7 @@ class OpenIdConnect:
         self._settings, self._seconds = settings, seconds
         self._metadata: tuple[float, dict[str, Any]] | None = None
         self._keys: tuple[float, KeySet] | None = None
+        self._away_at: float | None = None
         self._lock = asyncio.Lock()
 
     @property
@@ -146,6 +148,8 @@ class OpenIdConnect:
     async def _described(self) -> dict[str, Any]:
         async with self._lock:
             now = self._seconds()
+            if self._away_at is not None and now - self._away_at < _AWAY_S:
+                raise SignInRefused
             if self._metadata is None or now - self._metadata[0] > _KNOWN_S:
                 issuer = self._settings.issuer
                 try:
@@ -154,6 +158,7 @@ class OpenIdConnect:
                     for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
                         _secure(name, str(found[name]))
                 except (httpx.HTTPError, ValueError, KeyError, TypeError, InputError) as error:
+                    self._away_at = now
                     self._say(error)
                     raise SignInRefused from error
                 if not good:  # somebody else's description

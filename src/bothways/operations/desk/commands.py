@@ -113,7 +113,7 @@ class Commands:
             Unknown: no such station or EVSE, or not for this actor.
             NotAllowed: the actor sees it, but may not command it.
             InputError: with every problem of the command.
-            DomainError: the station is not connected.
+            DomainError: the station is not connected, or cannot do this.
             GatewayError: it did not answer.
         """
         record = await self._record(actor, station_id, Action.STATION_COMMAND)
@@ -141,7 +141,10 @@ class Commands:
         if done.status == "offline":
             msg = f"{station_id} is not connected"
             raise DomainError(msg)
-        if done.status in {"timeout", "refused"}:
+        if done.status == "refused":  # not sent, or the station answered that it cannot
+            msg = done.detail or f"{station_id} does not do this"
+            raise DomainError(msg)
+        if done.status == "timeout":
             msg = done.detail or f"{station_id} did not answer"
             raise GatewayError(msg)
         return Asked(done.accepted, done.status, done.at, done.detail)
