@@ -58,7 +58,8 @@ class Dispatcher:
         self._settings, self._gear, self._gateway, self._forming = settings, gear, gateway, forming
         self._answered = answered
         self._flights: dict[str, asyncio.Task[None]] = {}
-        self._able = {source.source_id for source in settings.building.sources if source.grid_forming}
+        self._able = {name for name in settings.chargers if _forms(name, settings)}
+        self._held = set(self._able)  # whoever may still believe to hold an island, as after a restart
         self._others: set[asyncio.Task[None]] = set()
         self.acknowledged: set[str] = set()
 
@@ -117,6 +118,7 @@ class Dispatcher:
     async def _form(self, command: Command, key: EvseKey, transaction_id: str) -> Answer:
         """First the station is told to follow the building's load, then its contact starts it."""
         if self._forming is not None:
+            self._held.add(command.device)
             held = await self._forming.hold(key, transaction_id)
             if not held.accepted:
                 return Answer(command, taken=False, text=f"the station answered {held.status}: {held.detail}")
@@ -132,8 +134,24 @@ class Dispatcher:
         return await self._gateway.set_power(order, state.record)
 
     async def _let_go(self, command: Command) -> None:
-        if self._forming is not None and command.device in self._able:
-            await self._forming.let_go(self._settings.chargers[command.device])
+        if command.device in self._able:
+            self._held.add(command.device)
+            await self._end_hold(command.device)
+
+    async def _end_hold(self, device: str) -> None:
+        if self._forming is None:
+            self._held.discard(device)
+            return
+        ended = await self._forming.let_go(self._settings.chargers[device])
+        if ended.accepted:
+            self._held.discard(device)
+
+    def let_all_go(self) -> None:
+        """On the grid no charger may believe to hold an island; who did not confirm is asked again, once connected."""
+        connected = self._gateway.connected()
+        for device in sorted(self._held):
+            if self._settings.chargers[device].station_id in connected:
+                self._spawn(self._end_hold(device))
 
     async def _rehearse(self, command: Command) -> Answer:
         """Asks the device whether it hears; nothing acts."""
@@ -171,3 +189,7 @@ class Dispatcher:
         task = asyncio.create_task(within())
         self._others.add(task)
         task.add_done_callback(self._others.discard)
+
+
+def _forms(name: str, settings: IslandSettings) -> bool:
+    return any(source.source_id == name and source.grid_forming for source in settings.building.sources)

@@ -119,6 +119,7 @@ class IslandService:
         self._models: dict[str, str] = {}
         self._reread_at: datetime | None = None
         self._renewed_at: datetime | None = None
+        self._let_at: datetime | None = None
         self._back_at: datetime | None = None
         self._asked: list[tuple[Request, str]] = []
         self.cut_off = 0
@@ -350,6 +351,9 @@ class IslandService:
             self._dispatcher.leave_safe(stations, 0.0)
         if self._away and not away:
             self._dispatcher.leave_safe(stations, self._loop().site.safe_charge_kw)
+        if not away and (self._let_at is None or now - self._let_at >= _REREAD):
+            self._let_at = now
+            self._dispatcher.let_all_go()
         if away != self._away:
             self.journal.note("island hand-over", {"evses": "island controller" if away else "ordinary loop"})
         self._away = away

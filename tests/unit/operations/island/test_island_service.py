@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import asyncio
 import importlib.util
+import math
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bothways.operations.island.sending import Dispatcher
+from bothways.operations.island.service import IslandService
+from bothways.operations.orders import CommandResult
 from bothways.resilience.island.commands import Action, Command
 from bothways.resilience.island.offer import restart_offer
 from bothways.resilience.island.signals import Mode, Request, RequestKind
 
 HERE = Path(__file__).parent
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 SOURCE = HERE.parents[3] / "src" / "bothways"
 
 
@@ -359,3 +364,27 @@ async def test_nothing_that_people_or_failures_do_energises_the_street(moves):
             await world.go(2, watch)
     await world.go(5, watch)
     assert world.yard.street_fed_s <= 2.0 * (1 + len(moves))
+
+
+async def test_on_the_grid_no_charger_goes_on_believing_that_it_holds_an_island():
+    """Also after a restart, and where the station did not confirm at once."""
+    asked = []
+
+    class Forming:
+        fails = True
+
+        async def hold(self, evse, transaction_id):
+            raise AssertionError("nothing forms here")
+
+        async def let_go(self, evse):
+            asked.append(evse.station_id)
+            return CommandResult(not self.fails, "Accepted", math.nan, BEGIN)
+
+    world = _world()
+    outside = replace(world.service._outside, forming=Forming())
+    world.service = IslandService(world.settings, lambda: world.loop, outside)
+    await world.go(8)
+    assert asked == ["CP-charger-1"]  # the one that could form; it did not confirm
+    outside.forming.fails = False
+    await world.go(30)
+    assert asked == ["CP-charger-1"] * 2
