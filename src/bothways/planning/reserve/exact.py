@@ -27,7 +27,8 @@ from bothways.planning.solve import solve
 _NAME = "HiGHS"
 _BOTH_KW = 1e-6
 _FIRST_SHARE = 0.3  # of the time may go into a plan without products to start from
-_MOSTLY_ON = 0.3  # of the minimum: a relaxed vehicle-step that charges more is on
+_IDLE = 0.02  # of the minimum: a relaxed vehicle-step that charges less is off
+_UNSETTLED_SHARE = 0.5  # of the time that is left may go into what lies between
 _ROUGHLY = 2e-3  # gap at which such a plan will do
 
 
@@ -113,13 +114,16 @@ class _Search:
         self.shadow = Shadow(rows.group_prices(plan, answer.row_prices), reserve)
 
 
-def _run(search: _Search, choices: Choices, *, whole: bool, relaxed: bool = False) -> tuple[ReserveProgram, Answer]:
-    """One program, from the best plan so far; ``relaxed`` without whole numbers."""
+def _run(
+    search: _Search, choices: Choices, *, whole: bool, relaxed: bool = False, share: float = 1.0
+) -> tuple[ReserveProgram, Answer]:
+    """One program, in a share of the time left, from the best plan so far; ``relaxed`` without whole numbers."""
     model = build(search.problem, search.layout, search.bounds, choices=choices, whole=whole)
     program = model.program
     if relaxed:
         program = replace(program, integer=np.zeros(program.column_count, dtype=np.bool_))
-    runner = Runner(program, time_limit_s=search.options.time_limit_s - search.seconds, gap=search.options.gap)
+    seconds = share * max(search.options.time_limit_s - search.seconds, 1e-3)
+    runner = Runner(program, time_limit_s=seconds, gap=search.options.gap)
     if search.best is not None and model.on.size:
         runner.start_from(model.on, (search.best.power_kw[model.on_at] > 0.0).astype(np.float64))
     answer = runner.run()
@@ -139,21 +143,23 @@ def _first_on_off(search: _Search) -> None:
     relaxed = _relaxed(search)
     if relaxed is not None:
         search.bound = max(search.bound, relaxed.lower_bound)
-        least = _MOSTLY_ON * problem.plan.fleet.least_charge_kw[layout.owner]
-        charging = relaxed.power_kw[layout.owner, layout.step] > least
+        charging = relaxed.power_kw[layout.owner, layout.step]
+        least = problem.plan.fleet.least_charge_kw[layout.owner]
         whole_run = problem.plan.fleet.no_pause[layout.owner]  # one run each: as in the plan without products
-        _offer_held(search, np.where(whole_run, power > 0.0, charging))
-    if relaxed is None or not search.done():
+        unsettled = ~whole_run & (charging > _IDLE * least) & (charging < least)
+        _offer_held(search, np.where(whole_run, power > 0.0, charging >= least), unsettled)
+    if not search.done():
         _offer_held(search, power > 0.0)
     if relaxed is None:
         _, answer = _run(search, search.choices, whole=False, relaxed=True)
         search.bound = max(search.bound, answer.bound)
 
 
-def _offer_held(search: _Search, on: Bools) -> None:
-    """The best plan with on and off as given, if there is one in time."""
-    held = replace(search.choices, held=np.ones(search.layout.size, dtype=np.bool_), on=on)
-    model, answer = _run(search, held, whole=False)
+def _offer_held(search: _Search, on: Bools, unsettled: Bools | None = None) -> None:
+    """The best plan with on and off as given, but for what is unsettled, if there is one in time."""
+    fixed = np.ones(search.layout.size, dtype=np.bool_) if unsettled is None else ~unsettled
+    held = replace(search.choices, held=fixed, on=on)
+    model, answer = _run(search, held, whole=False, share=1.0 if unsettled is None else _UNSETTLED_SHARE)
     if answer.x is not None:
         search.offer(_read(search, model, answer.x, held))
 
