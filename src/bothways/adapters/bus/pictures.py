@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from bothways.operations.site.alarms import Alarm
 from bothways.operations.site.control import Row
 from bothways.operations.site.emergency import Incident
 from bothways.operations.site.planner import ActivePlan
-from bothways.operations.site.state import Image
+from bothways.operations.site.state import EvseState, Image
 from bothways.operations.site.summary import Snapshot, TickSummary, Totals
 
 _FAST = 1
@@ -41,6 +41,8 @@ class Picture:
     summary: TickSummary | None
     totals: Totals
     incident: Incident | None
+    carbon_kg_per_kwh: float | None = None
+    price_source: str = ""
     overrides: tuple[Override, ...] = ()
     reading: SiteReading | None = None
 
@@ -48,16 +50,31 @@ class Picture:
         """The snapshot again, with further alarms."""
         return Snapshot(
             self.site_id, self.image, {row.key: row for row in self.rows}, dict(self.sentences),
-            (*self.alarms, *alarms), plan, self.summary, self.totals, self.incident,
+            (*self.alarms, *alarms), plan, self.summary, self.totals, self.incident, self.carbon_kg_per_kwh,
+            self.price_source,
         )  # fmt: skip
 
 
 def picture_of(snapshot: Snapshot, overrides: tuple[Override, ...], reading: SiteReading | None) -> Picture:
     """A snapshot as it travels."""
     return Picture(
-        snapshot.site_id, snapshot.image, tuple(snapshot.rows.values()), tuple(snapshot.sentences.items()),
-        snapshot.alarms, snapshot.summary, snapshot.totals, snapshot.incident, overrides, reading,
+        snapshot.site_id, _light(snapshot.image), tuple(snapshot.rows.values()), tuple(snapshot.sentences.items()),
+        snapshot.alarms, snapshot.summary, snapshot.totals, snapshot.incident, snapshot.carbon_kg_per_kwh,
+        snapshot.price_source, overrides, reading,
     )  # fmt: skip
+
+
+def _light(image: Image | None) -> Image | None:
+    """The image without tables of wear: their price now is in the session."""
+    if image is None or not any(item.session is not None and item.session.battery.wear for item in image.evses):
+        return image
+    return replace(image, evses=tuple(_without_wear(item) for item in image.evses))
+
+
+def _without_wear(item: EvseState) -> EvseState:
+    if item.session is None or item.session.battery.wear is None:
+        return item
+    return replace(item, session=replace(item.session, battery=replace(item.session.battery, wear=None)))
 
 
 def packed(record: Any) -> bytes:

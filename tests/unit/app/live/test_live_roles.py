@@ -1,0 +1,72 @@
+"""Roles of processes and the bus in the configuration: what is refused, in which words, and no secret in them."""
+
+import pytest
+
+from bothways.app.live.config import config_from_mapping
+from bothways.app.live.roles import ALL, Role, bus_options, roles_of
+from bothways.domain.errors import InputError
+
+SITE = {"id": "house", "tz": "UTC", "prices": {"import_per_kwh": 0.3}}
+SECRET = "a-very-secret-word"
+LOCAL = {"url": "nats://127.0.0.1:4222"}
+FAR = {"url": "tls://bus.example.org:4222"}
+
+
+def config(bus=None, store="postgresql://bothways@db/bothways", environment=None, **site):
+    mapping = {"store": {"url": store}, "site": [{**SITE, **site}]} | ({"bus": bus} if bus is not None else {})
+    return config_from_mapping(mapping, environment)
+
+
+@pytest.mark.parametrize(
+    ("words", "roles"),
+    [
+        ([], ALL), (["all"], ALL), (["gateway"], {Role.GATEWAY}), (["planner,web"], {Role.PLANNER, Role.WEB}),
+        (["planner", "web", "gateway"], ALL), (["web", "all"], ALL),
+    ],
+)  # fmt: skip
+def test_roles_are_read(words, roles):
+    assert roles_of(words, config(LOCAL)) == roles
+
+
+def test_a_part_of_the_roles_needs_a_bus_and_unknown_ones_are_refused():
+    with pytest.raises(InputError, match="no bus connects"):
+        roles_of(["gateway"], config(store="sqlite:///x.db"))
+    with pytest.raises(InputError, match="gateway, planner, web or all"):
+        roles_of(["gatway"], config(LOCAL))
+    assert roles_of(["all"], config(store="sqlite:///x.db")) == ALL
+
+
+@pytest.mark.parametrize(
+    ("bus", "words"),
+    [
+        ({"user": "u"}, "url"),
+        (LOCAL | {"user": "u"}, "both user and password"),
+        (LOCAL | {"password": SECRET}, "both user and password"),
+        ({"url": "http://127.0.0.1"}, "nats://"),
+        ({"url": f"nats://u:{SECRET}@127.0.0.1:4222"}, "keys of their own"),
+        ({"url": "nats://bus.example.org:4222", "user": "u", "password": SECRET}, "needs TLS"),
+        (FAR, "who connects"),
+        (FAR | {"user": "u", "password": SECRET, "lease_s": 0.1}, "greater than or equal to 1"),
+        (LOCAL | {"name": "a.b"}, "pattern"),
+    ],
+)
+def test_a_bus_that_is_not_safe_or_not_complete_is_refused_without_showing_secrets(bus, words):
+    with pytest.raises(InputError, match=words) as caught:
+        config(bus)
+    assert SECRET not in str(caught.value)
+
+
+def test_several_processes_need_postgresql_and_an_island_is_one_process():
+    with pytest.raises(InputError, match="need PostgreSQL") as caught:
+        config(LOCAL | {"user": "u", "password": SECRET}, store="sqlite:///x.db")
+    assert SECRET not in str(caught.value)
+    with pytest.raises(InputError, match="one process, at the building"):
+        config(LOCAL, island={})
+
+
+def test_secrets_come_from_the_environment_and_are_not_shown():
+    given = config(FAR | {"user": "planner"}, environment={"BOTHWAYS__BUS__PASSWORD": SECRET})
+    options = bus_options(given)
+    assert options.password == SECRET
+    assert SECRET not in repr(options) + repr(given)
+    assert (options.servers, options.prefix, options.lease_s) == (("tls://bus.example.org:4222",), "bothways", 3.0)
