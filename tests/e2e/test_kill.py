@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import importlib.util
 import os
 import random
 import signal
@@ -11,25 +12,21 @@ import socket
 import subprocess
 import sys
 import time
-from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from bothways.adapters.clocks import ScaledClock
-from bothways.adapters.db.credentials import hash_secret, new_secret
-from bothways.adapters.db.store import open_store
-from bothways.adapters.simulated.drivers import Driver, Routine, live
-from bothways.adapters.simulated.outlet import Outlet
-from bothways.adapters.simulated.station import StationOptions, VirtualStation
-from bothways.operations.stations import EvseRecord, StationRecord
+from bothways.adapters.simulated.drivers import live
+
+spec = importlib.util.spec_from_file_location("loaded_world", Path(__file__).with_name("loaded_world.py"))
+loaded = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(loaded)
 
 KILLS = int(os.environ.get("BOTHWAYS_KILLS", "5"))
 STATIONS = int(os.environ.get("BOTHWAYS_KILL_STATIONS", "12"))
-PROTOCOLS = ("ocpp1.6", "ocpp2.0.1", "ocpp2.1")
 BOTHWAYS = Path(sys.executable).with_name("bothways")
-SPEED = 600.0
 
 
 def _free_port():
@@ -60,16 +57,7 @@ import_per_kwh = 0.3
         encoding="utf-8",
     )
     port = int(path.read_text(encoding="utf-8").split("port = ")[1].split()[0])
-    secrets = {f"CP-{number:03d}": new_secret() for number in range(STATIONS)}
-    asyncio.run(_register(database, secrets))
-    return path, port, secrets
-
-
-async def _register(database, secrets):
-    store = await open_store(database)
-    for name, secret in secrets.items():
-        await store.add_station(StationRecord(name, "house", (EvseRecord(1, 11.0),)), hash_secret(secret))
-    await store.close()
+    return path, port, asyncio.run(loaded.register(database, STATIONS))
 
 
 class Killable:
@@ -99,31 +87,16 @@ async def _until(condition, seconds, what):
 
 
 async def _under_load(server, port, secrets, rng):
-    clock = ScaledClock(datetime.now(tz=UTC), SPEED)
-    stations = []
-    for number, (name, secret) in enumerate(secrets.items()):
-        options = StationOptions(
-            protocol=PROTOCOLS[number % 3], secret=secret, tick_s=120.0, meter_s=300.0, heartbeat_s=3600.0
-        )
-        station = VirtualStation(
-            name, f"ws://127.0.0.1:{port}/ocpp", [Outlet(1, 11.0)], clock, options, rng=random.Random(number)
-        )
-        station.wire.journal = []
-        station.wire.retry_s = (0.05, 0.3)
-        station.wire.timeout_s = 20.0
-        stations.append(station)
-    routine = Routine(stay_h=0.4, away_h=0.1, trip_kwh=5.0)
-    drivers = [
-        Driver(f"T-{number}", station, 1, routine, clock, random.Random(number))
-        for number, station in enumerate(stations)
-    ]
+    clock = ScaledClock(datetime.now(tz=UTC), loaded.SPEED)
+    stations = loaded.stations_of(secrets, port, clock)
+    drivers = loaded.drivers_of(stations, clock)
     running = [asyncio.create_task(station.run()) for station in stations]
     people = asyncio.create_task(live(drivers, 1.0, rng))
     try:
         for _ in range(KILLS):
-            heard = sum(len(station.wire.journal) for station in stations)
+            heard = loaded.acknowledged(stations)
             await _until(
-                lambda heard=heard: sum(len(s.wire.journal) for s in stations) > heard + len(stations),
+                lambda heard=heard: loaded.acknowledged(stations) > heard + len(stations),
                 180,
                 "the server acknowledges nothing",
             )
@@ -143,53 +116,6 @@ async def _under_load(server, port, secrets, rng):
     return stations
 
 
-def _told(station):
-    """What the station told, by transaction: energy into the vehicle [kWh], and how many starts there were."""
-    energy, starts, begun = {}, Counter(), {}
-    for action, payload, answer in station.wire.journal:
-        if action == "StartTransaction":
-            identity = str(answer["transactionId"])
-            starts[identity] += 1
-            begun[identity] = payload["meterStart"]
-        elif action == "StopTransaction":
-            identity = str(payload["transactionId"])
-            energy[identity] = (payload["meterStop"] - begun[identity]) / 1000.0
-        elif action == "TransactionEvent":
-            identity = payload["transactionInfo"]["transactionId"]
-            starts[identity] += payload["eventType"] == "Started"
-            for value in payload.get("meterValue", []):
-                register = value["sampledValue"][0]["value"] / 1000.0
-                begun.setdefault(identity, register)
-                energy[identity] = register - begun[identity]
-    return energy, starts
-
-
-async def _check(database, stations):
-    store = await open_store(database)
-    try:
-        rows = {}
-        for row in await store.transactions(limit=1_000_000):
-            key = (row.station_id, row.transaction_id)
-            assert key not in rows, f"{key} is there twice"
-            rows[key] = row
-        told = 0
-        for station in stations:
-            energy, starts = _told(station)
-            assert max(starts.values(), default=1) == 1, "an id was given to two transactions"
-            for identity, kwh in energy.items():
-                row = rows.pop((station.station_id, identity))
-                assert row.ended_at is not None
-                assert row.missing == ()
-                assert row.energy_import_kwh == pytest.approx(kwh, abs=2e-3)
-                told += 1
-            assert not station.wire.rejected
-        assert not rows, "the store knows transactions that no station told of"
-        assert told >= len(stations)
-    finally:
-        await store.close()
-    return told
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_nothing_acknowledged_is_lost_and_nothing_counts_twice(kind, tmp_path, request):
@@ -205,5 +131,5 @@ def test_nothing_acknowledged_is_lost_and_nothing_counts_twice(kind, tmp_path, r
     finally:
         if server.process.poll() is None:
             server.kill()
-    told = asyncio.run(_check(database, stations))
+    told = asyncio.run(loaded.check(database, stations))
     print(f"{KILLS} kills, {len(stations)} stations, {told} transactions on {kind}")

@@ -211,6 +211,8 @@ class Session:
         task = asyncio.ensure_future(_guarded(coroutine, self.talk.station_id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if asyncio.iscoroutine(coroutine):  # one that was cancelled before its first step is ended, not forgotten
+            task.add_done_callback(lambda _: coroutine.close())
 
     def idle(self) -> bool:
         """Whether no message waits for its answer."""

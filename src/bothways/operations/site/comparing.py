@@ -58,7 +58,9 @@ class Comparer:
             if not transaction or outlet.ordered_at is None or not item.online:
                 self._show(item.key, "", "", now)
                 continue
-            metered = item.measured_kw if item.fresh else None
+            # the image is older than the order that this tick gave: what it shows says nothing about that one
+            same = outlet.ordered_kw == item.ordered_kw and not outlet.pending
+            metered = item.measured_kw if item.fresh and same else None
             finding = compare(watch, now, outlet.ordered_kw, metered, outlet.composite, settle_s=settle_s)
             self._show(item.key, finding.kind, finding.text, now)
             if finding.action != "nothing":

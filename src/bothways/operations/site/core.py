@@ -171,6 +171,8 @@ class LoopCore(LoopState):
     def _compare(self, image: Image, now: datetime) -> None:
         if image.latched or self._away:
             return
+        for outlet in self._composites.due(self._book.outlets, self._met, now):
+            self._orders.run(self._composites.ask(outlet))
         for todo in self._comparer.compare(image, self._book.outlets, now, self.options.settle_s):
             if todo.action == "resend":
                 self._orders.again(todo.key)

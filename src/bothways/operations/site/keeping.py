@@ -23,6 +23,7 @@ from bothways.operations.site import emergency, opening
 from bothways.operations.site.alarms import Alarm, Alarms
 from bothways.operations.site.book import Outlet, SiteBook
 from bothways.operations.site.comparing import Comparer
+from bothways.operations.site.composites import CompositeRounds
 from bothways.operations.site.control import Tick, TickState
 from bothways.operations.site.estimate import Learned
 from bothways.operations.site.gate import CompatibilityRegister, ListedPairs
@@ -64,6 +65,7 @@ class LoopState:
         self._prices = PriceBoard(signals, self.options, site.tz)
         self._alarms = Alarms(self._alarm_changed)
         self._comparer = Comparer(self._alarms)
+        self._composites = CompositeRounds(gateway, self.options.settle_s, self.options.tick_s)
         self._learned, self._history = Learned(), StepHistory(self.options.step_s)
         self._needs: dict[str, DriverNeed] = {}
         self._permission = GridPermission(site.site_id)

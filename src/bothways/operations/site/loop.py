@@ -20,7 +20,7 @@ from bothways.operations.site.history import history_from
 from bothways.operations.site.memory import LatchingStore
 from bothways.operations.site.sentences import sentence
 from bothways.operations.site.summary import Snapshot
-from bothways.operations.site.warm import load_kernels
+from bothways.operations.site.warm import kernels_loaded, load_kernels
 from bothways.operations.stations import DriverNeed
 
 _log = logging.getLogger("bothways.site")
@@ -151,7 +151,8 @@ class SiteLoop(LoopCore):
 
     async def run(self) -> None:
         """Runs until :meth:`close`. An error in one tick is an alarm, not the end: stations keep their last order."""
-        await asyncio.to_thread(load_kernels)
+        if not kernels_loaded():
+            await asyncio.to_thread(load_kernels)
         await self._open_patiently()
         reading = asyncio.create_task(self._read_meter()) if self._meter is not None else None
         try:

@@ -103,6 +103,7 @@ class Orders:
             outlet.ordered_kw = order.power_kw
             outlet.ordered_at = now
             outlet.pending = True
+            outlet.composite = None  # what the station said was about the order before
         self.run(self._send(outlet, desk, order))
 
     async def _send(self, outlet: Outlet, desk: _Desk, order: PowerOrder) -> None:

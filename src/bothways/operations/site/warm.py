@@ -10,6 +10,11 @@ from bothways.dispatch.phases import CONSTRAINTS, cap_rise, hold, import_load, s
 from bothways.dispatch.setpoints import setpoints
 
 
+def kernels_loaded() -> bool:
+    """Whether every kernel was compiled or loaded in this process."""
+    return all(kernel.signatures for kernel in (setpoints, import_load, settle_minimum, cap_rise, hold))
+
+
 def load_kernels() -> None:
     """Calls each kernel once with one vehicle; afterwards no tick has to wait for a compiler."""
     one, first, running = np.ones(1), np.ones(1, dtype=np.int64), np.ones(1, dtype=np.bool_)

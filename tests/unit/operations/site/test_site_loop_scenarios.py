@@ -15,6 +15,7 @@ from bothways.operations.ports import Latch, SiteReading, TransactionRow
 from bothways.operations.site import core, planner
 from bothways.operations.site.gate import ListedPairs, PairAbility
 from bothways.operations.site.settings import LoopOptions, SiteSettings
+from bothways.operations.site.warm import load_kernels
 
 pytestmark = pytest.mark.asyncio
 
@@ -536,6 +537,7 @@ async def test_run_opens_ticks_and_closes(make_world, car):
                 yield SiteReading(self.world.clock.now(), 5.0)
                 await asyncio.sleep(0)
 
+    load_kernels()
     world = make_world(1)
     world.store.broken = True
     world.loop._meter = Meter(world)

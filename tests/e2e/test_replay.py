@@ -1,0 +1,33 @@
+"""Hours of the JPL garage's sessions, replayed 60 times as fast over real sockets, cost what the study says.
+
+``BOTHWAYS_REPLAY_HOURS`` sets how many hours of the day; two by default, from six on, while the garage fills up.
+"""
+
+import os
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from bothways.app.replay.command import replay, show
+from bothways.app.replay.window import WindowForm
+
+HOURS = float(os.environ.get("BOTHWAYS_REPLAY_HOURS", "2"))
+SCENARIO = Path(__file__).parents[2] / "examples" / "workplace-jpl" / "scenario.toml"
+TOLERANCE = 0.02
+
+
+@pytest.mark.slow
+def test_the_live_system_bills_what_the_study_says(capsys):
+    first = 0.0 if HOURS > 12.0 else 6.0
+    result = replay(SCENARIO, WindowForm(date(2019, 10, 8), first, HOURS), 60.0)
+    show(result, TOLERANCE, as_json=False)
+    told = capsys.readouterr().out
+    print(told)
+    assert abs(result.difference) <= TOLERANCE, told
+    study, live = result.study, result.live
+    assert live.component("energy") == pytest.approx(study.component("energy"), rel=TOLERANCE), told
+    explained = sum(term.amount for term in result.terms)
+    assert explained == pytest.approx(live.bill.total - study.bill.total, abs=0.02), told
+    assert "loop-failing" not in result.played.alarms
+    assert result.played.messages > 20 * HOURS * 20  # twenty vehicles or more, each with a value a minute
