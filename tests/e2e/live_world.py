@@ -58,7 +58,7 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def world(folder, protocol="ocpp2.1", discharge_kw=10.0):
+async def world(folder, protocol="ocpp2.1", discharge_kw=10.0, *, screens=False):
     config = config_from_mapping(
         {
             "server": {"port": 0, "web_port": 0},
@@ -66,7 +66,7 @@ async def world(folder, protocol="ocpp2.1", discharge_kw=10.0):
             "tokens": {"accepted": ["T-1", "T-2"]},
             "site": [
                 {"id": "house", "tz": "Europe/Amsterdam", "import_hard_limit_kw": 80.0, "assumed_load_kw": 60.0,
-                 "prices": {"import_per_kwh": 0.3}},
+                 "currency": "EUR", "prices": {"import_per_kwh": 0.3}},
             ],
         },
         {},
@@ -83,6 +83,7 @@ async def world(folder, protocol="ocpp2.1", discharge_kw=10.0):
         meters={"house": SimulatedMeter(building, lambda: [outlet], clock, 0.5)},
         signals={"house": SimulatedPrices(building.tz)},
         hasher=Argon2Hasher(fast=True),
+        screens=screens,
     )
     live = LiveServer(config, parts, store)
     for name, grant in PEOPLE.items():

@@ -15,9 +15,9 @@ from starlette.routing import Match, Mount
 from starlette.types import Scope
 
 from bothways.adapters.http.session import COOKIE
-from bothways.adapters.web import forms, island_paper, signin
+from bothways.adapters.web import forms, guest_page, island_paper, signin
 from bothways.adapters.web.audit_page import audit_screen
-from bothways.adapters.web.driver_page import ChoosePage, DriverPage
+from bothways.adapters.web.driver_page import ChoosePage, DriverPage, is_staff
 from bothways.adapters.web.frame import ScreenPage, Screens, Viewer, destinations, frame
 from bothways.adapters.web.installation_page import installation_screen, installations_screen
 from bothways.adapters.web.island_page import island_screen
@@ -61,6 +61,7 @@ def add_screens(app: FastAPI, access: Access, desk: Desk) -> None:
     screens = Screens(access, desk, PAGES, app.state.services)
     app.include_router(signin.router)
     app.include_router(island_paper.router)
+    app.include_router(guest_page.router)
 
     @app.get("/", include_in_schema=False)
     async def home(request: Request) -> Response:
@@ -113,7 +114,7 @@ async def _driver(screens: Screens, viewer: Viewer, request: Request) -> None:
     known = screens.desk.holders(viewer.actor)
     if evse:
         holder = screens.desk.holder_at(viewer.actor, evse)
-    elif not holder and len(known) == 1:
+    elif not holder and len(known) == 1 and not is_staff(viewer.actor):
         holder = known[0][0]
     if not holder:
         viewer.actor.require(Action.NEED_SET, *viewer.actor.scopes_for(Action.NEED_SET))

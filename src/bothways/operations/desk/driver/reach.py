@@ -63,8 +63,8 @@ def outlook(state: EvseState, snapshot: Snapshot) -> Outlook | None:
     """What can be reached at an EVSE by the departure that was stated; ``None`` where nobody stated one that is ahead.
 
     A vehicle that has all the power of its charger from now on bounds what is possible. Where that suffices, the plan
-    in force says what the limits of the site leave for it; between the cautious departure, at which plans end, and the
-    stated one it is taken to go on as in the plan's last hour.
+    in force says what the limits of the site do not leave for it; between the cautious departure, at which plans end,
+    and the stated one it is taken to go on as in the plan's last hour.
 
     Args:
         state: the EVSE.
@@ -85,10 +85,10 @@ def outlook(state: EvseState, snapshot: Snapshot) -> Outlook | None:
     elif asked > best + enough:
         why = Why.STOPPED if image.latched else Why.POWER if state.online else Why.OFFLINE
     elif state.online and snapshot.plan is not None and not session.need.charge_now:
-        planned = _planned(session, snapshot.plan, now, ready_by)
-        if planned is not None and asked > planned[0] + enough:
-            best, why = planned[0], Why.LIMIT
-            reached = _after(ready_by, asked - best, planned[1] * session.eta_c)
+        short = _missing(session, snapshot.plan, now, ready_by)
+        if short is not None and short[0] > enough:
+            best, why = max(session.energy_kwh, min(best, asked - short[0])), Why.LIMIT
+            reached = _after(ready_by, asked - best, short[1] * session.eta_c)
     return _told(session, ready_by, max(0.0, best), reached if why else None, why)
 
 
@@ -125,32 +125,31 @@ def _after(start: datetime, missing_kwh: float, power_kw: float) -> datetime | N
     return start + timedelta(hours=hours) if hours <= _hours(_FARTHEST) else None
 
 
-def _planned(session: SessionState, plan: ActivePlan, now: datetime, ready_by: datetime) -> tuple[float, float] | None:
-    """Stored energy at the departure as planned [kWh], and the mean power of the plan's last hour [kW].
+def _missing(session: SessionState, plan: ActivePlan, now: datetime, ready_by: datetime) -> tuple[float, float] | None:
+    """Stored energy that the plan cannot deliver by the departure [kWh], and the mean power of its last hour [kW].
 
-    ``None`` where the plan does not know the vehicle, or does not reach as far.
+    ``None`` where the plan does not know the vehicle. What the plan has for it beyond what is missing does not matter:
+    a vehicle that needs more than the plan thought is given it by dispatch, as far as the limits allow.
     """
-    row = plan.rows.get(session.session_id)
-    until = min(session.until or ready_by, ready_by)
-    ends = plan.start + plan.base_kw.shape[0] * timedelta(seconds=plan.step_s)
-    if row is None or not plan.usable or ends < until:
+    row, solution = plan.rows.get(session.session_id), plan.plan.solution
+    if row is None or solution is None or not plan.usable:
         return None
-    energy, late_kwh, late_h = session.energy_kwh, 0.0, 0.0
-    for power, begins, stops in _pieces(plan, row, now, until):
-        hours = _hours(stops - begins)
-        energy += hours * power * (session.eta_c if power > 0.0 else 1.0 / session.eta_d)
-        late = max(0.0, _hours(stops - max(begins, until - _LAST)))
-        late_kwh, late_h = late_kwh + late * max(0.0, power), late_h + late
+    until = min(session.until or ready_by, ready_by)
+    late_kwh, late_h = 0.0, 0.0
+    for power, begins, stops in _pieces(plan, row, until - _LAST, until):
+        late_kwh, late_h = late_kwh + max(0.0, power) * _hours(stops - begins), late_h + _hours(stops - begins)
     mean = late_kwh / late_h if late_h > 0.0 else 0.0
-    energy += _hours(max(timedelta(), ready_by - max(until, now))) * mean * session.eta_c
-    return min(energy, session.ceiling_kwh), mean
+    afterwards = _hours(max(timedelta(), ready_by - max(until, now))) * mean * session.eta_c
+    return max(0.0, float(solution.shortfall_kwh[row]) - afterwards), mean
 
 
-def _pieces(plan: ActivePlan, row: int, now: datetime, until: datetime) -> Iterator[tuple[float, datetime, datetime]]:
-    """Power of each step that is still ahead, with the part of the step that counts."""
+def _pieces(
+    plan: ActivePlan, row: int, since: datetime, until: datetime
+) -> Iterator[tuple[float, datetime, datetime]]:  # fmt: skip
+    """Power of each step between two instants, with the part of the step that counts."""
     step = timedelta(seconds=plan.step_s)
     for position in range(plan.base_kw.shape[0]):
-        begins = max(now, plan.start + position * step)
+        begins = max(since, plan.start + position * step)
         stops = min(until, plan.start + (position + 1) * step)
         power = float(plan.plan.power_kw[row, position])
         if stops > begins and math.isfinite(power):
