@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from html import escape
 
 from fastapi import Request
@@ -14,7 +14,6 @@ from bothways.adapters.web.frame import (
     Viewer,
     age,
     clock,
-    dialog,
     energy,
     frame,
     heading,
@@ -22,6 +21,7 @@ from bothways.adapters.web.frame import (
     style,
     tried,
 )
+from bothways.adapters.web.island_actions import Actions
 from bothways.adapters.web.island_sayings import island_said
 from bothways.adapters.web.tables import Table, cell
 from bothways.adapters.web.words import Words, later
@@ -30,7 +30,6 @@ from bothways.operations.access.roles import Action, site_scope
 from bothways.operations.desk.desk import Unknown
 from bothways.operations.desk.island import IslandDesk
 from bothways.operations.desk.island_views import HORIZON_H, GivingView, IslandView, TaskView
-from bothways.resilience.island.signals import RequestKind
 
 _EVERY_S = 1.0
 _OLD_S = 5.0
@@ -49,33 +48,6 @@ _ON = {"on": later("on"), "off": later("off"), "partly": later("partly on"), "op
 _MODES = {"off": later("rests"), "charging": later("charges"), "giving": later("gives"),
           "forming": later("holds the island"), "unknown": later("does not answer")}  # fmt: skip
 _GRID = {"good": later("good"), "poor": later("poor"), "lost": later("lost"), "unknown": later("not known")}
-
-Act = tuple[str, str, RequestKind, Callable[[IslandView], bool], str]
-_ACTIONS: tuple[Act, ...] = (
-    (later("Confirm"), later("You have looked, and the controller may go on."), RequestKind.CONFIRM,
-     lambda view: view.confirm, "bw-do"),
-    (later("The grid is lost"), later("The main contactor opens and the building starts on its own sources."),
-     RequestKind.REPORT_LOSS, lambda view: view.phase == "grid-connected" and not view.drill, "bw-stop"),
-    (later("Return to the grid"),
-     later("As soon as the grid is good. Make sure that nobody works on the installation."),
-     RequestKind.RETURN_TO_GRID,
-     lambda view: view.grid in {"good", "poor"} and view.main == "open" and not view.drill, "bw-do"),
-    (later("Take over"), later("You order every switch yourself. What is dangerous is still held back."),
-     RequestKind.TAKE_OVER, lambda view: not view.manual, "bw-plain"),
-    (later("Hand back"), later("The controller operates the installation again."), RequestKind.HAND_BACK,
-     lambda view: view.manual, "bw-do"),
-    (later("Start a drill"), later("Everything is walked through. Devices answer and do not act; the main contactor "
-                                   "stays closed."),
-     RequestKind.START_DRILL, lambda view: view.phase == "grid-connected" and not view.drill, "bw-plain"),
-    (later("End the drill"), later("The walk back to the grid is rehearsed, then the drill ends."),
-     RequestKind.END_DRILL, lambda view: view.drill, "bw-do"),
-    (later("Offer help to the grid"), later("The grid operator may see what this island can carry at a restart. "
-                                            "Nothing feeds the street."),
-     RequestKind.PERMIT_OFFER, lambda view: view.phase == "island" and not view.drill and not view.offer_permitted,
-     "bw-plain"),
-    (later("Withdraw the offer"), later("The grid operator no longer sees it."), RequestKind.WITHDRAW_OFFER,
-     lambda view: view.offer_permitted, "bw-plain"),
-)  # fmt: skip
 
 
 def hours(value: float | None, words: Words) -> str:
@@ -119,7 +91,8 @@ class IslandPage:
             heading(words("Time left"))
             self.tiers = ui.element("div").classes("bw-tiles")
             self.energy = ui.label("").classes("bw-small")
-        self._actions()
+        self.actions = Actions(self.screens, self.viewer, self.site_id, self.desk, self.refresh)
+        self.actions.build()
         heading(words("What is on"))
         self.sections = Table(
             words("Sections"), (words("section"), words("serves"), words("state"), f"#{words('load')}"), ""
@@ -137,71 +110,6 @@ class IslandPage:
     def _may(self, action: Action) -> bool:
         return self.viewer.actor.may(action, site_scope(self.site_id))
 
-    # --- actions ------------------------------------------------------------------------------------------------------
-
-    def _actions(self) -> None:
-        self.buttons: list[tuple[ui.button, Callable[[IslandView], bool]]] = []
-        words = self.words
-        with ui.element("section").classes("bw-actions").props(f'aria-label="{words("Actions")}"'):
-            if self._may(Action.SITE_OVERRIDE):
-                for text, meaning, kind, when, style in _ACTIONS:
-                    self._action(words(text), words(meaning), kind, when, style)
-            if self._may(Action.SITE_RELEASE):
-                self._reset()
-
-    def _action(
-        self, text: str, meaning: str, kind: RequestKind, when: Callable[[IslandView], bool], style: str
-    ) -> None:
-        async def act() -> None:
-            self.desk.ask(self.viewer.actor, self.site_id, kind)
-
-        self._big(text, meaning, act, when, style)
-
-    def _big(
-        self, text: str, meaning: str, act: Callable[[], Awaitable[object]], when: Callable[[IslandView], bool],
-        style: str,
-    ) -> None:  # fmt: skip
-        """A big button whose dialog says what it means and asks once more."""
-        words = self.words
-        with dialog(f"{text}?") as made:
-            ui.label(meaning)
-
-            async def go() -> None:
-                made.close()
-                await tried(self.screens, self.viewer, act, words("Done: {what}", what=text))
-                self.refresh()
-
-            with ui.element("div").classes("bw-line").style("justify-content: space-between; width: 100%"):
-                ui.button(words("Cancel"), on_click=made.close, color=None).props("no-caps flat").classes("bw-plain")
-                ui.button(words("Yes: {what}", what=text), on_click=go, color=None).props("no-caps unelevated").classes(
-                    style if style != "bw-plain" else "bw-do"
-                )
-        button = ui.button(text, on_click=made.open, color=None).props("no-caps unelevated").classes(f"{style} bw-now")
-        self.buttons.append((button, when))
-
-    def _reset(self) -> None:
-        words = self.words
-        text = words("Reset after a stop")
-        with dialog(f"{text}?") as made:
-            ui.label(words("The danger is over and the button is released. Sources may start again."))
-            reason = ui.input(words("Reason, for the record")).props("outlined").style("width: 100%")
-
-            async def go() -> None:
-                async def act() -> None:
-                    await self.desk.reset(self.viewer.actor, self.site_id, (reason.value or "").strip())
-
-                if await tried(self.screens, self.viewer, act, words("Done: {what}", what=text)):
-                    made.close()
-                self.refresh()
-
-            with ui.element("div").classes("bw-line").style("justify-content: space-between; width: 100%"):
-                ui.button(words("Cancel"), on_click=made.close, color=None).props("no-caps flat").classes("bw-plain")
-                ui.button(words("Yes: {what}", what=text), on_click=go, color=None).props("no-caps unelevated").classes(
-                    "bw-do"
-                )
-        button = ui.button(text, on_click=made.open, color=None).props("no-caps unelevated").classes("bw-do bw-now")
-        self.buttons.append((button, lambda view: view.stopped or any(s.cut_off for s in view.sources)))
-
     # --- what is shown ------------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
@@ -212,8 +120,7 @@ class IslandPage:
             ui.navigate.to("/")
             return
         self._show_state(view)
-        for button, when in self.buttons:
-            button.set_visibility(when(view))
+        self.actions.show(view)
         self._changed("notices", view.notices, lambda: self._show_notices(view), self.notices)
         self._changed("tasks", view.tasks, lambda: self._show_tasks(view), self.tasks)
         self._changed("tiers", view.tiers, lambda: self._show_tiers(view), self.tiers)
