@@ -1,5 +1,8 @@
 """Roles of processes and the bus in the configuration: what is refused, in which words, and no secret in them."""
 
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from bothways.app.live.config import config_from_mapping
@@ -7,6 +10,9 @@ from bothways.app.live.roles import ALL, Role, bus_options, roles_of
 from bothways.domain.errors import InputError
 
 SITE = {"id": "house", "tz": "UTC", "prices": {"import_per_kwh": 0.3}}
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "reference" / "configuration.md"
+BLOCKS = [part.split("```")[0] for part in PAGE.read_text(encoding="utf-8").split("```toml\n")[1:]]
+ISLAND = next(block for block in BLOCKS if block.startswith("[site.island]"))
 SECRET = "a-very-secret-word"
 LOCAL = {"url": "nats://127.0.0.1:4222"}
 FAR = {"url": "tls://bus.example.org:4222"}
@@ -61,7 +67,7 @@ def test_several_processes_need_postgresql_and_an_island_is_one_process():
         config(LOCAL | {"user": "u", "password": SECRET}, store="sqlite:///x.db")
     assert SECRET not in str(caught.value)
     with pytest.raises(InputError, match="one process, at the building"):
-        config(LOCAL, island={})
+        config(LOCAL, island=tomllib.loads(ISLAND)["site"]["island"])
 
 
 def test_secrets_come_from_the_environment_and_are_not_shown():
