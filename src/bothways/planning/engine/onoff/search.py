@@ -28,6 +28,9 @@ CYCLES = 12
 IDLE_CYCLES = 3
 """Cycles without a gain after which the answer is what it is."""
 
+MANY_STEPS = 1_000_000
+"""Vehicle-steps from which one such cycle is enough: it takes many seconds."""
+
 WORTH = 0.02
 """A gain of less than this share of the open gap is none."""
 
@@ -89,7 +92,7 @@ class OnOff:
             gained = before - bounds.upper if before < math.inf else math.inf
             idle = 0 if gained > WORTH * (bounds.upper - bounds.lower) else idle + 1
             before = min(before, bounds.upper)
-            if idle >= IDLE_CYCLES:
+            if idle >= (IDLE_CYCLES if self.vehicles.steps < MANY_STEPS else 1):
                 return
 
     def _cycle(self) -> None:
