@@ -78,6 +78,9 @@ async def test_each_sees_what_is_theirs(tmp_path):
         place = (await driver.get("/api/v1/vehicles/T-1")).json()
         assert place["evse"]["station_id"] == "CP-1"
         assert (await elsewhere.get("/api/v1/vehicles/T-1")).json() is None
+        assert (await driver.get("/api/v1/vehicles")).json() == [{"holder": "T-1", "place": "CP-1/1"}]
+        assert [item["place"] for item in (await desk.get("/api/v1/vehicles")).json()] == ["CP-1/1"]
+        assert (await elsewhere.get("/api/v1/vehicles")).json() == []
         own = (await driver.get("/api/v1/transactions")).json()
         assert [row["holder"] for row in own] == ["T-1"]
         assert (await elsewhere.get("/api/v1/transactions")).json() == []

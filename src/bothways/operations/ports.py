@@ -280,6 +280,10 @@ class Store(Protocol):
         """The site's grid connection on paper; everything is missing where nothing was recorded."""
         ...
 
+    async def permit(self, permission: GridPermission, at: datetime) -> None:
+        """Records a site's grid connection, and says so in the audit log."""
+        ...
+
     async def add_station(self, record: StationRecord, secret_hash: str) -> None:
         """Adds a station, or raises ``InputError`` where the id exists or existed before."""
         ...

@@ -33,6 +33,13 @@ class Need(Body):
     charge_now: bool = False
 
 
+class Holding(BaseModel):
+    """A holder of a card, and where it is plugged in."""
+
+    holder: str
+    place: str
+
+
 class Place(BaseModel):
     """Where a vehicle is plugged in, and what it is doing there."""
 
@@ -52,6 +59,13 @@ async def set_need(request: Request, response: Response, asking: Asking, holder:
 async def need(request: Request, response: Response, asking: Asking, holder: Holder) -> NeedView:
     """404 where nothing was ever said."""
     return tagged(response, await desk_of(request).need(asking.actor, holder))
+
+
+@router.get("/vehicles", summary="Whose vehicles one may speak for")
+async def vehicles(request: Request, asking: Asking, page: Paging) -> list[Holding]:
+    """One's own cards, and whoever is plugged in within reach; ``place`` is ``station/evse``, or empty for nowhere."""
+    found = [Holding(holder=holder, place=place) for holder, place in desk_of(request).holders(asking.actor)]
+    return page.of(found, lambda item: (item.holder, item.place))
 
 
 @router.get("/vehicles/{holder:path}", summary="Where a vehicle is plugged in now")

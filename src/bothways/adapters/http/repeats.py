@@ -74,11 +74,12 @@ class Repeats:
             return
         try:
             asking = await caller(Request(scope, receive))
+        except Fault:  # whoever is not signed in, or forges, is told so by the route, unless it is open to all
+            await self._app(scope, receive, send)
+            return
+        try:
             _check(key)
         except Fault as fault:
-            if fault.status == 401:  # whoever is not signed in is told so, or signs in
-                await self._app(scope, receive, send)
-                return
             await _refused(fault)(scope, receive, send)
             return
         content = await _whole(receive)

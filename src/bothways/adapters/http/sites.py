@@ -18,9 +18,11 @@ from bothways.adapters.http.paging import Paging
 from bothways.adapters.http.session import Asking, Body, Caller, access_of
 from bothways.adapters.http.tags import replacing, tagged
 from bothways.domain.errors import StoreError
+from bothways.operations.desk import permits
 from bothways.operations.desk.desk import Desk, Unknown
 from bothways.operations.desk.trail import TrailPoint
 from bothways.operations.desk.views import SiteLine, SitePower, SiteView, StationView
+from bothways.operations.stations import GridPermission
 
 router = APIRouter(tags=["sites"])
 _EVERY_S = 1.0
@@ -57,6 +59,16 @@ class Certificate(BaseModel):
 
     name: str
     valid_until: AwareDatetime
+
+
+class GridConnectionForm(Body):
+    """What is on paper: references of documents, export that they allow [kW], certificates of chargers or vehicles."""
+
+    agreement: Annotated[str, Field(max_length=200)] = ""
+    export_limit_kw: Annotated[float, Field(ge=0.0, le=100_000.0, allow_inf_nan=False)] = 0.0
+    protection: Annotated[str, Field(max_length=200)] = ""
+    certificates: Annotated[list[Certificate], Field(max_length=200)] = Field(default_factory=list)
+    islanding: bool = False
 
 
 class GridConnection(BaseModel):
@@ -172,8 +184,28 @@ async def limit(request: Request, asking: Asking, site_id: str, form: ImportLimi
 
 
 @router.get("/sites/{site_id}/grid-permission", summary="The grid connection on paper")
-async def permission(request: Request, asking: Asking, site_id: str) -> GridConnection:
+async def permission(request: Request, response: Response, asking: Asking, site_id: str) -> GridConnection:
     """Export and discharging stay off until everything is recorded and valid."""
+    return tagged(response, await _connection(request, asking, site_id))
+
+
+@router.put(
+    "/sites/{site_id}/grid-permission", summary="Record the grid connection on paper", openapi_extra=takes_if_match()
+)
+async def permit(
+    request: Request, response: Response, asking: Asking, site_id: str, form: GridConnectionForm
+) -> GridConnection:
+    """Replaces the record; what is left empty is missing, and nothing is discharged then. Known within a minute."""
+    certificates = tuple((item.name, item.valid_until) for item in form.certificates)
+    record = GridPermission(
+        site_id, form.agreement, form.export_limit_kw, form.protection, certificates, islanding=form.islanding
+    )
+    async with replacing(request, lambda: _connection(request, asking, site_id)):
+        await permits.record(desk_of(request), asking.actor, record)
+        return tagged(response, await _connection(request, asking, site_id))
+
+
+async def _connection(request: Request, asking: Caller, site_id: str) -> GridConnection:
     desk = desk_of(request)
     found = await desk.permission(asking.actor, site_id)
     return GridConnection(

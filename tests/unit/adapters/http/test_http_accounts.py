@@ -323,3 +323,25 @@ async def test_passkey_messages_that_fit_nothing_are_refused_like_a_wrong_passwo
         refused = await nobody.post("/session/passkey", json={"ticket": ticket, "answer": content})
         assert refused.status_code in {401, 429}, refused.text
     assert (await nobody.get("/session/ways")).json() == {"password": True, "passkey": True, "providers": []}
+
+
+@pytest.mark.asyncio
+async def test_the_grid_connection_is_recorded_by_who_may_and_not_overwritten_unseen(start):
+    world = await start()
+    admin, operator = await world.client("admin"), await world.client("op")
+    path, until = "/sites/house/grid-permission", (world.clock.at + timedelta(days=90)).isoformat()
+    before = await operator.get(path)
+    assert len(before.json()["missing"]) == 3
+    form = {"agreement": "EAN 8716", "export_limit_kw": 20.0, "protection": "VDE-AR-N 4105 no. 7",
+            "certificates": [{"name": "charger 1", "valid_until": until}]}  # fmt: skip
+    assert (await operator.put(path, json=form)).status_code == 403
+    made = await admin.put(path, json=form, headers={"if-match": before.headers["etag"]})
+    assert (made.status_code, made.json()["missing"]) == (200, [])
+    assert (await admin.put(path, json=form, headers={"if-match": before.headers["etag"]})).status_code == 412
+    assert (await world.store.permission("house")).allowed_export_kw(world.clock.at) == 20.0
+    late = {**form, "certificates": [{"name": "", "valid_until": world.clock.at.isoformat()}], "agreement": " x"}
+    refused = await admin.put(path, json=late)
+    assert (refused.status_code, len(refused.json()["problems"])) == (422, 3)
+    noted = (await operator.get("/audit")).json()[0]
+    assert (noted["kind"], noted["detail"]["who"]) == ("grid permission by", "admin")
+    assert (await admin.put("/sites/castle/grid-permission", json=form)).status_code == 404

@@ -265,6 +265,18 @@ async def test_a_key_is_for_one_request_of_one_session(start):
 
 
 @pytest.mark.asyncio
+async def test_signing_in_anew_with_an_old_cookie_and_a_key_works(start):
+    world = await start()
+    client = await world.client(session=False)
+    form = {"name": "admin", "password": PASSWORD}
+    first = await client.post("/api/v1/session", json=form)
+    client.cookies.set("bothways_session", first.cookies["bothways_session"])
+    assert (await client.post("/api/v1/session", json=form, headers=KEY)).status_code == 201
+    assert (await client.post("/api/v1/count", headers=KEY)).status_code == 403, "without the CSRF token"
+    assert world.done == []
+
+
+@pytest.mark.asyncio
 async def test_what_was_not_done_can_be_tried_again_and_what_may_be_done_is_said(start):
     world = await start()
     client = await world.client()
