@@ -122,3 +122,22 @@ def test_damaged_archives_are_input_errors():
     for content in (b"", b"PK\x03\x04", whole[:-40], whole[:60] + b"\x00" * 40 + whole[100:], whole):
         with pytest.raises(InputError, match="npz"):
             arrays_as_mapping(content, "x.npz")
+
+
+def test_npz_carries_products(app, written, tmp_path):
+    mapping = json.loads(written.read_text(encoding="utf-8"))
+    products = [
+        {"name": "up", "direction": "up", "capacity_price": [0.01] * 4, "sustain_h": 0.25},
+        {"name": "down", "direction": "down", "capacity_price": [0.02] * 4, "sustain_h": 0.5},
+    ]
+    by_json = tmp_path / "offers.json"
+    by_json.write_text(json.dumps(mapping | {"products": products}), encoding="utf-8")
+    flat = {key: value for key, value in mapping.items() if key != "vehicles" and value is not None}
+    flat |= {f"vehicles.{key}": value for key, value in mapping["vehicles"].items()}
+    flat |= {f"products.{key}": np.array([one[key] for one in products]) for key in products[0]}
+    path = tmp_path / "offers.npz"
+    np.savez(path, **flat)
+    told = [json.loads(CliRunner().invoke(app, [str(one), "--json"]).stdout) for one in (by_json, path)]
+    assert [one["name"] for one in told[1]["products"]] == ["up", "down"]
+    assert told[0]["products"] == told[1]["products"]
+    assert told[0]["objective"] == pytest.approx(told[1]["objective"])
