@@ -265,7 +265,7 @@ def _follow_starts(
     tank: Floats, kinds: Floats, lanes: Ints, stored: NDArray[np.float32], until: NDArray[np.int32], common: Floats,
     weeks: int, draws: int, key: int, bins: int, account: bool, survived: Floats, energy: Floats,
 ) -> None:  # fmt: skip
-    """Every draw and every world (battery and PV working or not) of the starts ``first`` … ``last − 1``."""
+    """Follows every draw and every world (battery and PV working or not) of the starts ``first`` … ``last − 1``."""
     states, horizon = gen_start.shape[0], survived.shape[1]
     cars, path = np.zeros((horizon, 5)), np.zeros((horizon, 7))
     there, works = np.zeros((kinds.shape[0], horizon)), np.zeros(horizon)
