@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated
 
-import orjson
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, Field
 
+from bothways.adapters.http.changes import Plain, changes, event, plain
 from bothways.adapters.http.description import takes_if_match
 from bothways.adapters.http.limits import Watchers
 from bothways.adapters.http.paging import Paging
@@ -110,7 +110,10 @@ async def power(request: Request, asking: Asking, site_id: str) -> SitePower:
 
 @router.get("/sites/{site_id}/live", summary="A site's values as they change", response_class=StreamingResponse)
 async def live(request: Request, asking: Asking, site_id: str) -> StreamingResponse:
-    """Server-sent events: one ``site`` event per second at most, and only when something changed.
+    """Server-sent events: ``site`` with everything first, then ``changes``, at most one per second.
+
+    ``changes`` holds the fields that changed, and of ``evses`` those that did; another ``site`` follows where charging
+    points come or go.
 
     Ends within seconds of a sign-out. At most twenty at once per account.
     """
@@ -120,7 +123,8 @@ async def live(request: Request, asking: Asking, site_id: str) -> StreamingRespo
     watchers.check(asking.account.account_id)
 
     async def events() -> AsyncIterator[bytes]:
-        last, quiet, unchecked, actor = b"", 0.0, 0.0, asking.actor
+        last: Plain | None = None
+        quiet, unchecked, actor = 0.0, 0.0, asking.actor
         with watchers.watching(asking.account.account_id), suppress(Unknown, StoreError):
             while not await request.is_disconnected():
                 if unchecked >= _CHECK_S:  # signed out, disabled or of another role since
@@ -128,10 +132,12 @@ async def live(request: Request, asking: Asking, site_id: str) -> StreamingRespo
                     if account is None:
                         return
                     actor, unchecked = account.actor(), 0.0
-                now = orjson.dumps(desk.site(actor, site_id))
-                if now != last:
-                    yield b"event: site\ndata: " + now + b"\n\n"
-                    last, quiet = now, 0.0
+                now = plain(desk.site(actor, site_id))
+                changed = None if last is None else changes(last, now)
+                last = now
+                if changed is None or changed:
+                    yield event("site", now) if changed is None else event("changes", changed)
+                    quiet = 0.0
                 elif quiet >= _KEEP_ALIVE_S:
                     yield b": still here\n\n"
                     quiet = 0.0
