@@ -35,8 +35,8 @@ async def until(wanted: Callable[[], bool], seconds: float = 10.0) -> None:
 
 def options_of(server: Any, **more: Any) -> BusOptions:
     more.setdefault("prefix", f"t{uuid.uuid4().hex[:8]}")
-    more.setdefault("lease_s", 1.0)
-    return BusOptions(servers=(server.url,), beat_s=0.1, gone_s=1.5, **more)
+    more = {"lease_s": 1.0, "beat_s": 0.1, "gone_s": 1.5} | more
+    return BusOptions(servers=(server.url,), **more)
 
 
 class Sockets:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bothways.app.live.config import config_from_mapping
+from bothways.app.live.config import config_from_mapping, load_config
 from bothways.app.live.roles import ALL, Role, bus_options, roles_of
 from bothways.domain.errors import InputError
 
@@ -76,3 +76,29 @@ def test_secrets_come_from_the_environment_and_are_not_shown():
     assert options.password == SECRET
     assert SECRET not in repr(options) + repr(given)
     assert (options.servers, options.prefix, options.lease_s) == (("tls://bus.example.org:4222",), "bothways", 3.0)
+
+
+def test_the_files_of_the_guide_are_as_it_says(monkeypatch):
+    monkeypatch.setenv("BOTHWAYS__BUS__PASSWORD", SECRET)
+    folder = Path(__file__).resolve().parents[4] / "docs" / "how-to" / "scale-out"
+    many = load_config(folder / "bothways.toml")
+    assert bus_options(many).password == SECRET
+    assert roles_of(["gateway"], many) == {Role.GATEWAY}
+    monkeypatch.delenv("BOTHWAYS__BUS__PASSWORD")
+    with pytest.raises(InputError, match="no bus connects"):
+        roles_of(["gateway"], load_config(folder / "one-process.toml"))
+
+
+def test_the_unit_of_one_among_many_is_as_guarded_as_the_unit_of_one():
+    folder = Path(__file__).resolve().parents[4] / "packaging" / "systemd"
+    one, many = (
+        [line for line in (folder / name).read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
+        for name in ("bothways.service", "bothways@.service")
+    )
+    differing = ("Description=", "EnvironmentFile=", "Environment=BOTHWAYS__STORE__URL=", "ExecStart=")
+    assert [line for line in one if not line.startswith(differing)] == [
+        line for line in many if not line.startswith(differing)
+    ]
+    (command,) = [line for line in many if line.startswith("ExecStart=")]
+    assert command.endswith("serve %E/bothways/bothways.toml --role %i")
+    assert not any("sqlite" in line for line in many)
