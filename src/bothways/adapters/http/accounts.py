@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from bothways.adapters.http.description import takes_if_match
 from bothways.adapters.http.paging import Paging
-from bothways.adapters.http.session import OPEN, Asking, Body, GrantModel, access_of, service_of
+from bothways.adapters.http.session import Asking, Body, GrantModel, access_of, service_of
 from bothways.adapters.http.sites import desk_of
 from bothways.adapters.http.tags import replacing, tagged
 from bothways.operations.access.factors import SecondFactors
@@ -117,7 +117,7 @@ async def invite(request: Request, asking: Asking, form: Invitation) -> Invited:
     return Invited(account_id=view.account_id, token=token)
 
 
-@router.post("/invitations/accept", status_code=201, summary="Take up an invitation", openapi_extra=OPEN)
+@router.post("/invitations/accept", status_code=201, summary="Take up an invitation")
 async def accept(request: Request, form: Acceptance) -> Accepted:
     """Sets the first password; the invitation is used up. Sign in with it afterwards."""
     taken = await access_of(request).accept(form.token, form.password)

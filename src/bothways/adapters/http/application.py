@@ -54,7 +54,7 @@ from bothways.adapters.http import (
     sites,
     stations,
 )
-from bothways.adapters.http.description import describe
+from bothways.adapters.http.description import describe, open_to_all
 from bothways.adapters.http.guard import Guard
 from bothways.adapters.http.health import health_router
 from bothways.adapters.http.limits import BodyLimit, Watchers
@@ -63,6 +63,7 @@ from bothways.adapters.http.tags import Tags
 from bothways.operations.access.accounts import Access
 from bothways.operations.desk.desk import Desk
 
+_PREFIX = "/api/v1"
 ROUTERS = (
     session.router,
     own.router,
@@ -120,9 +121,9 @@ def build_application(
     app.state.public_url = public_url.rstrip("/")
     faults.install(app)
     for router in ROUTERS:
-        app.include_router(router, prefix="/api/v1")
+        app.include_router(router, prefix=_PREFIX)
     app.include_router(health_router(lacking, registry))
-    describe(app)
+    describe(app, open_to_all(ROUTERS, _PREFIX))
     app.add_middleware(Tags)  # the last added is the outermost
     app.add_middleware(Repeats, store=answers, clock=access.clock)
     app.add_middleware(BodyLimit)

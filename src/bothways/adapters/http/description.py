@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from bothways.adapters.http.repeats import LEAST, LONGEST
-from bothways.adapters.http.session import COOKIE, CSRF_HEADER
+from bothways.adapters.http.session import COOKIE, CSRF_HEADER, caller
 
 _ABOUT = """Everything that a screen shows or does, for programs. Powers are in kW, energies in kWh, instants carry
 their offset from UTC; import and charging are positive.
@@ -45,18 +47,23 @@ _PROBLEM = {
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
-def describe(app: FastAPI) -> None:
-    """Makes the application's description on first use."""
+def describe(app: FastAPI, free: Collection[tuple[str, str]]) -> None:
+    """Makes the application's description on first use.
+
+    Args:
+        app: the application.
+        free: address and method of what whoever is not signed in may use; see :func:`open_to_all`.
+    """
 
     def description() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _complete(app)
+            app.openapi_schema = _complete(app, free)
         return app.openapi_schema
 
     app.openapi = description  # type: ignore[method-assign]
 
 
-def _complete(app: FastAPI) -> dict[str, Any]:
+def _complete(app: FastAPI, free: Collection[tuple[str, str]]) -> dict[str, Any]:
     schema = get_openapi(
         title=app.title, version=app.version, summary=app.summary, description=_ABOUT, routes=app.routes,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -74,14 +81,31 @@ def _complete(app: FastAPI) -> dict[str, Any]:
         },
     }  # fmt: skip
     schema["security"] = [{"token": []}, {"session": []}]
-    for method, operation in _operations(schema):
-        _common(operation, reads=method == "get")
+    for place, operation in _operations(schema):
+        if place in free:
+            operation["security"] = []
+        _common(operation, reads=place[1] == "get")
     return schema
 
 
-def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for item in schema["paths"].values():
-        yield from ((method, item[method]) for method in _METHODS if method in item)
+def _operations(schema: dict[str, Any]) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
+    for path, item in schema["paths"].items():
+        yield from (((path, method), item[method]) for method in _METHODS if method in item)
+
+
+def open_to_all(routers: Iterable[APIRouter], prefix: str) -> frozenset[tuple[str, str]]:
+    """Address and method of what does not ask who is asking."""
+    return frozenset(
+        (f"{prefix}{route.path_format}", method.lower())
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute) and not _asks(route.dependant)
+        for method in route.methods or ()
+    )
+
+
+def _asks(dependant: Dependant) -> bool:
+    return dependant.call is caller or any(_asks(inner) for inner in dependant.dependencies)
 
 
 def _common(operation: dict[str, Any], *, reads: bool) -> None:

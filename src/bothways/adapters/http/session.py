@@ -19,8 +19,6 @@ from bothways.operations.access.roles import Actor, Grant, Role
 
 COOKIE = "bothways_session"
 CSRF_HEADER = "x-csrf-token"
-OPEN: dict[str, Any] = {"security": []}
-"""For a route's ``openapi_extra``: whoever is not signed in may use it."""
 _BROWSERS = (
     ("Edg", "Firefox", "Chrome", "Safari", "curl", "python"),
     ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux"),
@@ -187,7 +185,7 @@ def open_session(request: Request, response: Response, account: Account, token: 
     return me_of(account, csrf_token(token))
 
 
-@router.get("/session/ways", summary="How one can sign in", openapi_extra=OPEN)
+@router.get("/session/ways", summary="How one can sign in")
 async def ways(request: Request) -> Ways:
     """For whoever is not signed in yet."""
     found = service_of(request, Federation).ways()
@@ -195,7 +193,7 @@ async def ways(request: Request) -> Ways:
     return Ways(passkey=True, providers=listed)
 
 
-@router.post("/session", status_code=201, summary="Sign in", openapi_extra=OPEN)
+@router.post("/session", status_code=201, summary="Sign in")
 async def sign_in(request: Request, response: Response, form: SignIn) -> Me:
     """Opens a session: sets the cookie, and returns the CSRF token that changes need beside it.
 
@@ -207,14 +205,14 @@ async def sign_in(request: Request, response: Response, form: SignIn) -> Me:
     return open_session(request, response, account, token)
 
 
-@router.post("/session/passkey/question", summary="Begin to sign in with a passkey", openapi_extra=OPEN)
+@router.post("/session/passkey/question", summary="Begin to sign in with a passkey")
 async def question(request: Request) -> Question:
     """Valid for five minutes, once."""
     ticket, options = service_of(request, Passkeys).question(place_of(request))
     return Question(ticket=ticket, options=dict(options))
 
 
-@router.post("/session/passkey", status_code=201, summary="Sign in with a passkey", openapi_extra=OPEN)
+@router.post("/session/passkey", status_code=201, summary="Sign in with a passkey")
 async def sign_in_by_passkey(request: Request, response: Response, form: PasskeyAnswer) -> Me:
     """Opens a session like a password does; the authenticator has made sure of the person, so no code is asked for."""
     account, token = await service_of(request, Passkeys).sign_in(

@@ -1,6 +1,7 @@
 """Pages of lists, tags of what is read, keys of what is written: over the whole application."""
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -322,6 +323,14 @@ async def test_the_description_says_what_all_operations_share(start):
     world = await start()
     described = (await (await world.client(session=False)).get("/api/openapi.json")).json()
     assert described["openapi"].startswith("3.1")
+    free = {
+        f"{method} {path}"
+        for path, item in described["paths"].items()
+        for method, operation in item.items()
+        if operation.get("security") == []
+    }
+    assert {"post /api/v1/session", "get /api/v1/session/ways", "post /api/v1/invitations/accept"} <= free
+    assert not [where for where in free if not re.search("/session|/invitations/accept|/guest/|/numbers$", where)], "open to all"
     for path, item in described["paths"].items():
         for method, operation in item.items():
             where = f"{method} {path}"
