@@ -14,12 +14,15 @@ from bothways.app.replay.window import WindowForm
 
 HOURS = float(os.environ.get("BOTHWAYS_REPLAY_HOURS", "2"))
 SCENARIO = Path(__file__).parents[2] / "examples" / "workplace-jpl" / "scenario.toml"
-TOLERANCE = 0.02
+# the greatest quarter of an hour decides the demand charge: over a whole day both sides plan towards the same one; in the
+# hours in which the garage fills up it hangs on the minute in which a plan was made
+WHOLE = HOURS > 12.0
+TOLERANCE = 0.02 if WHOLE else 0.06
 
 
 @pytest.mark.slow
 def test_the_live_system_bills_what_the_study_says(capsys):
-    first = 0.0 if HOURS > 12.0 else 6.0
+    first = 0.0 if WHOLE else 6.0
     result = replay(SCENARIO, WindowForm(date(2019, 10, 8), first, HOURS), 60.0)
     show(result, TOLERANCE, as_json=False)
     told = capsys.readouterr().out

@@ -7,7 +7,7 @@ import binascii
 import re
 import ssl
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -152,8 +152,9 @@ def names_in(certificate: Mapping[str, Any]) -> frozenset[str]:
 
 
 async def admit(
-    path: str, authorization: str | None, peer: Peer, registry: StationRegistry, guesses: Guesses, *, behind_proxy: bool
-) -> StationRecord:
+    path: str, authorization: str | None, peer: Peer, registry: StationRegistry, guesses: Guesses, *,
+    behind_proxy: bool, sites: Collection[str] | None = None,
+) -> StationRecord:  # fmt: skip
     """Decides on a connection.
 
     Args:
@@ -163,13 +164,14 @@ async def admit(
         registry: stations and their secrets.
         guesses: wrong passwords so far.
         behind_proxy: whether a proxy ended TLS in front of a plain listener.
+        sites: sites whose stations are let in; ``None`` for all.
 
     Returns:
         The station's record.
 
     Raises:
         Denied: 404 for an unknown station or path, 401 for a wrong password or certificate, 403 where the connection is
-            less secure than the station's profile, 429 after too many wrong passwords.
+            less secure than the station's profile or nobody here controls its site, 429 after too many wrong passwords.
     """
     station_id = station_of(path)
     if guesses.too_many(station_id, peer.remote):
@@ -182,12 +184,19 @@ async def admit(
         raise Denied(HTTPStatus.FORBIDDEN, "this station's security profile asks for TLS")
     if record.security_profile >= 3:
         _check_certificate(record, peer)
-        return record
+        return _controlled(record, sites)
     given = credentials(authorization)
     if given is None or given[0] != station_id or not await _known(registry, station_id, given[1]):
         guesses.wrong(station_id, peer.remote)
         raise Denied(HTTPStatus.UNAUTHORIZED, "wrong user name or password")
     guesses.right(station_id, peer.remote)
+    return _controlled(record, sites)
+
+
+def _controlled(record: StationRecord, sites: Collection[str] | None) -> StationRecord:
+    """A station that nobody here commands would charge as it likes; told only to who has proved to be it."""
+    if sites is not None and record.site_id not in sites:
+        raise Denied(HTTPStatus.FORBIDDEN, "this station's site is not configured here")
     return record
 
 

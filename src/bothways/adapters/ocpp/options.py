@@ -72,6 +72,7 @@ class GatewayOptions:
         failed_logins: wrong passwords per station and remote address before further ones are refused unread.
         failed_login_window_s: after so long without a wrong one, they are read again [s].
         behind_tls_proxy: whether a proxy ends TLS in front of this listener, so that a plain connection counts as TLS.
+        sites: sites whose stations are let in; ``None`` for all. A station that nobody controls is sent away.
         query_capabilities: whether stations are asked for their smart-charging abilities when they connect.
         clock_lag_s: a schedule starts this much before now, so that a station whose clock is behind obeys at once [s].
         issuer: signs certificates; ``None`` refuses all.
@@ -90,6 +91,7 @@ class GatewayOptions:
     failed_logins: int = 5
     failed_login_window_s: float = 60.0
     behind_tls_proxy: bool = False
+    sites: frozenset[str] | None = None
     query_capabilities: bool = True
     clock_lag_s: int = 60
     issuer: CertificateIssuer | None = None

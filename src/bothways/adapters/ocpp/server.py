@@ -265,7 +265,15 @@ class OcppGateway(Presence):
         headers = request.headers.get_all("Authorization")
         try:
             given = headers[0] if len(headers) == 1 else None
-            record = await admit(request.path, given, peer, self._registry, self._guesses, behind_proxy=proxied)
+            record = await admit(
+                request.path,
+                given,
+                peer,
+                self._registry,
+                self._guesses,
+                behind_proxy=proxied,
+                sites=self._options.sites,
+            )
         except Denied as denied:
             self.counters["connections_denied"] += 1
             _log.warning("connection denied", extra={"path": request.path[:300], "why": denied.text})

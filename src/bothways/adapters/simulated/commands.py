@@ -15,6 +15,8 @@ from bothways.adapters.simulated.wire import Refused
 if TYPE_CHECKING:
     from bothways.adapters.simulated.station import VirtualStation
 
+_REPEATS_S = {"Daily": 86_400.0, "Weekly": 604_800.0}
+
 Payload = dict[str, Any]
 Command = Callable[["VirtualStation", Payload], Awaitable[Payload]]
 
@@ -66,12 +68,16 @@ def _profile(station: VirtualStation, evse_id: int, raw: Payload) -> Profile:
         periods.append(Period(float(row["startPeriod"]), power[0], power[1], power[2], mode))
     now = station.clock.now()
     start = schedule.get("startSchedule")
+    kind = raw.get("chargingProfileKind")
+    begins = now if start is None else _instant(start)
+    if kind == "Relative" and outlet is not None and outlet.transaction is not None:
+        begins = outlet.transaction.started_at  # relative to when charging began
     return Profile(
         profile_id=int(raw["chargingProfileId"] if _old(station) else raw["id"]),
         evse_id=evse_id,
         stack=int(raw["stackLevel"]),
         purpose=str(raw["chargingProfilePurpose"]),
-        start=now if start is None else _instant(start),
+        start=begins,
         periods=tuple(periods),
         duration_s=float(schedule.get("duration", math.inf)),
         transaction_id=str(raw.get("transactionId", "")),
@@ -79,7 +85,8 @@ def _profile(station: VirtualStation, evse_id: int, raw: Payload) -> Profile:
         valid_to=_instant(raw["validTo"]) if "validTo" in raw else None,
         max_offline_s=float(raw.get("maxOfflineDuration", math.inf)),
         invalid_after_offline=bool(raw.get("invalidAfterOfflineDuration", False)),
-        dynamic=raw.get("chargingProfileKind") == "Dynamic",
+        dynamic=kind == "Dynamic",
+        repeats_s=_REPEATS_S.get(str(raw.get("recurrencyKind")), math.inf) if kind == "Recurring" else math.inf,
     )
 
 

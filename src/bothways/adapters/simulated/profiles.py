@@ -42,7 +42,7 @@ class Period:
 
 @dataclass(slots=True)
 class Profile:
-    """A profile that the station accepted."""
+    """A profile that the station accepted; ``repeats_s`` is a day or a week where it recurs."""
 
     profile_id: int
     evse_id: int
@@ -57,12 +57,15 @@ class Profile:
     max_offline_s: float = math.inf
     invalid_after_offline: bool = False
     dynamic: bool = False
+    repeats_s: float = math.inf
 
     def period(self, now: datetime) -> Period | None:
         """The period in force, or ``None`` outside of the profile's time."""
         if (self.valid_from and now < self.valid_from) or (self.valid_to and now >= self.valid_to):
             return None
         elapsed = (now - self.start).total_seconds()
+        if elapsed >= 0.0 and math.isfinite(self.repeats_s):
+            elapsed %= self.repeats_s
         if elapsed < 0.0 or elapsed >= self.duration_s:
             return None
         started = [item for item in self.periods if item.start_s <= elapsed]
@@ -138,8 +141,9 @@ class ProfileStore:
         ]
 
     def in_force(
-        self, evse_id: int, transaction_id: str, now: datetime, offline_s: float, rating_kw: float, discharge_kw: float
-    ) -> InForce:
+        self, evse_id: int, transaction_id: str, now: datetime, offline_s: float, rating_kw: float, discharge_kw: float,
+        sharers: int = 1,
+    ) -> InForce:  # fmt: skip
         """What the EVSE has to keep to.
 
         Args:
@@ -149,6 +153,7 @@ class ProfileStore:
             offline_s: seconds without a connection, 0 while connected.
             rating_kw: greatest charging power of the EVSE [kW].
             discharge_kw: greatest discharging power of the EVSE [kW].
+            sharers: EVSEs that share the limits of the whole station now, this one included.
         """
         chosen: Period | None = None
         source = "no profile"
@@ -176,8 +181,8 @@ class ProfileStore:
                 "ChargingStationExternalConstraints",
             }:
                 period = item.period(now)
-                if period is not None and period.limit_kw is not None:
-                    limit = min(limit, max(period.limit_kw, 0.0))
+                if period is not None and period.limit_kw is not None and item.evse_id in {evse_id, 0}:
+                    limit = min(limit, max(period.limit_kw, 0.0) / (1 if item.evse_id else max(1, sharers)))
         return InForce(max(limit, floor), floor, setpoint, source)
 
 

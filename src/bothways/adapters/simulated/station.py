@@ -128,6 +128,7 @@ class VirtualStation:
             self.offline_s,
             min(outlet.charge_kw, vehicle_kw),
             outlet.can_discharge_kw,
+            sum(item.transaction is not None for item in self.outlets),
         )
         if outlet.fault == "deaf":
             return min(outlet.charge_kw, vehicle_kw)

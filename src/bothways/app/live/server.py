@@ -243,7 +243,8 @@ def tokens_of(config: Config) -> TokenList:
 
 def gateway_options(config: Config, base: GatewayOptions, consent: StatedConsent) -> GatewayOptions:
     """The gateway's settings under a configuration."""
-    return replace(base, behind_tls_proxy=config.server.behind_proxy, consent=consent)
+    sites = frozenset(site.id for site in config.site)
+    return replace(base, behind_tls_proxy=config.server.behind_proxy, consent=consent, sites=sites)
 
 
 def issuer_of(config: Config, store: SqlStore, clock: Clock) -> OwnAuthority | None:
