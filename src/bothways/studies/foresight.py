@@ -26,8 +26,8 @@ Floats = NDArray[np.float64]
 WHOLE_CELLS = 40_000_000
 """Stays times steps up to which a period is one problem; above it a schedule no longer fits into memory."""
 
-EXACT_STAYS = 5_000
-"""Stays up to which a bound is solved exactly, so that bounds of two strategies differ by what they may do alone."""
+BOUND_GAP = 5e-6
+"""Gap of a bound, so that bounds of two strategies differ by what they may do and by next to nothing else."""
 
 
 def run_foresight(inputs: StudyInputs, case: Case, strategy: str, uncontrolled: Trace) -> StrategyRun:
@@ -183,9 +183,8 @@ class _Bound:
     def _solve(self, begin: int, end: int) -> PlanSolution:
         settings = self.inputs.settings
         problem = foresight_problem(self.inputs, self.case, self.stays, self.uncontrolled, (begin, end))
-        solver = "highs" if problem.fleet.size <= EXACT_STAYS else "auto"
         patience = max(120.0, settings.time_limit_s)
-        options = PlanOptions(gap=settings.gap, time_limit_s=patience, solver=solver)
+        options = PlanOptions(gap=min(settings.gap, BOUND_GAP), time_limit_s=patience)
         solution = solve_within(problem, self._budgets(begin, end), options, solve)
         if solution.status == "infeasible":
             msg = f"no schedule with the future known: {'; '.join(solution.infeasible_because)}"

@@ -15,7 +15,7 @@ from bothways.battery.ageing import age_fleet
 from bothways.battery.models import MODELS
 from bothways.dispatch.setpoints import setpoints
 from bothways.planning.engine.solve import prepare
-from bothways.planning.solve import ENGINE_FROM_PREPARED
+from bothways.planning.solve import ENGINE_FROM, ENGINE_FROM_PREPARED
 from bothways.planning.watch import Watch
 from bothways.simulation.plant import respond_all
 from bothways.studies.ageing import StrategyAgeing, age_strategy, ageing_of, batteries_of, choose_batteries
@@ -126,8 +126,10 @@ class _Pending:
 
 
 def _engine_pays(inputs: StudyInputs) -> bool:
-    """Whether so many vehicles are ever connected at once that plans are faster by the engine."""
+    """Whether so many vehicles are ever connected at once, or come at all, that plans are faster by the engine."""
     stays = inputs.stays
+    if stays.size >= ENGINE_FROM:
+        return True
     came = np.searchsorted(np.sort(stays.arrival), np.arange(inputs.grid.periods), side="right")
     left = np.searchsorted(np.sort(stays.departure), np.arange(inputs.grid.periods), side="right")
     return bool((came - left).max(initial=0) >= ENGINE_FROM_PREPARED)

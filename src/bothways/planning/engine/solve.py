@@ -46,6 +46,9 @@ MOST_KINDS = 500
 PATIENCE_BEFORE_FINISH = 14
 """Corrective passes without progress after which the interior-point method takes over, where it can."""
 
+FEW = 25.0
+"""Vehicles present at once, on average, up to which it takes over at once: few vehicles seldom mix well."""
+
 WARM_SCALE = 0.04
 """Step scale of a warm start at most, in typical prices: prices that are nearly right need little room."""
 
@@ -265,7 +268,8 @@ def _search(search: Search, gap: float, warm: EngineState | None) -> None:
     search.run(prices, gap, _fast_sweeps(crowd, warm=warm is not None) if small else 400)
     if search.bounds.gap() > gap and small:
         finishable = can_finish(search)
-        polish(search, gap, 400, PATIENCE_BEFORE_FINISH if finishable else GIVE_UP)
+        if not finishable or warm is not None or crowd > FEW:
+            polish(search, gap, 400, PATIENCE_BEFORE_FINISH if finishable else GIVE_UP)
         if finishable and search.bounds.gap() > gap and not search.cancelled():
             finish(search, gap)
     search.finish()

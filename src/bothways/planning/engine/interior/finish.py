@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 
 from bothways.planning.engine.interior.method import Interior
-from bothways.planning.engine.model import Blocks, Numbers
+from bothways.planning.engine.model import BEGIN, END, FIELDS, Blocks, Numbers
 from bothways.planning.engine.prices import price_unit
 from bothways.planning.engine.search import Search
 from bothways.planning.engine.simd import LANES
 from bothways.planning.problem import Floats, Ints
 
-MOST_ROWS = 700
-"""Steps and steps of demand charges together up to which the method's dense system is small enough."""
+MOST_WORK = 3e7
+"""Steps times the square of the longest stay up to which the method's system is small enough: days of any stays, weeks
+and months of stays of some hours."""
+
+MOST_CHARGES = 8
+"""Demand charges up to which it is."""
 
 MOST_STEPS = 60
 
-_EVEN_KWH = 1e-4  # what rows may still lack where a certificate is worth its time; the repair mends the rest
-_BELOW = 0.5  # share of the gap asked for that the method itself should believe in
-_TRIES = 4
+_EVEN_KWH = 1e-2  # what rows may still lack where a certificate is worth its time; the repair mends the rest
+_NEAR, _CLOSER, _ENOUGH = 30.0, 0.3, 1e-3
+"""Certificates are made from so many times the gap on, whenever the method has come that much closer, until it believes
+in so small a share of the gap: rounding may end it any time, and the best that was certified stays."""
 
 
 def can_finish(search: Search) -> bool:
-    """Whether the method takes what this search is about: one meter, and not too many steps."""
+    """Whether the method takes what this search is about: one meter, and not too long stays."""
     site = search.site
-    counted = int((site.masks > 0.0).sum())
-    return not search.coupling.extra.rows and site.periods + counted <= MOST_ROWS
+    columns = search.blocks.columns.reshape(-1, FIELDS, LANES)
+    longest = float((columns[:, END] - columns[:, BEGIN]).max(initial=0.0))
+    small = site.periods * longest * longest <= MOST_WORK and site.charges.shape[0] <= MOST_CHARGES
+    return small and not search.coupling.extra.rows
 
 
 def finish(search: Search, gap: float) -> None:
     """Steps until the proven gap is at most ``gap`` or the method is at its end; the best bounds stay."""
     search.schedules = search.schedules.astype(np.float64)
     interior = Interior(search.site, search.blocks, price_unit(search.site))
-    tries, aim = 0, _BELOW * gap
+    looked = math.inf
     for _ in range(MOST_STEPS):
         if search.cancel is not None and search.cancel():
             break
@@ -43,13 +52,12 @@ def finish(search: Search, gap: float) -> None:
             break
         search.sweeps += 1
         believed = interior.complementarity / max(1.0, abs(search.offset + interior.objective))
-        if believed > aim or interior.lacking > _EVEN_KWH:
+        if believed > _NEAR * gap or believed > _CLOSER * looked or interior.lacking > _EVEN_KWH:
             continue
+        looked = believed
         _certify(search, interior)
-        if search.bounds.gap() <= gap or (tries := tries + 1) >= _TRIES:
+        if search.bounds.gap() <= gap or believed < _ENOUGH * gap:
             return
-        aim *= 0.1
-    _certify(search, interior)
 
 
 def _certify(search: Search, interior: Interior) -> None:

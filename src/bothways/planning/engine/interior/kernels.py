@@ -34,7 +34,7 @@ def factor(
     pivot: Floats,
     below: Floats,
     cross: Floats,
-    matrix: Floats,
+    band: Floats,
 ) -> None:
     """Factors every vehicle's system and subtracts it from the site's matrix.
 
@@ -45,7 +45,8 @@ def factor(
         give: how far each variable gives way, ``(3, S)``; 0 for one that cannot move.
         pivot, below: D and the subdiagonal of L (``below[k]`` = L[k + 1, k]), ``(S,)``; written.
         cross: coupling of each row with the balance of its step, ``(S,)``; written.
-        matrix: the site's, at least ``(T, T)``; the upper triangle is added to.
+        band: the site's upper triangle by diagonals, ``(T, W)``: entry (t, j) belongs to steps t and t + j; added to.
+            W is the length of the longest stay.
     """
     longest = 0
     for i in range(first.shape[0]):
@@ -66,7 +67,7 @@ def factor(
             pivot[k] = max(ground + held, 1e-300)
             cross[k] = into * per_in[i] + out * per_out[i]
             t = first[i] + k - begin
-            matrix[t, t] += into * per_in[i] * per_in[i] + out * per_out[i] * per_out[i]
+            band[t, 0] += into * per_in[i] * per_in[i] + out * per_out[i] * per_out[i]
         # Row k of the inverse follows from row k + 1 (Takahashi 1973); only the present one is kept.
         for k in range(end - 1, begin - 1, -1):
             t = first[i] + k - begin
@@ -78,7 +79,7 @@ def factor(
                 own -= slope * inverse[k + 1 - begin]
             inverse[k - begin] = own
             for j in range(k, end):
-                matrix[t, t + j - k] -= cross[k] * cross[j] * inverse[j - begin]
+                band[t, j - k] -= cross[k] * cross[j] * inverse[j - begin]
 
 
 @njit(cache=True, nogil=True)
@@ -209,38 +210,69 @@ def longest_steps(room: Floats, pull: Floats, step: Floats, turn: Floats, active
 
 
 @njit(cache=True, nogil=True)
-def triangle(matrix: Floats) -> None:
-    """Writes U with Uᵀ·U = ``matrix`` over its upper triangle.
+def triangle(band: Floats) -> None:
+    """Writes U with Uᵀ·U = the symmetric band matrix over its upper triangle ``(T, W)``.
 
     A pivot that rounding has eaten up belongs to a row that says nothing new; a huge one in its place leaves that row's
     price as it is. Own loops: the systems are small, and a library that starts threads for them takes longer.
     """
-    size = matrix.shape[0]
-    whole = np.empty(size)
+    size, width = band.shape
+    whole = band[:, 0].copy()
     for k in range(size):
-        whole[k] = matrix[k, k]
-    for k in range(size):
-        root = math.sqrt(matrix[k, k]) if matrix[k, k] > LOST * whole[k] else HUGE
-        matrix[k, k] = root
-        for j in range(k + 1, size):
-            matrix[k, j] /= root
-        for i in range(k + 1, size):
-            share = matrix[k, i]
+        root = math.sqrt(band[k, 0]) if band[k, 0] > LOST * whole[k] else HUGE
+        band[k, 0] = root
+        reach = min(width, size - k)
+        for j in range(1, reach):
+            band[k, j] /= root
+        for i in range(1, reach):
+            share = band[k, i]
             if share != 0.0:
-                for j in range(i, size):
-                    matrix[i, j] -= share * matrix[k, j]
+                for j in range(i, reach):
+                    band[k + i, j - i] -= share * band[k, j]
 
 
 @njit(cache=True, nogil=True)
 def solve_triangles(upper: Floats, side: Floats) -> None:
-    """Solves Uᵀ·U·x = ``side`` in place."""
-    size = side.shape[0]
+    """Solves Uᵀ·U·x = ``side`` in place, U as :func:`triangle` leaves it."""
+    size, width = upper.shape
     for k in range(size):
-        side[k] /= upper[k, k]
-        for j in range(k + 1, size):
-            side[j] -= upper[k, j] * side[k]
+        side[k] /= upper[k, 0]
+        for j in range(1, min(width, size - k)):
+            side[k + j] -= upper[k, j] * side[k]
     for k in range(size - 1, -1, -1):
         left = side[k]
-        for j in range(k + 1, size):
-            left -= upper[k, j] * side[j]
-        side[k] = left / upper[k, k]
+        for j in range(1, min(width, size - k)):
+            left -= upper[k, j] * side[k + j]
+        side[k] = left / upper[k, 0]
+
+
+@njit(cache=True, nogil=True)
+def band_times(band: Floats, x: Floats, out: Floats) -> None:
+    """Writes the symmetric band matrix, upper triangle ``(T, W)``, times ``x`` ``(T,)``."""
+    size, width = band.shape
+    for k in range(size):
+        out[k] = 0.0
+    for k in range(size):
+        own = band[k, 0] * x[k]
+        for j in range(1, min(width, size - k)):
+            own += band[k, j] * x[k + j]
+            out[k + j] += band[k, j] * x[k]
+        out[k] += own
+
+
+@njit(cache=True, nogil=True)
+def share_out(
+    order: Ints, edges: Ints, bought: Floats, loose: Floats, rests: Floats, wanted: Floats, rows: Floats
+) -> None:
+    """Solves diag(ρ) + d·11ᵀ of every step's rows for ``wanted``, written to ``rows`` ``(R,)``.
+
+    As (w_j + d·Σ_l (w_j − w_l)/ρ_l) / ((1 + d·Σ1/ρ)·ρ_j): the plain formula subtracts
+    what is nearly equal.
+    """
+    for t in range(bought.shape[0]):
+        for a in range(edges[t], edges[t + 1]):
+            j = order[a]
+            apart = 0.0
+            for b in range(edges[t], edges[t + 1]):
+                apart += (wanted[j] - wanted[order[b]]) / rests[order[b]]
+            rows[j] = (wanted[j] + bought[t] * apart) / ((1.0 + bought[t] * loose[t]) * rests[j])

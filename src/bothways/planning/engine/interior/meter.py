@@ -10,10 +10,11 @@ and π_k − I_t − X_t − rest_kt = −s_k for every step that charge k count
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from bothways.planning.engine.interior.kernels import band_times, share_out, solve_triangles, triangle
 from bothways.planning.engine.site import (
     EXPORT,
     IMPORT,
@@ -22,6 +23,10 @@ from bothways.planning.engine.site import (
     Site,
 )
 from bothways.planning.problem import Floats, Ints
+
+_STIFF = 1e-300  # what gives way by less does not give way at all
+_REFINEMENTS = 30
+_EXACT = 1e-12  # what a solution may lack, of its right-hand side
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class Meter:
         low, high, cost: bounds [kWh] and costs [currency/kWh] of the variables, ``(n,)``.
         side: right-hand sides of the rows: T balances, then the charges' steps, ``(T + R,)``.
         charge, step: charge and step of each row after the balances, ``(R,)``.
+        order, edges: rows after the balances by step, ``(R,)``, and where each step's begin, ``(T + 1,)``.
         charges: number of demand charges K.
         far: a typical energy of one step [kWh], for variables without an upper bound.
     """
@@ -44,6 +50,8 @@ class Meter:
     side: Floats
     charge: Ints
     step: Ints
+    order: Ints
+    edges: Ints
     charges: int
     far: float
 
@@ -65,8 +73,20 @@ class Meter:
         side = np.concatenate([load, -site.charges[charge, 1]])
         far = float(np.abs(load).mean() + 0.25 * most_in.mean()) + 1e-3
         high_kwh = np.concatenate(high)
+        order = np.argsort(step, kind="stable")
+        edges = np.searchsorted(step[order], np.arange(site.periods + 1))
         return Meter(
-            site.periods, np.zeros(high_kwh.size), high_kwh, np.concatenate(cost), side, charge, step, count, far
+            site.periods,
+            np.zeros(high_kwh.size),
+            high_kwh,
+            np.concatenate(cost),
+            side,
+            charge,
+            step,
+            order,
+            edges,
+            count,
+            far,
         )
 
     @property
@@ -105,18 +125,114 @@ class Meter:
         peaks = np.bincount(self.charge, weights=peak, minlength=self.charges)
         return np.concatenate([bought, bought, -energy, -energy, peaks, -peak])
 
-    def matrix(self, give: Floats) -> Floats:
-        """Rows times ``give`` times rows, upper triangle, ``(T + R, T + R)``."""
+    def system(self, give: Floats, width: int) -> MeterSystem:
+        """The rows' system for variables that give way by ``give`` ``(n,)``; vehicles reach over ``width`` steps."""
         imported, above, exported, curtailed, peaks, rests = self._parts(give)
-        bought, size, periods = imported + above, self.rows, self.periods
-        matrix = np.zeros((size, size))
-        steps = np.arange(periods)
-        matrix[steps, steps] = bought + exported + curtailed
-        at = periods + np.arange(self.step.size)
-        matrix[self.step, at] = -bought[self.step]
-        if self.step.size:
-            block = np.where(self.charge[:, None] == self.charge, peaks[self.charge][:, None], 0.0)
-            block += np.where(self.step[:, None] == self.step, bought[self.step][:, None], 0.0)
-            block[np.diag_indices_from(block)] += rests
-            matrix[periods:, periods:] = block
-        return matrix
+        rests = np.maximum(rests, _STIFF)
+        loose = np.bincount(self.step, weights=1.0 / rests, minlength=self.periods).astype(np.float64)
+        band = np.zeros((self.periods, width))
+        band[:, 0] = exported + curtailed
+        return MeterSystem(self, band, imported + above, loose, rests, peaks)
+
+
+@dataclass
+class MeterSystem:
+    """The rows' system: a band over the steps, the charges' rows eliminated step by step, their peaks as a correction.
+
+    With d = what import gives way per step and ρ what the rests give, the rows of the charges that count a step form
+    diag(ρ) + d·11ᵀ and reach the balance by −d·1, so that they leave d / (1 + d·Σ1/ρ) of it there (Sherman and
+    Morrison 1950). A peak couples all steps of its charge; that is one column each (Woodbury). What such a correction
+    loses in rounding, conjugate gradients mend.
+
+    Attributes:
+        meter: whose rows these are.
+        band: upper triangle by diagonals, ``(T, W)``; vehicles are added before :meth:`factor`.
+        bought: d, ``(T,)``.
+        loose: Σ 1/ρ, ``(T,)``.
+        rests: ρ, ``(R,)``.
+        peaks: what each peak gives way, ``(K,)``.
+    """
+
+    meter: Meter
+    band: Floats
+    bought: Floats
+    loose: Floats
+    rests: Floats
+    peaks: Floats
+    plain: Floats = field(init=False)
+    columns: Floats = field(init=False)
+    inner: Floats = field(init=False)
+
+    def factor(self) -> None:
+        """Factors the band and prepares the peaks' correction."""
+        meter = self.meter
+        self.plain = self.band.copy()
+        self.band[:, 0] += self.bought / (1.0 + self.bought * self.loose)
+        triangle(self.band)
+        count, periods = meter.charges, meter.periods
+        self.columns = np.zeros((count, meter.rows))
+        for k in range(count):
+            self.columns[k, periods:] = meter.charge == k
+            self.columns[k] = self._without_peaks(self.columns[k])
+        self.inner = np.array([self._sums(column) for column in self.columns]).reshape(count, count).T
+        self.inner += np.diag(1.0 / np.maximum(self.peaks, _STIFF))
+
+    def solve(self, side: Floats) -> Floats:
+        """The rows' prices at a right-hand side ``(T + R,)``: conjugate gradients, which mend what rounding took."""
+        found = self._once(side)
+        if not self.meter.charges:
+            return found
+        left = side - self.times(found)
+        near, best = float(np.abs(left).max()), found
+        enough = _EXACT * float(np.abs(side).max())
+        mended = self._once(left)
+        turn, along = float((left * mended).sum()), mended
+        for _ in range(_REFINEMENTS):
+            if near <= enough or not turn > 0.0:
+                break
+            seen = self.times(along)
+            bend = float((along * seen).sum())
+            if not bend > 0.0:
+                break
+            found = found + turn / bend * along
+            left = left - turn / bend * seen
+            now = float(np.abs(left).max())
+            if now < near:
+                near, best = now, found
+            mended = self._once(left)
+            before, turn = turn, float((left * mended).sum())
+            along = mended + turn / before * along
+        return best
+
+    def times(self, y: Floats) -> Floats:
+        """The system times ``y`` ``(T + R,)``."""
+        meter = self.meter
+        energy, rows = y[: meter.periods], y[meter.periods :]
+        seen = self.bought * (energy - np.bincount(meter.step, weights=rows, minlength=meter.periods))
+        balance = np.empty(meter.periods)
+        band_times(self.plain, energy, balance)
+        peaks = (self.peaks * self._sums(y))[meter.charge]
+        return np.concatenate([balance + seen, self.rests * rows + peaks - seen[meter.step]])
+
+    def _once(self, side: Floats) -> Floats:
+        found = self._without_peaks(side)
+        if not self.meter.charges:
+            return found
+        share = np.linalg.solve(self.inner, self._sums(found))
+        return np.asarray(found - (share[:, None] * self.columns).sum(axis=0), dtype=np.float64)
+
+    def _sums(self, y: Floats) -> Floats:
+        meter = self.meter
+        sums = np.bincount(meter.charge, weights=y[meter.periods :], minlength=meter.charges)
+        return sums.astype(np.float64)
+
+    def _without_peaks(self, side: Floats) -> Floats:
+        meter = self.meter
+        step, peak = meter.step, side[meter.periods :]
+        pulled = np.bincount(step, weights=peak / self.rests, minlength=meter.periods)
+        energy = side[: meter.periods] + self.bought / (1.0 + self.bought * self.loose) * pulled
+        solve_triangles(self.band, energy)
+        wanted = peak + (self.bought * energy)[step]
+        rows = np.empty(wanted.size)
+        share_out(meter.order, meter.edges, self.bought, self.loose, self.rests, wanted, rows)
+        return np.concatenate([energy, rows])

@@ -20,11 +20,9 @@ from bothways.planning.engine.interior.kernels import (
     longest_steps,
     residuals,
     solve_rows,
-    solve_triangles,
-    triangle,
     uncouple,
 )
-from bothways.planning.engine.interior.meter import Meter
+from bothways.planning.engine.interior.meter import Meter, MeterSystem
 from bothways.planning.engine.model import (
     BEGIN,
     CEILING,
@@ -91,6 +89,11 @@ class Cars:
         cost = np.stack([-rows[VALUE][owner], (rows[WEAR] * rows[PER_OUT] + rows[VALUE])[owner], np.zeros(owner.size)])
         per_in, per_out, start = (np.ascontiguousarray(rows[n]) for n in (PER_IN, PER_OUT, E0))
         return Cars(lane, edges, first, per_in, per_out, start, low, high, cost)
+
+    @property
+    def longest(self) -> int:
+        """Steps of the longest stay, at least 1."""
+        return max(1, int(np.diff(self.edges).max(initial=1)))
 
     def most_kwh(self, periods: int) -> Floats:
         """Greatest AC energy that all vehicles take per step, ``(T,)`` [kWh]."""
@@ -177,15 +180,15 @@ class Interior:
         stiff = self.zl / over + self.zu / under
         give = np.where(self._free > 0.0, 1.0 / np.maximum(stiff, 1e-300), 0.0)
         rows, side, lack = self._lacking()
-        matrix = self.meter.matrix(give[self._moving :])
         cars = self.cars
+        system = self.meter.system(give[self._moving :], cars.longest)
         factor(
             cars.edges, cars.first, cars.per_in, cars.per_out, self._vehicles(give), self._pivot, self._below,
-            self._cross, matrix,
+            self._cross, system.band,
         )  # fmt: skip
-        triangle(matrix)
+        system.factor()
         gap = self.complementarity
-        ahead = self._direction(give, matrix, rows, side, lack + self.zl - self.zu)
+        ahead = self._direction(give, system, rows, side, lack + self.zl - self.zu)
         dzl, dzu = (-self.zl * over - self.zl * ahead[0]) / over, (-self.zu * under + self.zu * ahead[0]) / under
         far, wide = self._lengths(over, under, ahead[0], dzl, dzu, 1.0)
         after = float(
@@ -196,7 +199,7 @@ class Interior:
         centre = min(max(after, 0.0) / gap, 1.0) ** 3 * gap / self.count
         more_low = np.where(self._free > 0.0, centre - over * self.zl - trust * ahead[0] * dzl, 0.0)
         more_high = np.where(self._capped, centre - under * self.zu + trust * ahead[0] * dzu, 0.0)
-        dx, dv, dy = self._direction(give, matrix, rows, side, lack - more_low / over + more_high / under)
+        dx, dv, dy = self._direction(give, system, rows, side, lack - more_low / over + more_high / under)
         dzl, dzu = (more_low - self.zl * dx) / over, (more_high + self.zu * dx) / under
         if not (np.isfinite(dx).all() and np.isfinite(dy).all() and np.isfinite(dv).all()):
             return 0.0
@@ -230,7 +233,7 @@ class Interior:
         return rows, side, lack
 
     def _direction(
-        self, give: Floats, upper: Floats, rows: Floats, side: Floats, lack: Floats
+        self, give: Floats, system: MeterSystem, rows: Floats, side: Floats, lack: Floats
     ) -> tuple[Floats, Floats, Floats]:
         cars, meter, own = self.cars, self.meter, slice(self._moving, None)
         rows, side = rows.copy(), side + meter.seen(give[own] * lack[own])
@@ -238,7 +241,7 @@ class Interior:
         gather(cars.edges, cars.first, cars.per_in, cars.per_out, gives, lacks, rows, side)
         solve_rows(cars.edges, self._pivot, self._below, rows)
         couple(cars.edges, cars.first, self._cross, rows, side)
-        solve_triangles(upper, side)
+        side = system.solve(side)
         back = np.zeros(rows.size)
         uncouple(cars.edges, cars.first, self._cross, side, back)
         solve_rows(cars.edges, self._pivot, self._below, back)
