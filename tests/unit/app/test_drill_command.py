@@ -69,3 +69,26 @@ def test_without_a_file_the_built_in_drill_is_played(monkeypatch):
     done = CliRunner().invoke(app, ["drill"])
     assert done.exit_code == 0
     assert "community centre" in done.stdout
+
+
+def test_the_paper_plan_is_written_and_nothing_is_played(tmp_path):
+    sheet = tmp_path / "plan.html"
+    done = run(tmp_path, "--paper", str(sheet))
+    assert done.exit_code == 0
+    assert "the grid fails" not in done.stdout
+    assert "Switch OFF section radio" in sheet.read_text(encoding="utf-8")
+
+
+def test_the_length_of_the_outage_can_be_given(tmp_path):
+    told = json.loads(run(tmp_path, "--json", "--hours", "0.1").stdout)
+    back = next(event for event in told["timeline"] if event["text"] == "the grid is back")
+    assert back["t_s"] == 60.0 + 360.0
+
+
+def test_a_paper_plan_needs_a_site_that_can_be_an_island(tmp_path):
+    config = tmp_path / "live.toml"
+    config.write_text('[[site]]\nid = "house"\ntz = "UTC"\n[site.prices]\nimport_per_kwh = 0.3\n', encoding="utf-8")
+    done = CliRunner().invoke(app, ["drill", str(config), "--paper", str(tmp_path / "plan.html")])
+    assert isinstance(done.exception, InputError)
+    assert "no site has" in str(done.exception)
+    assert not (tmp_path / "plan.html").exists()

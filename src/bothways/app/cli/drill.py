@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,28 @@ import typer
 if TYPE_CHECKING:
     from bothways.resilience.island.score import DrillScore
     from bothways.simulation.island_drill import DrillSetup, Played
+
+LiveOption = Annotated[
+    bool,
+    typer.Option(
+        "--live",
+        help="Through real sockets: the live system with its store, virtual OCPP stations and a switchgear behind "
+        "Modbus. Some 25 to 60 times as fast as life, at the pace of this machine.",
+    ),
+]
+HoursOption = Annotated[
+    float | None, typer.Option("--hours", help="Length of the outage; replaces the file's.", show_default=False)
+]
+PaperOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--paper",
+        help="Write the paper plan of the building to this HTML file and play nothing. Of a live configuration, "
+        "too: that of the site named by --site, or the only one that can be an island.",
+        show_default=False,
+    ),
+]
+SiteOption = Annotated[str, typer.Option("--site", help="Site of a live configuration, for --paper.")]
 
 
 def drill(
@@ -26,27 +49,10 @@ def drill(
             show_default=False,
         ),
     ] = None,
-    live: Annotated[
-        bool,
-        typer.Option(
-            "--live",
-            help="Through real sockets: the live system with its store, virtual OCPP stations and a switchgear behind "
-            "Modbus. Some 25 to 60 times as fast as life, at the pace of this machine.",
-        ),
-    ] = False,
-    hours: Annotated[
-        float | None, typer.Option("--hours", help="Length of the outage; replaces the file's.", show_default=False)
-    ] = None,
-    paper: Annotated[
-        Path | None,
-        typer.Option(
-            "--paper",
-            help="Write the paper plan of the building to this HTML file and play nothing. Of a live configuration, "
-            "too: that of the site named by --site, or the only one that can be an island.",
-            show_default=False,
-        ),
-    ] = None,
-    site: Annotated[str, typer.Option("--site", help="Site of a live configuration, for --paper.")] = "",
+    live: LiveOption = False,
+    hours: HoursOption = None,
+    paper: PaperOption = None,
+    site: SiteOption = "",
     json: Annotated[bool, typer.Option("--json", help="Print timeline and score as JSON and nothing else.")] = False,
 ) -> None:
     """Plays an outage in accelerated time and scores it: restored after, energy not served by tier, reserves kept.
@@ -67,10 +73,7 @@ def drill(
 
         typer.echo(f"paper plan: {write_paper(mapping, name, site, paper)}")
         return
-    if hours is not None:
-        changed: dict[str, Any] = dict(mapping)
-        changed["outage"] = {**changed.get("outage", {}), "hours": hours}
-        mapping = changed
+    mapping = mapping if hours is None else _lasting(mapping, hours)
     setup = setup_from_mapping(mapping, name, None if card is None else tuple(card))
     if live:
         from bothways.app.drill.live import play_live  # noqa: PLC0415
@@ -90,6 +93,12 @@ def drill(
         _show("the live system, through sockets" if live else "simulated building", setup, played, score)
     if not score.passed:
         raise typer.Exit(1)
+
+
+def _lasting(mapping: Mapping[str, Any], hours: float) -> dict[str, Any]:
+    """The drill's file with another length of the outage; what is wrong with it is said where it is read."""
+    outage = mapping.get("outage", {})
+    return {**mapping, "outage": {**outage, "hours": hours} if isinstance(outage, dict) else outage}
 
 
 def _told(name: str, plant: str, setup: DrillSetup, played: Played, score: DrillScore) -> dict[str, Any]:
