@@ -127,6 +127,20 @@ async def test_an_output_ends_with_its_lease(opened):
         assert (await gear.read()).sources["battery"].mode is Mode.OFF
 
 
+async def test_on_the_wire_an_output_is_never_rounded_up_and_a_floor_never_down():
+    async with modbus() as (made, gear):
+        for asked, told in ((4.519, 4.51), (-3.258, -3.25), (0.004, 0.0), (-0.004, 0.0)):
+            assert await gear.carry_out(Command("battery", Action.GIVE, asked, floor_kwh=5.001, lease_s=59.9))
+            last = made.log[-1]
+            assert last.output_kw == pytest.approx(told)
+            if told:
+                assert (last.floor_kwh, last.lease_s) == (pytest.approx(5.01), 59.0)
+            else:
+                assert last.action is Action.RELEASE
+        with pytest.raises(GatewayError, match="does not fit"):
+            await gear.carry_out(Command("battery", Action.GIVE, 400.0, floor_kwh=5.0, lease_s=60.0))
+
+
 @GEARS
 async def test_neither_a_rehearsal_nor_what_is_for_a_person_reaches_a_device(opened):
     async with opened() as (made, gear):

@@ -27,6 +27,7 @@ from bothways.resilience.island.commands import Action, Command
 from bothways.resilience.island.signals import GridReading, Mode, Position, SectionReading
 
 _FLOWS_KW = 0.05
+_LAST_BIT = 1e-9
 _MOST_WORDS, _MOST_BITS = 120, 1000
 _FAILURES = (ModbusException, OSError, TimeoutError)
 Table = Literal["holding", "input"]
@@ -86,8 +87,10 @@ class _Line:
             msg = f"coil {address} cannot be written: {answer}"
             raise GatewayError(msg)
 
-    async def write(self, setting: Setting, value: float) -> None:
-        raw = int(value / setting.scale)  # toward zero: never more than was asked for, in either direction
+    async def write(self, setting: Setting, value: float, *, at_least: bool = False) -> None:
+        # toward zero: never more than was asked for, in either direction; a floor is never lower than asked for
+        steps = value / setting.scale
+        raw = math.ceil(steps - _LAST_BIT) if at_least else int(steps)
         if not -0x8000 <= raw <= 0x7FFF:
             msg = f"{value:g} does not fit into register {setting.address}"
             raise GatewayError(msg)
@@ -205,14 +208,14 @@ class ModbusSwitchgear:
             return await self._release(source)
         if action is Action.FORM and source.form_coil is not None:
             if source.floor is not None:
-                await write.write(source.floor, command.floor_kwh)
+                await write.write(source.floor, command.floor_kwh, at_least=True)
             if source.trip_coil is not None:
                 await write.coil(source.trip_coil, on=False)
             await write.coil(source.form_coil, on=True)
             return True
         if action is Action.GIVE and source.setpoint is not None and source.lease is not None:
             if source.floor is not None:
-                await write.write(source.floor, command.floor_kwh)
+                await write.write(source.floor, command.floor_kwh, at_least=True)
             await write.write(source.lease, command.lease_s)  # its end before the output itself
             if source.trip_coil is not None:
                 await write.coil(source.trip_coil, on=False)
