@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
 from bothways.studies.inputs import StudyInputs
-from bothways.studies.report import ageing_page, backup_page, case_page, money_page, study_page
+from bothways.studies.report import ageing_page, backup_page, case_page, losses_page, money_page, study_page
 from bothways.studies.report.amounts import find
 from bothways.studies.report.clock import Window, choose_day, choose_week
 from bothways.studies.report.figures.base import STRATEGIES
@@ -110,6 +110,7 @@ def _case(case: CaseResult, inputs: StudyInputs, place: int) -> str:
         _ribbons(case, inputs, week, slug),
         ageing_page.ageing_block(case, inputs, f"{slug}-ageing"),
         backup_page.backup_block(case, inputs, slug),
+        losses_page.losses_table(case, inputs, f"{slug}-losses"),
     ]
     if case.investments:
         parts += [

@@ -10,6 +10,7 @@ from bothways.studies.ageing import MIDDLE_YEARS, YEARS, Ageing, StrategyAgeing
 from bothways.studies.backup import Backup
 from bothways.studies.inputs import StudyInputs
 from bothways.studies.leasing import replacements_of
+from bothways.studies.losses import part_load
 from bothways.studies.report.amounts import COMPONENTS, yearly_blindness, yearly_saving
 from bothways.studies.report.text import iso_local
 from bothways.studies.result import CaseResult, InvestmentResult, Outcome, StudyResult
@@ -97,6 +98,11 @@ def _case(case: CaseResult, inputs: StudyInputs) -> dict[str, Any]:
         "sensitivity": _sensitivity(case),
         "ageing": _ageing(case.ageing),
         "company_batteries": _company(case.ageing, inputs),
+        "losses": {
+            outcome.run.strategy: _losses(inputs, case, outcome)
+            for outcome in case.outcomes
+            if not outcome.run.foresight
+        },
         "backup": None if case.backup is None else _backup(case.backup),
         "stationary_battery": {item.strategy: _stationary(item) for item in case.stationary},
     }
@@ -179,6 +185,18 @@ def _ageing(found: Ageing | None) -> dict[str, Any] | None:
         "residual_per_kwh": None if value is None else finite(value.residual_per_kwh),
         "end_of_life": None if value is None else finite(value.end_of_life),
         "strategies": {item.strategy: _aged(found, item) for item in found.strategies},
+    }
+
+
+def _losses(inputs: StudyInputs, case: CaseResult, outcome: Outcome) -> dict[str, Any]:
+    """Losses over the period, and what the run did not count of them."""
+    found = part_load(inputs, case.case, outcome.run)
+    return {
+        "moved_kwh": finite(found.moved_kwh),
+        "lost_as_counted_kwh": finite(found.constant_kwh),
+        "lost_by_curve_kwh": finite(found.curve_kwh),
+        "standby_kwh": finite(found.standby_kwh),
+        "not_counted_per_year": finite(found.cost * case.scale.by_days),
     }
 
 
