@@ -1,5 +1,6 @@
 """Drivers and guests in a real browser: a wish, plugging in, what cannot be met, a guest, a queue, one's data."""
 
+import importlib.util
 import os
 import re
 import shutil
@@ -14,6 +15,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+spec = importlib.util.spec_from_file_location("screens_of_people", Path(__file__).with_name("test_screens.py"))
+screens_of_people = importlib.util.module_from_spec(spec)
+sys.modules[spec.name] = screens_of_people
+spec.loader.exec_module(screens_of_people)
+axe, serious = screens_of_people.axe, screens_of_people._serious
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
@@ -87,7 +93,7 @@ def garage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Garage]:
     assert "Traceback" not in (folder / "log").read_text(encoding="utf-8")
 
 
-def test_a_week_of_wishes_is_used_at_plug_in_and_what_cannot_be_met_is_said_with_the_best_possible(garage):
+def test_a_week_of_wishes_is_used_at_plug_in_and_what_cannot_be_met_is_said_with_the_best_possible(garage, axe):
     with garage.page("driver") as page:
         page.goto(f"{garage.url}driver")
         expect(page.get_by_text("Nothing is remembered yet.")).to_be_visible()
@@ -99,8 +105,6 @@ def test_a_week_of_wishes_is_used_at_plug_in_and_what_cannot_be_met_is_said_with
         page.get_by_role("button", name="Remember for these days").click()
         expect(page.get_by_role("region", name="Every week").get_by_role("row")).to_have_count(8)
         expect(page.get_by_text(re.compile(r"Used by itself at the next plug-in: \w{3} 05:30"))).to_be_visible()
-        page.get_by_text("Every week").first.scroll_into_view_if_needed()
-        garage.shot(page, "week-phone")
 
         garage.do("plug T-1 24")
         expect(page.get_by_text(re.compile(r"Ready with 80 % by \w{3} 05:30"))).to_be_visible(timeout=20_000)
@@ -119,7 +123,9 @@ def test_a_week_of_wishes_is_used_at_plug_in_and_what_cannot_be_met_is_said_with
             page.get_by_text(re.compile(r"It was plugged in at .* with 11.0 kW there is too little time"))
         ).to_be_visible()
         page.evaluate("window.scrollTo(0, 0)")
+        expect(page.get_by_text("Saved.")).to_be_hidden(timeout=8000)
         garage.shot(page, "not-possible-phone")
+        assert serious(page, axe) == []
 
         page.get_by_role("button", name="Leave now").click()
         expect(page.get_by_text("It stops; the cable comes off in a moment.")).to_be_visible()
@@ -128,13 +134,13 @@ def test_a_week_of_wishes_is_used_at_plug_in_and_what_cannot_be_met_is_said_with
         expect(page.get_by_text("Not plugged in")).to_be_visible(timeout=10_000)
 
 
-def test_a_guest_reads_the_printed_code_charges_now_and_leaves(garage):
+def test_a_guest_reads_the_printed_code_charges_now_and_leaves(garage, axe):
     with garage.page("desk") as desk, garage.page(scheme="dark", locale="nl-NL") as guest, garage.page() as other:
         desk.goto(f"{garage.url}driver")
         desk.get_by_role("link", name="Print the code").first.click()
         expect(desk.get_by_role("img", name="QR code of the address below")).to_be_visible()
         address = desk.locator("code").inner_text()
-        garage.shot(desk, "guest-code")
+        assert serious(desk, axe) == []
         guest.goto(address)
         expect(guest.get_by_text("Er is niemand ingeplugd")).to_be_visible()
         garage.do("plug T-2 24")
@@ -143,10 +149,12 @@ def test_a_guest_reads_the_printed_code_charges_now_and_leaves(garage):
         guest.get_by_role("button", name="Nu laden").click()
         expect(guest.get_by_text(re.compile("Laadt nu, op vol vermogen"))).to_be_visible()
         guest.get_by_role("link", name="Zeggen hoeveel en wanneer").click()
+        assert serious(guest, axe) == []
         guest.locator("#soc").fill("90")
         guest.get_by_role("button", name="Opslaan").click()
         expect(guest.get_by_text(re.compile("90 % om"))).to_be_visible()
         garage.shot(guest, "guest-phone")
+        assert serious(guest, axe) == []
         other.goto(address)
         expect(other.get_by_text("Somebody looks after this vehicle already.")).to_be_visible()
         assert other.request.post(f"{address}/stop").ok
@@ -158,7 +166,7 @@ def test_a_guest_reads_the_printed_code_charges_now_and_leaves(garage):
         assert guest.goto(address).status == 404
 
 
-def test_neighbours_wait_swap_and_are_called(garage):
+def test_neighbours_wait_swap_and_are_called(garage, axe):
     with garage.page("desk") as desk, garage.page("driver") as page:
         garage.do("plug T-2 24")
         token = desk.request.get(f"{garage.url}api/v1/session").json()["csrf_token"]
@@ -170,6 +178,7 @@ def test_neighbours_wait_swap_and_are_called(garage):
         expect(page.get_by_text(re.compile("You are number 1"))).to_be_visible()
         page.get_by_text("Shared charging points: garage").scroll_into_view_if_needed()
         garage.shot(page, "queue-phone")
+        assert serious(page, axe) == []
         page.get_by_label("Ask to swap with").click()
         page.get_by_role("option", name="whoever charges at CP-1/1").click()
         page.get_by_role("button", name="Ask", exact=True).click()
@@ -184,7 +193,7 @@ def test_neighbours_wait_swap_and_are_called(garage):
         assert desk.request.delete(queue, headers=headers).ok
 
 
-def test_the_month_is_told_line_by_line_and_ones_data_are_taken_along_and_erased(garage, tmp_path):
+def test_the_month_is_told_line_by_line_and_ones_data_are_taken_along_and_erased(garage, axe, tmp_path):
     garage.do("plug T-1 24")
     with garage.page("driver") as page:
         page.goto(f"{garage.url}driver")
@@ -197,8 +206,7 @@ def test_the_month_is_told_line_by_line_and_ones_data_are_taken_along_and_erased
         stay.get_by_role("button").first.click()
         expect(stay.get_by_text(re.compile("Charging at once: the same energy"))).to_be_visible()
         expect(stay.get_by_role("row")).not_to_have_count(0)
-        stay.scroll_into_view_if_needed()
-        garage.shot(page, "month-phone")
+        assert serious(page, axe) == []
         with page.expect_download() as download:
             page.get_by_role("link", name="Download everything").click()
         download.value.save_as(tmp_path / "data.zip")
