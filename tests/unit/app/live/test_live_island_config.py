@@ -2,10 +2,12 @@
 
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bothways.app.live.config import config_from_mapping
+from bothways.app.live.island import Islands
 from bothways.domain.errors import InputError
 
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "reference" / "configuration.md"
@@ -68,3 +70,14 @@ def test_sections_and_sources_that_do_not_go_together_are_refused():
     )
     assert "names its station" in refused(sources=[sources[0], {k: v for k, v in sources[1].items() if k != "station"}])
     assert "two sources name the same EVSE" in refused(sources=[*sources, {**sources[1], "id": "charger-2"}])
+
+
+def test_an_island_does_not_run_apart_from_its_loop_nor_without_its_contactors_feedback():
+    config = config_from_mapping({"site": [{**SITE, "island": island()}]}, {})
+    apart = SimpleNamespace(config=config, loops={}, parts=SimpleNamespace(gears={}, clock=None))
+    with pytest.raises(InputError, match="one process"):
+        Islands(apart)
+    bare = config_from_mapping({"site": [{**SITE, "island": island(switchgear=None)}]}, {})
+    blind = SimpleNamespace(config=bare, loops={"house": object()}, parts=SimpleNamespace(gears={}, clock=None))
+    with pytest.raises(InputError, match="its contactor's feedback"):
+        Islands(blind)

@@ -388,3 +388,15 @@ async def test_on_the_grid_no_charger_goes_on_believing_that_it_holds_an_island(
     outside.forming.fails = False
     await world.go(30)
     assert asked == ["CP-charger-1"] * 2
+
+
+async def test_a_loop_that_was_begun_anew_stands_back_too_and_what_it_told_is_put_right(world):
+    await world.go(3)
+    world.grid(False)
+    await world.go(40)
+    world.loop, safe = type(world.loop)(world), len(world.gateway.safe)
+    await world.go(1)
+    assert world.loop.away[-1][0] is True
+    told = world.gateway.safe[safe:]
+    assert {profile.station_id for profile in told} == {f"CP-{name}" for name in world.stations}
+    assert {profile.charge_kw for profile in told} == {0.0}
