@@ -20,6 +20,9 @@ from bothways.studies.runs import StrategyRun
 
 Floats = NDArray[np.float64]
 
+IDLE_KW = 0.01
+"""Below this a converter is off: rounding of a plan is no power [kW]."""
+
 
 @dataclass(frozen=True)
 class PartLoad:
@@ -67,6 +70,7 @@ def part_load(inputs: StudyInputs, case: Case, run: StrategyRun) -> PartLoad:
             continue
         losses = default_losses(float(np.maximum(stays.charge_kw, stays.discharge_kw)[own].max()))
         power, who = trace.evse_power_kw[evse], trace.evse_stay[evse]
+        power = np.where(np.abs(power) < IDLE_KW, 0.0, power)
         eta_c, eta_d = stays.eta_c[who], stays.eta_d[who]  # where nobody is the power is 0
         charging, giving = np.maximum(power, 0.0), np.maximum(-power, 0.0)
         lost = charging * (1.0 - eta_c) + giving * (1.0 / eta_d - 1.0)
@@ -74,7 +78,7 @@ def part_load(inputs: StudyInputs, case: Case, run: StrategyRun) -> PartLoad:
         waits = np.zeros(power.shape)
         if two_way:
             able = (who >= 0) & (stays.discharge_kw[who] > 0.0)
-            waits = np.where(able & (np.abs(power) < 1e-6), losses.standby_kw, 0.0)
+            waits = np.where(able & (power == 0.0), losses.standby_kw, 0.0)
         constant += float(lost.sum()) * step_h
         curve += float((lost + in_more + out_more).sum()) * step_h
         standby += float(waits.sum()) * step_h

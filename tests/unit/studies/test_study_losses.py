@@ -64,6 +64,8 @@ def test_only_who_is_kept_ready_to_feed_back_stands_by(study):
     ready = part_load(inputs, inputs.cases[0], replace(idle, strategy="bidirectional"))
     assert ready.standby_kwh == pytest.approx(0.065 * hours)
     assert (ready.moved_kwh, ready.curve_kwh) == (0.0, 0.0)
+    noise = part_load(inputs, inputs.cases[0], replace(flat(run, -1e-9), strategy="bidirectional"))
+    assert (noise.curve_kwh, noise.standby_kwh) == (0.0, ready.standby_kwh)
     unable = replace(inputs, stays=inputs.stays.one_way())
     assert part_load(unable, inputs.cases[0], replace(idle, strategy="bidirectional")).standby_kwh == 0.0
 
