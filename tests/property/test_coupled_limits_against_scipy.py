@@ -372,14 +372,38 @@ def test_compact_threaded_and_warm_plans_see_the_same_couplings():
     assert evaluate(problem, warm.power_kw).violations.none
 
 
-def test_what_the_engine_leaves_to_highs_has_a_reason():
+def test_what_the_engine_leaves_to_highs_has_a_reason(monkeypatch):
     _, problem = random_problem(0)
     base = np.full(problem.periods, 1e3)
     crowded = replace(problem, group_limits=(replace(problem.group_limits[0], base_kw=base),))
     assert supports(crowded) == "L1 is passed without any vehicle"
     below = replace(problem.fleet, energy_min_kwh=np.full(problem.fleet.size, -1.0))
     assert supports(replace(problem, fleet=below)) == "a stored energy is below 0"
-    many = Fleet(**{name: np.repeat(getattr(below, name)[:1], 600) for name in below.__dataclass_fields__})
-    many = replace(many, energy_min_kwh=np.zeros(600))
-    own = GroupLimit.of("line", np.arange(600) / 600.0, problem.periods, upper_kw=1e4)
-    assert "600 different ways" in supports(replace(problem, fleet=many, group_limits=(own,)))
+    monkeypatch.setattr("bothways.planning.engine.solve.MOST_KINDS", 5)
+    many = Fleet(**{name: np.repeat(getattr(below, name)[:1], 6) for name in below.__dataclass_fields__})
+    many = replace(many, energy_min_kwh=np.zeros(6))
+    own = GroupLimit.of("line", np.arange(6) / 6.0, problem.periods, upper_kw=1e4)
+    assert "6 different ways" in supports(replace(problem, fleet=many, group_limits=(own,)))
+
+
+def test_every_vehicle_may_have_a_share_of_its_own():
+    rng = np.random.default_rng(2)
+    size, periods = 600, 12
+    arrival = rng.integers(0, 6, size)
+    start = rng.uniform(5.0, 20.0, size)
+    fleet = Fleet(
+        arrival=arrival, departure=np.minimum(arrival + rng.integers(3, 8, size), periods), energy_at_arrival_kwh=start,
+        energy_required_kwh=start + rng.uniform(0.0, 6.0, size), energy_min_kwh=np.zeros(size),
+        energy_max_kwh=np.full(size, 40.0), charge_kw=np.full(size, 11.0), discharge_kw=np.full(size, 11.0),
+        charge_efficiency=np.full(size, 0.95), discharge_efficiency=np.full(size, 0.95),
+        wear_per_kwh=np.full(size, 0.03), min_charge_kw=np.zeros(size), no_pause=np.zeros(size, dtype=np.bool_),
+    )  # fmt: skip
+    price = rng.uniform(0.1, 0.4, periods)
+    free = PlanProblem(1.0, periods, price, 0.5 * price, np.full(periods, 500.0), fleet)
+    own = rng.uniform(0.2, 1.0, size)
+    seen = own @ solve_engine(free)[0].power_kw
+    line = GroupLimit.of("line", own, periods, upper_kw=0.7 * float(seen.max()))
+    plan, _ = solve_engine(replace(free, group_limits=(line,)))
+    assert plan.status == "optimal"
+    assert evaluate(replace(free, group_limits=(line,)), plan.power_kw).violations.none
+    assert plan.group_price.max() > 0.0

@@ -35,12 +35,19 @@ class Answer:
 class Runner:
     """One HiGHS instance with one program, whose costs and row bounds can change between runs.
 
-    Dual simplex behind presolve was the quickest of HiGHS's methods on every size measured (25 × 40 to 1 000 × 96
-    vehicle-steps and months of sessions), so there is no choice of method by size.
+    Dual simplex behind presolve was the quickest of HiGHS's methods on every size of one site that was measured
+    (25 × 40 to 1 000 × 96 vehicle-steps and months of sessions). Programs of several sites are larger: ``interior``
+    solves a linear program once by the interior-point method without crossover.
     """
 
     def __init__(
-        self, program: Program, *, time_limit_s: float, gap: float, cancel: Callable[[], bool] | None = None
+        self,
+        program: Program,
+        *,
+        time_limit_s: float,
+        gap: float,
+        cancel: Callable[[], bool] | None = None,
+        interior: bool = False,
     ) -> None:
         self._program = program
         self._mixed = bool(program.integer.any())
@@ -53,6 +60,9 @@ class Runner:
             # Half the gap asked for leaves room for rounding on and off to whole numbers.
             option("mip_rel_gap", gap / 2.0)
             option("mip_abs_gap", gap / 2.0)
+        elif interior:
+            option("solver", "ipm")
+            option("run_crossover", "off")
         else:
             option("solver", "simplex")
         if cancel is not None:

@@ -133,6 +133,14 @@ def test_out_of_time_the_answer_is_full_power_with_its_gap(commute, monkeypatch)
     assert solve_journeys(replace(commute, sites=(tight, commute.sites[1]))).status == "infeasible"
 
 
+def test_the_interior_point_method_gives_the_same_plan(commute, monkeypatch):
+    monkeypatch.setattr("bothways.planning.journeys.solve.INTERIOR_FROM", 0)
+    answer = solve_journeys(commute)
+    assert answer.status == "optimal"
+    assert answer.objective == pytest.approx(10.7, abs=1e-5)
+    assert all(evaluate(site.problem, site.power_kw).violations.none for site in answer.sites)
+
+
 def test_reserve_and_faulty_trips_are_refused(commute):
     kept = replace(commute.sites[0], energy_reserve=EnergyReserve.of(1.0, 1, 5))
     with pytest.raises(DomainError, match="reserve"):
