@@ -41,8 +41,8 @@ THREADS_FROM = 50_000
 
 
 MOST_KINDS = 20_000
-"""Different shares in the group limits that the engine takes: a block of lanes holds vehicles of one kind, so that where
-each has a share of its own a sweep takes as long as one over 32 times as many (5 000 such vehicles: 5 s)."""
+"""Different shares in the group limits that the engine takes: a block of lanes holds vehicles of one kind, and where
+each has a share of its own, a sweep takes as long as one over 32 times as many (5 000 such vehicles: 5 s)."""
 
 PATIENCE_BEFORE_FINISH = 14
 """Corrective passes without progress after which the interior-point method takes over, where it can."""
