@@ -5,6 +5,7 @@
 
 import asyncio
 import base64
+import contextlib
 import importlib.util
 import os
 import random
@@ -35,7 +36,7 @@ OUTAGE_S = float(os.environ.get("BOTHWAYS_BUS_OUTAGE", "3"))
 BOTHWAYS = Path(sys.executable).with_name("bothways")
 PROTOCOLS = ("ocpp1.6", "ocpp2.0.1", "ocpp2.1", "ocpp2.1")
 LEASE_S = 2.0
-TAKEOVER_S = 12.0
+TAKEOVER_S = 25.0
 PASSWORD = "four words make passphrases"
 
 
@@ -169,7 +170,7 @@ import_per_kwh = 0.3
 
     async def start(self):
         self.gateways = [Process(self.folder, self.config, "gateway") for _ in range(2)]
-        self.planners = [Process(self.folder, self.config, role) for role in ("planner", "planner,web")]
+        self.planners = [Process(self.folder, self.config, role) for role in ("planner,web", "web,planner")]
         self.processes = [*self.gateways, *self.planners]
         secrets = {f"CP-{number}": new_secret() for number in range(len(PROTOCOLS))} | {"CP-TWICE": new_secret()}
         store = await open_store(self.database)
@@ -181,7 +182,7 @@ import_per_kwh = 0.3
         self.secrets = secrets
         self.balancer = Balancer(self.gateways)
         port = await self.balancer.start()
-        await self.until(self.all_listen, "gateways do not listen", 60.0)
+        await self.until(self.all_listen, "gateways do not listen", 180.0)
         for number, protocol in enumerate(PROTOCOLS):
             options = StationOptions(protocol=protocol, secret=secrets[f"CP-{number}"], tick_s=0.2, meter_s=1.0)
             station = VirtualStation(
@@ -226,7 +227,7 @@ import_per_kwh = 0.3
         await self.until(lambda: all(item.profiles.told_since(then) for item in self.stations), what, seconds)
         return time.monotonic() - then
 
-    async def until(self, wanted, what, seconds=20.0):
+    async def until(self, wanted, what, seconds=40.0):
         end = time.monotonic() + seconds
         while not wanted():
             if time.monotonic() > end:
@@ -327,13 +328,44 @@ async def _bus_away(here):
     return await here.told(back, TAKEOVER_S, "no setpoints after the bus came back")
 
 
-async def _seen_by_people(here):
-    """The web shows a site that a planner elsewhere leads, and passes on what people want."""
-    web = here.planners[1]
+@contextlib.asynccontextmanager
+async def _signed_in(web):
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{web.web_port}", timeout=10) as client:
         answer = await client.post("/api/v1/session", json={"name": "ada", "password": PASSWORD})
         assert answer.status_code == 201, answer.text
         client.headers["x-csrf-token"] = answer.json()["csrf_token"]
+        yield client
+
+
+async def _stopped_without_bus(here):
+    """An emergency stop reaches every station though the bus is away, and the planner knows of it afterwards."""
+    (web,) = [item for item in here.planners if item.alive]
+    async with _signed_in(web) as client:
+        here.nats.stop()
+        began = time.monotonic()
+        answer = await client.post("/api/v1/sites/house/emergency-stop", json={"reason": "smoke"})
+        assert answer.status_code in {200, 204}, answer.text
+        await here.until(
+            lambda: all(item.outlet(1).transaction is None for item in here.stations), "transfer goes on", 10.0
+        )
+        took = time.monotonic() - began
+        here.nats.start()
+        for _ in range(150):
+            site = (await client.get("/api/v1/sites/house")).json()
+            kinds = {alarm["kind"] for alarm in site["alarms"]}
+            if site["stopped"] and "emergency-stop" in kinds and not kinds & {"bus-lost", "no-planner"}:
+                break
+            await asyncio.sleep(0.1)
+        assert site["stopped"], site
+        assert "emergency-stop" in kinds, kinds
+    return took
+
+
+async def _seen_by_people(here):
+    """The web shows a site that a planner elsewhere leads."""
+    leader = await here.leader()
+    web = next(item for item in here.planners if item is not leader)
+    async with _signed_in(web) as client:
         for _ in range(150):
             site = (await client.get("/api/v1/sites/house")).json()
             there = [item["online"] for item in site["evses"] if item["session"] is not None]
@@ -348,7 +380,7 @@ async def _scene(folder, database, nats):
     try:
         began = time.monotonic()
         await here.start()
-        await here.told(0.0, 30.0, "no first setpoints")
+        await here.told(0.0, 90.0, "no first setpoints")
         await here.until(lambda: all(s.outlet(1).power_kw > 1.0 for s in here.stations), "nobody charges")
         await _seen_by_people(here)
         await _two_sockets(here)
@@ -367,6 +399,11 @@ async def _scene(folder, database, nats):
         assert sorted(row.station_id for row in rows) == [station.station_id for station in here.stations]
         assert all(row.missing == () for row in rows)
         assert all(row.energy_import_kwh > 0.0 for row in rows)
+        print(f"stopped without the bus after {await _stopped_without_bus(here):.1f} s")
+        left = [item for item in here.processes if item.alive]
+        for process in left:
+            process.signal(signal.SIGTERM)
+        assert [process.process.wait(20) for process in left] == [0, 0]
     finally:
         await here.stop()
 

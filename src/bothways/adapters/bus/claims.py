@@ -19,6 +19,7 @@ from bothways.adapters.bus.wire import written
 _log = logging.getLogger("bothways.bus")
 _LOOK_S = 0.5
 _AT_ONCE = 64
+_TOGETHER_S = 0.02  # many stations that come at once are looked at once
 _SETTLED_S = 2.0
 
 
@@ -73,6 +74,7 @@ class Claims:
             try:
                 async with asyncio.timeout(_LOOK_S):
                     await self._wake.wait()
+                await asyncio.sleep(_TOGETHER_S)
             except TimeoutError:
                 continue
 

@@ -26,7 +26,7 @@ from bothways.operations.orders import StationCommand
 from bothways.operations.ports import ChargerGateway
 
 _log = logging.getLogger("bothways.bus")
-_REMEMBERED = 20_000
+_REMEMBERED = 5_000
 
 
 class GatewayWorker:

@@ -97,7 +97,9 @@ class Wide:
         known = self._site_of.get(station_id)
         if known is None:
             record = await self._live.store.station(station_id)
-            known = self._site_of[station_id] = "" if record is None else record.site_id
+            if record is None:
+                return ""  # it may be added the next moment
+            known = self._site_of[station_id] = record.site_id
         return known
 
     async def _follow_sites(self) -> None:
