@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from bothways.app.live.batteries import BatteryPart, battery_kinds
+from bothways.app.live.config import config_from_mapping
+from bothways.app.live.server import site_settings
 from bothways.battery.models import MODELS
 from bothways.battery.warranty import WarrantyLimits
 from bothways.battery.wear import BatteryValue
 from bothways.battery.wear_table import WearTable, wear_table
-from bothways.domain.errors import DomainError
+from bothways.domain.errors import DomainError, InputError
 from bothways.operations.events import EvseKey, Sample
 from bothways.operations.ports import TransactionRow
 from bothways.operations.site.batteries import NOTHING, BatteryKind, kind_of
@@ -252,3 +254,24 @@ def test_the_configuration_makes_kinds():
     assert (plain.wear, plain.limits) == (None, WarrantyLimits())
     with pytest.raises(ValueError, match="293 K is 19.85 °C"):  # noqa: RUF043 - dots are dots here
         BatteryPart(name="x", vehicles=["x"], temperature_c=293, source="abc")
+
+
+def test_a_configured_site_has_its_kinds_of_batteries():
+    table = {
+        "site": [
+            {
+                "id": "depot", "tz": "Europe/Amsterdam", "prices": {"import_per_kwh": 0.3}, "resting_per_kwh_h": 0.001,
+                "battery": [
+                    {"name": "vans", "vehicles": ["van-*"], "wear_per_kwh": 0.04, "source": "the contract",
+                     "warranty": {"cycles_per_year": 50, "source": "the booklet"}},
+                ],
+            }
+        ]
+    }  # fmt: skip
+    settings = site_settings(config_from_mapping(table, {}, at="site.toml").site[0])
+    (vans,) = settings.batteries
+    assert settings.resting_per_kwh_h == 0.001
+    assert (vans.vehicles, vans.limits.cycles_per_year, vans.wear.price(3, 0.4)) == (("van-*",), 50.0, 0.04)
+    table["site"][0]["battery"][0]["cell"] = "lead"
+    with pytest.raises(InputError, match="lfp-sony"):
+        config_from_mapping(table, {}, at="site.toml")
