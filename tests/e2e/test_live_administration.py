@@ -87,6 +87,8 @@ def test_discharging_is_stated_before_it_gets_a_power(config):
 def test_a_permission_is_recorded_whole_or_not_at_all(config):
     good = ["house", "--agreement", "A-1", "--export-kw", 10, "--protection", "NA-7"]
     assert "still valid" in run("permit", config, *good, "--certificate", "SS1=2020-01-01", code=2)
+    assert "none yet" in run("doctor", config)  # it only looks: there is no store until somebody writes
+    assert "no stations yet" in run("station", "list", config)
     assert "no connection agreement" in run("doctor", config)
     assert "are permitted" in run("permit", config, *good, "--certificate", "SS1=2999-01-01")
     assert "house: recorded and valid" in run("doctor", config)

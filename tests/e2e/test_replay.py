@@ -14,8 +14,8 @@ from bothways.app.replay.window import WindowForm
 
 HOURS = float(os.environ.get("BOTHWAYS_REPLAY_HOURS", "2"))
 SCENARIO = Path(__file__).parents[2] / "examples" / "workplace-jpl" / "scenario.toml"
-# the greatest quarter of an hour decides the demand charge: over a whole day both sides plan towards the same one; in the
-# hours in which the garage fills up it hangs on the minute in which a plan was made
+# The greatest quarter of an hour decides the demand charge. Over a whole day both sides plan towards the same one;
+# while the garage fills up it hangs on the minute in which a plan was made.
 WHOLE = HOURS > 12.0
 TOLERANCE = 0.02 if WHOLE else 0.06
 

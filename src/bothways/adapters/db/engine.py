@@ -10,6 +10,7 @@ from typing import Any
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -117,6 +118,36 @@ def migrate(url: str) -> str:
         engine.dispose()
 
 
+def pending(url: str) -> int | None:
+    """How many revisions the schema lacks, without changing anything; ``None`` where there is no database yet.
+
+    Raises:
+        InputError: the address cannot be used, or the schema is newer than this program.
+        StoreError: the database cannot be reached.
+    """
+    address = parse_url(url)
+    if address.get_backend_name() == "sqlite" and not Path(address.database or "").exists():
+        return None
+    engine = connect(url)
+    try:
+        with engine.connect() as connection:
+            script = ScriptDirectory(str(_MIGRATIONS))
+            known = [revision.revision for revision in script.walk_revisions()]
+            have = MigrationContext.configure(connection).get_current_revision()
+            if have is not None and have not in known:
+                raise _too_new(have, script)
+            return len(known) if have is None else known.index(have)
+    except SQLAlchemyError as error:
+        raise store_error(error) from error
+    finally:
+        engine.dispose()
+
+
+def _too_new(have: str, script: ScriptDirectory) -> InputError:
+    remedy = "Install the bothways that wrote this database, or a newer one."
+    return InputError([Problem("database", f"schema revision {have}", f"up to {script.get_current_head()}", remedy)])
+
+
 def _upgrade(connection: Connection) -> str:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
@@ -127,10 +158,7 @@ def _upgrade(connection: Connection) -> str:
         environment.configure(connection=connection, target_metadata=metadata)
         have = environment.get_context().get_current_revision()
         if have is not None and have not in known:
-            remedy = "Install the bothways that wrote this database, or a newer one."
-            raise InputError(
-                [Problem("database", f"schema revision {have}", f"up to {script.get_current_head()}", remedy)]
-            )
+            raise _too_new(have, script)
         environment.run_migrations()
         return str(environment.get_context().get_current_revision())
 

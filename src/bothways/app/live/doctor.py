@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -15,10 +16,10 @@ from typing import Literal
 
 from cryptography import x509
 
+from bothways.adapters.db.engine import pending
 from bothways.adapters.db.store import SqlStore
 from bothways.app.live.config import Config, load_config
 from bothways.app.live.server import tls_context
-from bothways.app.live.stations import with_store
 from bothways.domain.errors import BothwaysError
 
 Verdict = Literal["good", "look", "broken"]
@@ -111,7 +112,23 @@ def _tls(config: Config, now: datetime) -> list[Finding]:
 
 
 def _stored(config: Config, now: datetime) -> list[Finding]:
-    async def work(store: SqlStore) -> list[Finding]:
+    """What the store says, without changing it: a schema that is behind stays so until something else opens it."""
+
+    async def work() -> list[Finding]:
+        behind = pending(config.store.url)
+        if behind is None:
+            return [Finding("store", "look", "none yet", "Begin with `bothways station add`, which makes it.")]
+        if behind:
+            text = f"answers; its schema is {behind} revision(s) behind, so nothing else in it was looked at"
+            remedy = "Back it up; the next start of `bothways serve`, or any command that writes, brings it up to date."
+            return [Finding("store", "look", text, remedy)]
+        store = SqlStore(config.store.url)
+        try:
+            return await look(store)
+        finally:
+            await store.close()
+
+    async def look(store: SqlStore) -> list[Finding]:
         findings = [Finding("store", "good", "answers, and its schema is current")]
         stations = await store.stations()
         strangers = [item.station_id for item in stations if item.site_id not in {site.id for site in config.site}]
@@ -132,7 +149,7 @@ def _stored(config: Config, now: datetime) -> list[Finding]:
         findings.append(_some(people, "accounts", f"{len(people)}", "`bothways account invite`"))
         return findings
 
-    return _tried("store", lambda: with_store(config, work))
+    return _tried("store", lambda: asyncio.run(work()))
 
 
 def _some(items: object, check: str, text: str, remedy: str) -> Finding:

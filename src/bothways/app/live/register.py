@@ -22,8 +22,9 @@ class StoredRegister:
             able = bool(_TO_BUILDINGS_OR_GRID & set(row.uses)) and row.discharge_kw > 0.0
             reason = "" if able else f"{row.source} says that this pair does not discharge to a building or the grid"
             found = PairAbility(
-                able, row.discharge_kw if able else 0.0, row.source, row.as_of.date(), reason, resumes=row.resumes
-            )
+                able, row.discharge_kw if able else 0.0, row.source, row.as_of.date(), reason, resumes=row.resumes,
+                to_grid="V2G" in row.uses,
+            )  # fmt: skip
             known = pairs.get((row.vehicle, row.charger))
             if known is None or found.discharge_kw < known.discharge_kw:  # by which connector is not known here
                 pairs[row.vehicle, row.charger] = found

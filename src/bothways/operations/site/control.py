@@ -159,6 +159,7 @@ class _Columns:
         self.before = np.array([before.commanded.get(item.key, item.ordered_kw) for item in evses])
         self.minimum = np.minimum(connected.minimum_kw, connected.charge_kw)
         self.minimum_out = np.array([item.session.minimum_out_kw if item.session else 0.0 for item in evses])
+        self.home = np.array([not item.to_grid for item in evses], dtype=np.bool_)
         self.keep = np.array([item.session is not None and item.session.keep for item in evses], dtype=np.bool_)
         gap = connected.ceiling_kwh - connected.energy_kwh
         self.high = np.minimum(connected.charge_kw, np.maximum(0.0, gap) / (connected.eta_c * step_h))
@@ -245,7 +246,7 @@ def _shaped(
         base.import_limit,
         *shares,
     )
-    power = _whole(power, column.minimum, *greatest, options.quantum_kw)
+    power = _whole(_kept_home(power, column, base), column.minimum, *greatest, options.quantum_kw)
     charge_now.step_aside(power, column.before, column.now, column.must, column.minimum, column.order, budgets[0])
     cap_rise(power, column.before, column.minimum, column.order, 1.0, budgets[0])
     cap_rise(power, column.before, column.minimum_out, column.order, -1.0, budgets[1])
@@ -254,6 +255,18 @@ def _shaped(
         base.import_limit, base.export_limit, *shares,
     )  # fmt: skip
     return np.clip(power, -greatest[1], np.maximum(greatest[0], 0.0)) + 0.0
+
+
+def _kept_home(power: Floats, column: _Columns, base: Base) -> Floats:
+    """Vehicles known only to feed a building give no more than is surely taken behind the meter now."""
+    out = np.where(column.home, np.maximum(0.0, -power), 0.0)
+    given = float(out.sum())
+    if given <= 0.0:
+        return power
+    others = np.minimum(np.maximum(power, 0.0), np.maximum(column.shown, 0.0))
+    out *= min(1.0, (max(0.0, float(base.low[3])) + float(others.sum())) / given)
+    out[out < column.minimum_out] = 0.0
+    return np.where(column.home & (power < 0.0), -out, power)
 
 
 def _whole(power: Floats, minimum: Floats, greatest: Floats, least: Floats, quantum: float) -> Floats:

@@ -26,6 +26,7 @@ class PairAbility:
         dated: when it was recorded.
         reason: why not, where ``discharge`` is False.
         resumes: whether charging goes on after a pause (R32); ``None`` where unknown.
+        to_grid: whether the pair may feed the grid, and not only what is behind the meter.
     """
 
     discharge: bool
@@ -34,6 +35,7 @@ class PairAbility:
     dated: date | None = None
     reason: str = ""
     resumes: bool | None = None
+    to_grid: bool = True
 
 
 class CompatibilityRegister(Protocol):
@@ -57,10 +59,11 @@ class ListedPairs:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The gate's answer: the power allowed [kW], and why it is 0 where it is."""
+    """The gate's answer: the power allowed [kW], why it is 0 where it is, and whether it may reach the grid."""
 
     discharge_kw: float
     why_not: str = ""
+    to_grid: bool = True
 
 
 def discharge_gate(
@@ -101,7 +104,7 @@ def discharge_gate(
     power = min(record.discharge_kw, ability.discharge_kw, session.discharge_kw)
     if power <= 0.0:
         return Verdict(0.0, "the vehicle offers no discharging power")
-    return Verdict(power)
+    return Verdict(power, to_grid=ability.to_grid)
 
 
 def used_up(session: SessionState) -> str:

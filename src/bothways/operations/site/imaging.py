@@ -94,18 +94,18 @@ def _evse(outlet: Outlet, book: SiteBook, world: World) -> EvseState:
         reserved = _reserved(outlet, world, high, online=online)
     elif session is None and not online and not world.meter_fresh:  # nobody would see that somebody plugged in
         reserved = min(world.settings.safe_charge_kw, outlet.record.charge_kw)
-    power, why = 0.0, ""
+    power, why, to_grid = 0.0, "", True
     if session is not None:
         verdict = discharge_gate(
             world.lacks, station, outlet.record, session, world.register, meter_fresh=world.meter_fresh,
         )  # fmt: skip
-        power, why = verdict.discharge_kw, verdict.why_not
+        power, why, to_grid = verdict.discharge_kw, verdict.why_not, verdict.to_grid
     return EvseState(
         key=outlet.key, record=outlet.record, online=online, session=session,
         measured_kw=outlet.meter.power_kw if outlet.meter.power_at is not None else 0.0,
         fresh=fresh, low_kw=low, high_kw=high, excess_kw=excess, ordered_kw=outlet.ordered_kw, reserved_kw=reserved,
         controllable=controllable, phases=phase_use(outlet.record, outlet.meter.shares),
-        may_discharge_kw=power, why_not_discharging=why,
+        may_discharge_kw=power, why_not_discharging=why, to_grid=to_grid,
     )  # fmt: skip
 
 

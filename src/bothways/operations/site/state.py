@@ -154,6 +154,7 @@ class EvseState:
         phases: how its power spreads over the site's phases.
         may_discharge_kw: discharging power after the gate [kW].
         why_not_discharging: the sentence for a person where ``may_discharge_kw`` is 0.
+        to_grid: whether what it gives may leave the site; else only what is behind the meter takes it.
         told_kw: what somebody has told it to do in place of the plan [kW]; ``None`` where nobody did.
     """
 
@@ -172,6 +173,7 @@ class EvseState:
     excess_kw: float = 0.0
     may_discharge_kw: float = 0.0
     why_not_discharging: str = ""
+    to_grid: bool = True
     told_kw: float | None = None
 
 
