@@ -133,8 +133,10 @@ def _evse(item: EvseState, overrides: Sequence[Override]) -> EvseState:
             charge, out = 0.0, 0.0
         elif one.kind == "charge_limit" and one.kw is not None:
             charge = min(charge, max(0.0, one.kw))
-        elif one.kind == "power":
+        elif one.kind == "power" and one.kw is not None:
             told = one.kw
+            if one.kw >= 0.0:  # who is to be charged at once is held, too
+                charge = min(charge, one.kw)
     if charge < session.minimum_kw and charge < session.charge_kw:
         charge = 0.0  # less than the smallest current is no charging
     changed = replace(session, charge_kw=charge, minimum_kw=min(session.minimum_kw, charge))

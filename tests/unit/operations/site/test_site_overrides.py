@@ -102,6 +102,16 @@ async def test_a_fixed_power_obeys_gate_and_limits(make_world, car, paper):
     assert able.power_kw == 7.0
 
 
+async def test_a_fixed_power_holds_who_would_be_charged_at_once(make_world, car):
+    world = await make_world(1).open()
+    world.plug(0, car())
+    await world.tick(10)
+    assert world.gateway.points[world.key(0)].car.power_kw == 11.0
+    await overrides.begin(_desk(world), OPERATOR, "site", _form(world, "power", 300, "S0/1", 6.0))
+    await world.tick(10)
+    assert world.gateway.points[world.key(0)].car.power_kw == 6.0
+
+
 async def test_one_for_the_same_thing_replaces_the_one_before_and_can_be_ended(make_world):
     world = await make_world(1).open()
     await world.tick(1)
