@@ -172,7 +172,15 @@ def test_neighbours_wait_swap_and_are_called(garage, axe):
         token = desk.request.get(f"{garage.url}api/v1/session").json()["csrf_token"]
         headers = {"x-csrf-token": token}
         queue = f"{garage.url}api/v1/sites/house/queues/garage"
-        assert desk.request.put(queue, headers=headers, data={"evses": ["CP-1/1"]}).ok
+        desk.goto(f"{garage.url}driver")
+        desk.get_by_role("region", name="Shared charging points").first.get_by_label("Name").fill("garage")
+        desk.get_by_label("Charging points").last.click()
+        desk.get_by_role("option", name="CP-1/1").click()
+        desk.keyboard.press("Escape")
+        desk.get_by_role("button", name="Share them").click()
+        expect(desk.get_by_role("cell", name="all drivers")).to_be_visible()
+        expect(desk.get_by_text("Saved.")).to_be_hidden(timeout=8000)
+        assert serious(desk, axe) == []
         page.goto(f"{garage.url}driver")
         page.get_by_role("button", name="Join the queue").click()
         expect(page.get_by_text(re.compile("You are number 1"))).to_be_visible()

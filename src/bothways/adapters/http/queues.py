@@ -52,6 +52,12 @@ async def define(request: Request, asking: Asking, site_id: Site, name: Name, fo
     return await service_of(request, Queues).define(asking.actor, site_id, name, evses, members)
 
 
+@router.get("/sites/{site_id}/queues", summary="The queues of a site")
+async def at(request: Request, asking: Asking, site_id: Site, page: Paging) -> list[Queue]:
+    """For staff: charging points and members, without who waits."""
+    return page.of(await service_of(request, Queues).at(asking.actor, site_id), key=lambda item: (item.name,))
+
+
 @router.delete("/sites/{site_id}/queues/{name}", status_code=204, summary="End a queue")
 async def close(request: Request, asking: Asking, site_id: Site, name: Name) -> None:
     """For staff. Nobody waits in it any more."""

@@ -11,7 +11,7 @@ from nicegui import ui
 
 from bothways.adapters.web.driver_data import DataCard
 from bothways.adapters.web.driver_money import MoneyCard
-from bothways.adapters.web.driver_queue import QueueCard
+from bothways.adapters.web.driver_queue import QueueCard, SharingCard
 from bothways.adapters.web.driver_week import WeekCard
 from bothways.adapters.web.evses import battery, flowing
 from bothways.adapters.web.frame import Screens, Viewer, clock, energy, heading, tried
@@ -278,7 +278,7 @@ class ChoosePage:
     def __init__(self, screens: Screens, viewer: Viewer) -> None:
         self.screens, self.viewer, self.words = screens, viewer, viewer.words
 
-    def build(self) -> None:
+    async def build(self) -> None:
         """Lays the page out."""
         words = self.words
         ui.label(words("Whose vehicle?"))
@@ -295,19 +295,16 @@ class ChoosePage:
         )  # fmt: skip
         holders = self.screens.desk.holders(self.viewer.actor)
         table.show([[cell(name, f"/driver?holder={name}"), cell(at or words("nowhere"))] for name, at in holders])
-        self._codes()
+        await self._sharing()
 
-    def _codes(self) -> None:
-        """For staff: the codes that guests read, to be printed."""
+    async def _sharing(self) -> None:
+        """For staff: the codes that guests read, to be printed, and which charging points share a queue."""
         words, desk, actor = self.words, self.screens.desk, self.viewer.actor
-        places = [
-            evse
-            for name in desk.site_ids()
-            if actor.may(Action.NEED_SET, site_scope(name)) and actor.may(Action.SITE_VIEW, site_scope(name))
-            for evse in desk.site(actor, name).evses
-        ]
-        if not places:
-            return
-        codes = Table(words("Codes for guests"), (words("Charging point"), words("Code")), words("There are none."))
-        shown = [(f"{evse.station_id}/{evse.evse_id}", evse) for evse in places]
-        codes.show([[cell(place), cell(words("Print the code"), f"/guest-code/{place}")] for place, _ in shown])
+        for name in desk.site_ids():
+            if not (actor.may(Action.NEED_SET, site_scope(name)) and actor.may(Action.SITE_VIEW, site_scope(name))):
+                continue
+            places = [f"{evse.station_id}/{evse.evse_id}" for evse in desk.site(actor, name).evses]
+            head = words("Codes for guests")
+            codes = Table(head, (words("Charging point"), words("Code")), words("There are none."))
+            codes.show([[cell(place), cell(words("Print the code"), f"/guest-code/{place}")] for place in places])
+            await SharingCard(self.screens, self.viewer, name, places).build()

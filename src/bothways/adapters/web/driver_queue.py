@@ -151,6 +151,57 @@ class QueueCard:
             await self.refresh()
 
 
+class SharingCard:
+    """For staff: which charging points of a site share a queue, and which cards may join."""
+
+    def __init__(self, screens: Screens, viewer: Viewer, site_id: str, places: list[str]) -> None:
+        self.screens, self.viewer, self.site_id, self.words = screens, viewer, site_id, viewer.words
+        self._places = places
+        found = screens.services.get(Queues)
+        self._queues = found if isinstance(found, Queues) else None
+
+    async def build(self) -> None:
+        """Lays the card out."""
+        if self._queues is None:
+            return
+        words = self.words
+        with ui.element("section").classes("bw-card").props(f'aria-label="{escape(words("Shared charging points"))}"'):
+            heading(words("Shared charging points"))
+            head = (words("Name"), words("Charging points"), words("Cards that may join"))
+            self.table = Table(words("Shared charging points"), head, words("None are shared yet."))
+            self.name = ui.input(words("Name")).props("outlined")
+            self.evses = ui.select(self._places, multiple=True, label=words("Charging points")).props("outlined")
+            self.members = ui.input(words("Cards that may join, with commas; none for every driver")).props("outlined")
+            with ui.element("div").classes("bw-line"):
+                ui.button(words("Share them"), on_click=self._share, color=None).props("no-caps").classes("bw-do")
+                ui.button(words("End this queue"), on_click=self._end, color=None).props("no-caps").classes("bw-plain")
+        await self._show()
+
+    async def _show(self) -> None:
+        queues = self._queues
+        found = [] if queues is None else await queues.at(self.viewer.actor, self.site_id)
+        everybody = self.words("all drivers")
+        self.table.show([
+            [cell(queue.name), cell(", ".join(queue.evses)), cell(", ".join(queue.members) or everybody)]
+            for queue in found
+        ])  # fmt: skip
+
+    async def _share(self) -> None:
+        members = tuple(card.strip() for card in (self.members.value or "").split(",") if card.strip())
+        evses = tuple(str(evse) for evse in self.evses.value or ())
+        name = (self.name.value or "").strip()
+        await self._do(lambda queues: queues.define(self.viewer.actor, self.site_id, name, evses, members))
+
+    async def _end(self) -> None:
+        name = (self.name.value or "").strip()
+        await self._do(lambda queues: queues.close(self.viewer.actor, self.site_id, name))
+
+    async def _do(self, act: Callable[[Queues], Awaitable[object]]) -> None:
+        queues = self._queues
+        if queues is not None and await tried(self.screens, self.viewer, lambda: act(queues), self.words("Saved.")):
+            await self._show()
+
+
 def _still(queue: QueueView) -> tuple[object, ...]:
     """What of a queue is worth sending again; turns shift by the second where vehicles charge."""
     places = [

@@ -119,7 +119,7 @@ async def _driver(screens: Screens, viewer: Viewer, request: Request) -> None:
     if not holder:
         viewer.actor.require(Action.NEED_SET, *viewer.actor.scopes_for(Action.NEED_SET))
         with frame(screens, viewer, viewer.words("Vehicle"), "/driver", narrow=True):
-            ChoosePage(screens, viewer).build()
+            await ChoosePage(screens, viewer).build()
         return
     page = DriverPage(screens, viewer, holder)
     await page.load()

@@ -130,6 +130,16 @@ class Queues:
         await self._parts.store.note("queue defined", site_id, self._parts.clock.now(), detail)
         return made
 
+    async def at(self, actor: Actor, site_id: str) -> list[Queue]:
+        """The queues of a site, for staff, without who waits in them.
+
+        Raises:
+            Unknown: no such site, or not for this actor.
+        """
+        self._staff(actor, site_id)
+        found = [queue_from(body) for body in (await documents_in(self._parts.store).documents(KIND)).values()]
+        return [replace(queue, places=(), swaps=()) for queue in found if queue.site_id == site_id]
+
     async def close(self, actor: Actor, site_id: str, name: str) -> None:
         """Ends a queue; nobody waits in it any more."""
         self._staff(actor, site_id)

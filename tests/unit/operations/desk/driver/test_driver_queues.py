@@ -72,3 +72,16 @@ async def test_hours_used_during_the_last_week_come_from_the_store(world, people
     ahead = await queues.join(people.other, "T-2", "house", "garage", 3.0)
     assert ahead.position == 1, "six hours count as having joined an hour later"
     assert await queues.of(people.staff, "T-9") == [], "a card that does not belong to the queue"
+
+
+@pytest.mark.asyncio
+async def test_staff_see_which_queues_there_are_and_not_who_waits(world, people, make):
+    queues = Queues(world.desk)
+    world.site.evses = (make.evse(1, make.session("A")),)
+    await queues.define(people.staff, "house", "garage", ("CP-1/1",), ("T-1",))
+    await queues.join(people.driver, "T-1", "house", "garage", 3.0)
+    (seen,) = await queues.at(people.staff, "house")
+    assert (seen.name, seen.evses, seen.members, seen.places) == ("garage", ("CP-1/1",), ("T-1",), ())
+    for stranger in (people.driver, people.away):
+        with pytest.raises(Unknown):
+            await queues.at(stranger, "house")
