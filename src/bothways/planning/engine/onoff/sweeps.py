@@ -62,10 +62,10 @@ def _best(
 
 
 @njit(cache=True, nogil=True)
-def _held(row: Floats, kind: int, buy: Floats, sell: Floats, x: Floats, steps: int, state: Ints) -> None:
-    """The states of the steps as a schedule has them."""
+def _held(row: Floats, kind: int, least: float, buy: Floats, sell: Floats, x: Floats, steps: int, state: Ints) -> None:
+    """The states of the steps as a schedule has them; less than half the minimum is rounding, and off."""
     for k in range(steps):
-        if x[k] > 0.0:
+        if x[k] > 0.5 * least:
             state[k] = ON
         else:
             state[k] = OFF
@@ -169,7 +169,7 @@ def visit(  # noqa: C901, PLR0912 (a kernel: its branches are the cases of one f
                     lost += 1
                     continue
             else:
-                _held(row, fleet.kind[i], buy, sell, mine, steps, state)
+                _held(row, fleet.kind[i], fleet.least[i], buy, sell, mine, steps, state)
                 cost = cheapest_within(row, fleet.least[i], buy, sell, state, steps, work, best)
                 if cost == np.inf:
                     continue
