@@ -41,3 +41,9 @@ def test_bound_and_schedule_hold_on_random_instances() -> None:
     assert taken.size >= 0.8 * len(seen)
     assert np.median(taken) <= 1e-4
     assert np.quantile(taken, 0.85) <= 0.02  # a handful of vehicles: little to make up for one another with
+
+
+@pytest.mark.parametrize("seed", [31, 397])
+def test_instances_that_once_failed(seed: int) -> None:
+    """Rounding above 0 that counted as on; a run at less than 1 % of its power that counted as a plan."""
+    assert excess(on_off_problem(seed), str(seed)) is not None

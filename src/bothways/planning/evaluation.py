@@ -26,7 +26,7 @@ class Violations:
         absent_kw: power of a vehicle that is not there [kW].
         ceiling_kwh: stored energy above the ceiling (or the energy at arrival, where that is higher) [kWh].
         floor_kwh: stored energy below the floor (or the energy at arrival, where that is lower) [kWh].
-        min_charge_kw: charging power inside the gap between 0 and the vehicle's minimum [kW].
+        min_charge_kw: charging power inside the gap between 0 and the vehicle's least (``Fleet.least_charge_kw``) [kW].
         pauses: interruptions of charging of vehicles that must not pause, summed over the fleet.
         export_kw: export above the export limit [kW].
         import_hard_kw: import above the hard import limit [kW].
@@ -325,7 +325,7 @@ def _vehicle_violations(problem: PlanProblem, power: Floats, stored: Floats, row
     at_arrival = fleet.energy_at_arrival_kwh[rows]
     ceiling = np.maximum(fleet.energy_max_kwh[rows], at_arrival)
     floor = np.minimum(fleet.energy_min_kwh[rows], at_arrival)
-    least = fleet.min_charge_kw[rows]
+    least = fleet.least_charge_kw[rows]
     in_gap = 0.0
     if np.any(least > 0.0):
         # Zero is allowed too: what counts is the distance to the nearer of 0 and the minimum.
