@@ -122,9 +122,9 @@ class LoopCore(LoopState):
         return building if math.isfinite(building) else 0.0
 
     def _planning(self, image: Image, base_kw: float) -> Callable[[], ActivePlan]:
-        settings, options, history = self.site, self.options, self._history.copy()
+        settings, options, history, before = self.site, self.options, self._history.copy(), self._desk.plan
         return lambda: make_plan(
-            image, settings, options, self._costs, history, self._prices.over, self._forecast, base_kw
+            image, settings, options, self._costs, history, self._prices.over, self._forecast, base_kw, before
         )
 
     async def _meet(self, station_id: str) -> None:

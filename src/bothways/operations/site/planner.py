@@ -228,6 +228,7 @@ def stands_before(image: Image) -> float:
 def make_plan(
     image: Image, settings: SiteSettings, options: LoopOptions, costs: CostModel, history: StepHistory,
     prices: Callable[[TimeGrid], Prices | None], forecast: Forecaster | None, base_kw: float,
+    before: ActivePlan | None = None,
 ) -> ActivePlan:  # fmt: skip
     """Plans the vehicles of the image by the policy that studies use.
 
@@ -240,6 +241,7 @@ def make_plan(
         prices: published or forecast prices over a grid, ``None`` where there is no signal.
         forecast: load forecast; where it is ``None`` or cannot say, the history is repeated.
         base_kw: load minus production now, without vehicles [kW].
+        before: the plan in force, for the planner to start from.
 
     Returns:
         The plan, empty where nobody is connected.
@@ -270,22 +272,33 @@ def make_plan(
     budgets: tuple[DischargeBudgets, ...] = ()
     if connected.size and (connected.discharge_kw > 0.0).any():  # who does not feed back is under no cap on it
         budgets = caps_of(rows).ahead(grid.local.date_ordinal, grid.local.year)
-    plan = _decided(site, connected, options, budgets)
+    plan = _decided(site, connected, options, budgets, before, start)
     return ActivePlan(
         plan, start, image.now, options.step_s, base, known.import_price, known.export_price,
         {int(key): row for row, key in enumerate(connected.key)},
     )  # fmt: skip
 
 
-def _decided(site: SiteView, connected: Connected, options: LoopOptions, budgets: tuple[DischargeBudgets, ...]) -> Plan:
+def _decided(
+    site: SiteView,
+    connected: Connected,
+    options: LoopOptions,
+    budgets: tuple[DischargeBudgets, ...],
+    before: ActivePlan | None,
+    start: datetime,
+) -> Plan:
     """The policy's answer: of the fleet engine from some dozens of vehicles on, of HiGHS below or where it declines.
 
     A study waits for HiGHS up to 300 vehicles; a live site wants its plan within milliseconds also on a busy machine.
     """
     asked = PlanOptions(gap=options.plan_gap, time_limit_s=options.plan_time_limit_s)
+    elapsed = before.offset(start) if before is not None and before.step_s == options.step_s else None
     if connected.size >= options.engine_from:
         try:
-            plan = decide(site, connected, replace(asked, solver="engine"), budgets)
+            plan = decide(
+                site, connected, replace(asked, solver="engine"), budgets,
+                before=before.plan if elapsed is not None and before is not None else None, elapsed=elapsed or 0,
+            )  # fmt: skip
         except DomainError:  # a feature that the engine does not have
             plan = None
         if plan is not None and plan.solution is not None and plan.solution.status != "infeasible":

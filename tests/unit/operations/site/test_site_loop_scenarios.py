@@ -633,7 +633,7 @@ async def test_where_the_engine_declines_the_other_solver_is_asked(make_world, c
     asked = []
     decide = planner.decide
 
-    def declining(site, connected, options, budgets):
+    def declining(site, connected, options, budgets, **_):
         asked.append(options.solver)
         if options.solver == "engine":
             raise DomainError("the engine does not know of this")
@@ -673,3 +673,22 @@ async def test_a_kept_limit_that_cannot_be_read_leaves_the_sites_own(make_world,
     await world.open()
     await world.tick(1)
     assert world.loop.snapshot().image.limits.import_hard_kw == world.settings.import_hard_limit_kw
+
+
+async def test_the_engine_starts_from_the_plan_in_force(make_world, car, monkeypatch):
+    given = []
+    decide = planner.decide
+
+    def telling(site, connected, options, budgets, **more):
+        given.append((more.get("before"), more.get("elapsed")))
+        return decide(site, connected, options, budgets, **more)
+
+    monkeypatch.setattr(planner, "decide", telling)
+    world = await make_world(1, options=replace(COARSE, engine_from=1)).open()
+    world.plug(0, car(), need=world.need(0, 3, soc=0.6))
+    await world.tick(40)
+    later = [pair for pair in given if pair[0] is not None]
+    assert later, given
+    before, elapsed = later[-1]
+    assert before.solution.restart is not None
+    assert elapsed >= 0
