@@ -152,6 +152,7 @@ class LiveDrill:
     async def _quiet(self) -> None:
         """Waits until nothing is on its way between stations, gateway and switchgear."""
         await self.service.settled()
+        await self.live.loops[demo.SITE].settled()
         await demo.until(
             lambda: not any(station.wire.queue for station in self.stations.values() if station.wire.connected),
             "stations have said everything",

@@ -128,8 +128,8 @@ class Dispatcher:
         """Zero to an EVSE; ``None`` where nothing is under way there that could be ordered."""
         state = evses.get(key)
         session = None if state is None else state.session
-        if state is None or session is None or not session.transaction_id or not state.online:
-            return None
+        if state is None or session is None or not session.transaction_id:
+            return None  # a stop is tried whatever the loop thinks of the station
         order = PowerOrder(key, 0.0, session.transaction_id, _STOP_S)
         return await self._gateway.set_power(order, state.record)
 

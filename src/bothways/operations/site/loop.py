@@ -224,6 +224,10 @@ class SiteLoop(LoopCore):
             self._orders.forget(outlet.key)
         self._desk.news(self._clock.now())
 
+    async def settled(self) -> None:
+        """Waits until nothing that the loop began beside its ticks is under way: for clocks that stand still."""
+        await self._orders.settled()
+
     def alarm(self, condition: bool, kind: str, text: str) -> None:
         """Raises an alarm of the site on behalf of another controller, or ends it."""
         self._alarms.set(condition, kind, self.site.site_id, self._clock.now(), text)

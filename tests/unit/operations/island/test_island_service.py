@@ -400,3 +400,14 @@ async def test_a_loop_that_was_begun_anew_stands_back_too_and_what_it_told_is_pu
     told = world.gateway.safe[safe:]
     assert {profile.station_id for profile in told} == {f"CP-{name}" for name in world.stations}
     assert {profile.charge_kw for profile in told} == {0.0}
+
+
+async def test_a_stop_is_sent_whatever_the_loop_thinks_of_the_station(world):
+    station = world.stations["charger-1"]
+    station.ordered_kw = station.flowing_kw = 11.0  # it charges, and the loop has not got to know it yet
+    seen = world.state
+    world.state = lambda name: replace(seen(name), online=False)
+    await world.go(3)
+    world.grid(False)
+    await world.go(3)
+    assert station.ordered_kw == 0.0
