@@ -37,6 +37,10 @@ def battery(session: SessionView, words: Words) -> str:
     return words("Battery at about {soc} % (between {low} % and {high} %)", soc=value, low=low, high=high)
 
 
+Told = dict[tuple[str, int], str]
+_shared: dict[tuple[str, str], tuple[tuple[EvseView, ...], Told]] = {}
+
+
 class EvseCards:
     """The cards of a site's charging points: one element each, sent again only when something in it changed."""
 
@@ -49,14 +53,23 @@ class EvseCards:
 
     def show(self, evses: tuple[EvseView, ...], tz: str) -> None:
         """Brings all cards up to date."""
-        told = {(evse.station_id, evse.evse_id): self._card(evse, tz) for evse in evses}
+        told = self._told(evses, tz)
         if told.keys() != self._cards.keys() or (self._empty and not evses):
             self._lay_out(told)
         for key, html in told.items():
             if self._cards[key].content != html:
                 self._cards[key].set_content(html)
 
-    def _lay_out(self, told: dict[tuple[str, int], str]) -> None:
+    def _told(self, evses: tuple[EvseView, ...], tz: str) -> Told:
+        """The cards' contents; whoever looks at the same view in the same language shares them."""
+        key = (tz, self._words.language)
+        shared = _shared.get(key)
+        if shared is None or shared[0] is not evses:
+            shared = evses, {(evse.station_id, evse.evse_id): self._card(evse, tz) for evse in evses}
+            _shared[key] = shared
+        return shared[1]
+
+    def _lay_out(self, told: Told) -> None:
         self._place.clear()
         self._empty = False
         with self._place:

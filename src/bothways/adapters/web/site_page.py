@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from html import escape
+from weakref import WeakKeyDictionary
 
 from nicegui import ui
 
@@ -26,12 +28,15 @@ from bothways.adapters.web.override_panel import OverridePanel
 from bothways.adapters.web.words import Words, later
 from bothways.domain.errors import BothwaysError
 from bothways.operations.access.roles import Action, site_scope
+from bothways.operations.desk.desk import Desk
 from bothways.operations.desk.island import IslandDesk
 from bothways.operations.desk.views import SiteView
 
 _EVERY_S = 1.0
 _CHART_EVERY = 5
 _NAMED = 4
+_FRESH_S = 0.5
+_looks: WeakKeyDictionary[Desk, dict[tuple[str, bool], tuple[float, SiteView]]] = WeakKeyDictionary()
 _TILES = (
     ("limit", later("Import limit")), ("headroom", later("Free below the limit")),
     ("phases", later("Phases L1, L2, L3")), ("charged", later("Charged since the start")),
@@ -66,8 +71,15 @@ class SitePage:
         self._looks = 0
 
     def look(self) -> SiteView:
-        """The site now."""
-        return self.screens.desk.site(self.viewer.actor, self.site_id)
+        """The site now; made once for all who look within half a second and may see the same."""
+        desk, actor, scope = self.screens.desk, self.viewer.actor, site_scope(self.site_id)
+        desk.control(actor, self.site_id, Action.SITE_VIEW)
+        key, now = (self.site_id, actor.may(Action.SESSION_VIEW, scope)), time.monotonic()
+        made, view = _looks.setdefault(desk, {}).get(key, (-_FRESH_S, None))
+        if view is None or now - made >= _FRESH_S:
+            view = desk.site(actor, self.site_id)
+            _looks[desk][key] = (now, view)
+        return view
 
     def build(self) -> None:
         """Lays the page out."""
