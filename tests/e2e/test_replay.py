@@ -22,8 +22,8 @@ TOLERANCE = 0.02 if WHOLE else 0.06
 
 @pytest.mark.slow
 def test_the_live_system_bills_what_the_study_says(capsys):
-    first = 0.0 if WHOLE else 6.0
-    result = replay(SCENARIO, WindowForm(date(2019, 10, 8), first, HOURS), 60.0)
+    first, case = (0.0, "Garage alone") if WHOLE else (6.0, "Behind an office's meter")
+    result = replay(SCENARIO, WindowForm(date(2019, 10, 8), first, HOURS, case), 60.0)
     show(result, TOLERANCE, as_json=False)
     told = capsys.readouterr().out
     print(told)
