@@ -218,8 +218,9 @@ def test_every_screen_is_usable_by_keyboard_and_screen_reader_in_two_languages(d
     with demo.page() as admin:
         demo.sign_in(admin)
         holder = next(evse["session"]["holder"] for evse in _evses(admin, demo) if evse["session"])
-    pages = {"site": "site/demo", "sites": "sites", "stations": "stations", "people": "people",
-             "vehicles": "driver", "driver": f"driver?holder={holder}"}  # fmt: skip
+    pages = {"site": "site/demo", "sites": "sites", "stations": "stations", "station": "station/DEMO-CP-12",
+             "installations": "installations", "audit": "audit", "people": "people", "vehicles": "driver",
+             "driver": f"driver?holder={holder}"}  # fmt: skip
     for size, scheme, locale in ((DESKTOP, "light", "en-GB"), (PHONE, "dark", "nl-NL")):
         with demo.page(size, scheme, locale) as page:
             page.goto(f"{demo.url}sign-in")
@@ -297,3 +298,86 @@ def test_an_operator_stops_everything_lowers_the_limit_and_releases(demo):
         page.get_by_role("button", name="End now: import at most 90.0 kW").click()
         expect(page.get_by_text("demo: import at most 90.0 kW")).to_be_hidden(timeout=5000)
         _until(lambda: _ask(page, demo, "GET", "sites/demo")["import_limit_kw"] == 110.0, "the limit does not return")
+
+
+def test_a_contractor_puts_a_station_into_service_and_a_driver_leaves_from_it(demo):
+    with demo.page() as admin, demo.page() as page:
+        demo.sign_in(admin)
+        page.goto(_invited(admin, demo, "fitter", "contractor", "site:demo"))
+        page.get_by_label(re.compile("at least 12")).fill("screws and cables galore")
+        page.get_by_role("button", name="Set the password").click()
+        expect(page).to_have_url(f"{demo.url}installations")
+        expect(page.get_by_role("navigation").get_by_role("link")).to_have_text(["Installations"])
+        for address in ("site/demo", "sites", "stations", "audit", "people", "station/DEMO-CP-01"):
+            page.goto(f"{demo.url}{address}")
+            assert page.get_by_text("DEMO-").count() == 0, address
+        page.goto(f"{demo.url}installations")
+        expect(page.get_by_text("No installation is under way.")).to_be_visible()
+        page.get_by_label("Id, as printed on the station").fill("NEW-7")
+        page.get_by_role("button", name="Register the station").click()
+        expect(page.get_by_text("The password is shown this once.")).to_be_visible()
+        told = page.locator("code").all_inner_texts()
+        port = re.search(r"ws://[^:]+:(\d+)/ocpp/NEW-7", told[0])[1]
+        page.get_by_role("link", name="Go on with this installation").click()
+        expect(page.get_by_text("Type the address, the id and the password")).to_be_visible()
+        assert told[2] not in page.content()
+
+        now = _ask(admin, demo, "GET", "sites/demo")["at"]
+        with _virtual(port, "NEW-7", told[2], now):
+            expect(page.get_by_text("Plug a vehicle in with a card")).to_be_visible(timeout=20_000)
+            page.get_by_role("button", name="Begin the test charge").click()
+            expect(page.get_by_text(re.compile(r"ordered 6\.0 kW, metered \d\.\d kW"))).to_be_visible(timeout=40_000)
+            demo.shot(page, "installation-desktop")
+            page.get_by_role("button", name="Hand over").click()
+            page.get_by_role("dialog").get_by_label("Reason, for the record").fill("labelled and tried")
+            page.get_by_role("dialog").get_by_role("button", name="Hand over").click()
+            expect(page.get_by_text("This station is in service.")).to_be_visible()
+            _driver_leaves(admin, demo, "NEW-7/1")
+
+
+_STATION = """
+import asyncio, random, sys, time
+from datetime import datetime, timedelta
+from bothways.adapters.clocks import ScaledClock
+from bothways.adapters.simulated.outlet import Outlet
+from bothways.adapters.simulated.station import StationOptions, VirtualStation
+from bothways.adapters.simulated.vehicle import VirtualVehicle
+
+async def live(port, name, secret, now, asked, speed):
+    since = (time.time() - float(asked)) * speed  # what has passed for the demonstration since it was asked
+    clock = ScaledClock(datetime.fromisoformat(now) + timedelta(seconds=since), speed)
+    options = StationOptions(protocol="ocpp2.1", secret=secret, tick_s=2.0, meter_s=10.0)
+    url = f"ws://127.0.0.1:{port}/ocpp"
+    station = VirtualStation(name, url, [Outlet(1, 11.0, 0.0)], clock, options, rng=random.Random(3))
+    running = asyncio.create_task(station.run())
+    await asyncio.sleep(3.0)
+    await station.plug_in(1, VirtualVehicle("DEMO-20", 77.0, 20.0, 11.0, min_charge_kw=4.14))
+    await running
+
+asyncio.run(live(*sys.argv[1:6], float(sys.argv[6])))
+"""
+
+
+@contextmanager
+def _virtual(port: str, name: str, secret: str, now: str) -> Iterator[None]:
+    """A virtual station of its own process, by the demonstration's clock, into which somebody plugs a vehicle."""
+    command = [sys.executable, "-c", _STATION, port, name, secret, now, str(time.time()), str(SPEED)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def _driver_leaves(admin: Page, demo: Demo, place: str) -> None:
+    """At the new station: a need, a plan that follows it, charging at once, and the station that obeys."""
+    in_a_day = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86_400 + 20 * 600))
+    _ask(admin, demo, "PUT", f"needs/{place}", ready_by=in_a_day, energy_kwh=5.0)
+    _until(lambda: _evse(admin, demo, place)["session"]["ready_by"], "the need is not taken in", 15.0)
+    before = _evse(admin, demo, place)["session"]["needed_kwh"]
+    _ask(admin, demo, "PUT", f"needs/{place}", ready_by=in_a_day, energy_kwh=20.0, charge_now=True)
+    _until(lambda: _evse(admin, demo, place)["session"]["needed_kwh"] > before + 5.0, "the plan does not change", 15.0)
+    _until(lambda: (_evse(admin, demo, place)["ordered_kw"] or 0.0) > 4.0, "it is not charged at once", 20.0)
+    _ask(admin, demo, "POST", f"departures/{place}")
+    _until(lambda: abs(_evse(admin, demo, place)["measured_kw"] or 0.0) < 0.1, "the station does not let it go", 10.0)

@@ -91,7 +91,9 @@ async def test_unsound_commands_are_not_sent(world, command):
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(("word", "error"), [("offline", DomainError), ("refused", DomainError), ("timeout", GatewayError)])
+@pytest.mark.parametrize(
+    ("word", "error"), [("offline", DomainError), ("refused", DomainError), ("timeout", GatewayError)]
+)
 async def test_a_station_that_does_not_answer_is_told_and_noted(world, word, error):
     commands, gateway, memory = await world()
     gateway.word = word
