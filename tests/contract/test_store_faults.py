@@ -99,6 +99,10 @@ def test_every_acknowledged_event_is_there_once_after_kills(url: str) -> None:
     for number, (station, position) in numbers.items():
         assert by_id[number].station_id == station
         assert by_id[number].started_at == START + timedelta(seconds=position)
+    events = sum(len(there) for there in found.values())
+    print(
+        f"soak: {KILLS} times SIGKILL of a store's process on {url.partition(':')[0]}: {events} events, each there once"
+    )
 
 
 def reading(second: int) -> MeterValuesReceived:

@@ -85,6 +85,15 @@ async def goes_on(stations, seconds=60.0):
     await until(lambda: loaded.acknowledged(stations) > heard + len(stations), seconds, "it does not go on")
 
 
+def told(fault, transactions, stations):
+    """Says what a fault left; every station has a transaction at least."""
+    assert transactions >= STATIONS
+    print(
+        f"soak: {fault}, {len(stations)} stations: {loaded.acknowledged(stations)} acknowledged messages, "
+        f"{transactions} transactions, each there once, energy adds up, no id twice"
+    )
+
+
 async def test_a_database_that_stands_still(postgres_server):
     database = postgres_server.new_database()
     async with running(database) as (server, stations, _):
@@ -98,7 +107,7 @@ async def test_a_database_that_stands_still(postgres_server):
         finally:
             await asyncio.to_thread(postgres_server.start)
         await goes_on(stations)
-    assert await loaded.check(database, stations) >= STATIONS
+    told(f"PostgreSQL stopped for {OUTAGE_S:g} s", await loaded.check(database, stations), stations)
 
 
 async def test_a_disk_that_is_full(tmp_path):
@@ -119,7 +128,8 @@ async def test_a_disk_that_is_full(tmp_path):
             assert loaded.acknowledged(stations) - before < STATIONS  # free pages take a few rows more
             full = False
             await goes_on(stations)
-        assert await loaded.check(database, stations) >= STATIONS
+        refused = server.gateway.counters["store_failures"]
+        told(f"disk full, {refused} messages refused", await loaded.check(database, stations), stations)
     finally:
         event.remove(Engine, "begin", no_more_pages)
 
@@ -136,7 +146,7 @@ async def test_a_station_that_connects_anew_again_and_again(tmp_path):
             await until(lambda station=station: not station.wire.connected, 30, "the line does not break")
         await goes_on(stations[:1])
         assert len(server.gateway.connected()) == STATIONS
-    assert await loaded.check(database, stations) >= STATIONS
+    told(f"one station connects anew {RECONNECTS} times", await loaded.check(database, stations), stations)
 
 
 async def test_two_sockets_with_one_name(tmp_path):
@@ -147,4 +157,6 @@ async def test_two_sockets_with_one_name(tmp_path):
         await until(lambda: server.gateway.counters["connections_replaced"] > 20, 60, "nobody is replaced")
         names = server.gateway.connected()
         assert len(names) == STATIONS
-    assert await loaded.check(database, [*stations, *twins]) >= STATIONS
+    replaced = server.gateway.counters["connections_replaced"]
+    everybody = [*stations, *twins]
+    told(f"two sockets with one id, {replaced} replaced", await loaded.check(database, everybody), everybody)

@@ -388,8 +388,10 @@ async def _scene(folder, database, nats):
         after_planner = await _planner_frozen_then_killed(here)
         after_gateway = await _gateway_killed(here)
         after_bus = await _bus_away(here)
-        print(f"setpoints again after {after_planner:.1f} s, {after_gateway:.1f} s, {after_bus:.1f} s")
-        print(f"{time.monotonic() - began:.1f} s in all")
+        print(
+            f"soak: new setpoints at every station {after_planner:.1f} s after a planner was killed, "
+            f"{after_gateway:.1f} s after a gateway was, {after_bus:.1f} s after {OUTAGE_S:g} s without NATS"
+        )
         assert all(s.outlet(1).transaction is not None for s in here.stations), "somebody lost a transaction"
         assert not any(station.wire.rejected for station in here.stations)
         await here.until(lambda: not any(s.wire.queue for s in here.stations), "messages wait for ever")
@@ -399,7 +401,7 @@ async def _scene(folder, database, nats):
         assert sorted(row.station_id for row in rows) == [station.station_id for station in here.stations]
         assert all(row.missing == () for row in rows)
         assert all(row.energy_import_kwh > 0.0 for row in rows)
-        print(f"stopped without the bus after {await _stopped_without_bus(here):.1f} s")
+        print(f"soak: all transfer stopped {await _stopped_without_bus(here):.1f} s after an order, without the bus")
         left = [item for item in here.processes if item.alive]
         for process in left:
             process.signal(signal.SIGTERM)

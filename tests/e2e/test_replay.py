@@ -33,4 +33,8 @@ def test_the_live_system_bills_what_the_study_says(capsys):
     explained = sum(term.amount for term in result.terms)
     assert explained == pytest.approx(live.bill.total - study.bill.total, abs=0.02), told
     assert "loop-failing" not in result.played.alarms
+    print(
+        f"soak: {HOURS:g} h of the JPL sessions at 60 times the speed, {result.played.messages} messages: bill "
+        f"{live.bill.total:.2f} live, {study.bill.total:.2f} in the study, {100.0 * result.difference:+.2f} %"
+    )
     assert result.played.messages > 20 * HOURS * 20  # twenty vehicles or more, each with a value a minute

@@ -9,6 +9,7 @@ import os
 import random
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -131,6 +132,13 @@ def expected_answer(raw: bytes) -> str | None:
     return None
 
 
+def resident_kib() -> int:
+    """Memory of this process [KiB], 0 where the system does not tell."""
+    status = Path("/proc/self/status")
+    lines = status.read_text(encoding="ascii").splitlines() if status.exists() else []
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), 0)
+
+
 async def soak(version: Version, count: int) -> Counter[str]:
     rng = random.Random(f"ocpp {version}")
     answers: list[bytes] = []
@@ -152,12 +160,12 @@ async def soak(version: Version, count: int) -> Counter[str]:
     session = Session(talk, transmit, note)
     seeds = [orjson.dumps([2, "m", action, payload]) for action, payload in rich(version)]
     codes = CODES["1.6" if version == "1.6" else "2.x"]
-    blocks = 0
+    blocks = resident = 0
     for number in range(count):
         if number == count // 2:
             talk.registry.accepted.clear()  # type: ignore[attr-defined]
             gc.collect()
-            blocks = sys.getallocatedblocks()
+            blocks, resident = sys.getallocatedblocks(), resident_kib()
         message = orjson.loads(rng.choice(seeds))
         message[1] = f"m{number}"
         raw = mutated(message, rng)
@@ -178,7 +186,13 @@ async def soak(version: Version, count: int) -> Counter[str]:
         answers.clear()
     talk.registry.accepted.clear()  # type: ignore[attr-defined]
     gc.collect()
-    assert sys.getallocatedblocks() - blocks < 2_000 + count // 100
+    grown = sys.getallocatedblocks() - blocks
+    assert grown < 2_000 + count // 100
+    print(
+        f"soak: {count} mutated messages of OCPP {version}: {counters['answered']} answered, "
+        f"{counters['calls_refused']} refused, {counters['messages_malformed']} malformed; during the second half "
+        f"{grown:+d} blocks of memory, {resident_kib() - resident:+d} KiB resident"
+    )
     return counters
 
 
@@ -239,6 +253,7 @@ async def answer_badly(version: Version, count: int) -> Counter[str]:
         await session.learn()
         talk.capabilities.v2x = talk.capabilities.iso15118 = None
         await session.settle()
+    print(f"soak: {count} rounds of mutated answers of OCPP {version}: {dict(outcomes)}")
     return outcomes
 
 

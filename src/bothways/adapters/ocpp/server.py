@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import random
 import ssl
 import time
 from collections import Counter
@@ -23,6 +22,7 @@ from websockets.typing import Subprotocol
 from bothways.adapters.ocpp.administration import checked, remote_start, remote_stop, rotation
 from bothways.adapters.ocpp.admission import Denied, Guesses, Peer, admit, remote_of
 from bothways.adapters.ocpp.commands import answered, requested
+from bothways.adapters.ocpp.keepalive import KeepAlive
 from bothways.adapters.ocpp.link import ORDER, Link, NoAnswer
 from bothways.adapters.ocpp.options import GatewayOptions
 from bothways.adapters.ocpp.pace import Pace
@@ -69,7 +69,6 @@ class OcppGateway(Presence):
         self._admitted: WeakKeyDictionary[ServerConnection, StationRecord] = WeakKeyDictionary()
         self._server: Server | None = None
         self._background: list[asyncio.Task[None]] = []
-        self._pings: set[asyncio.Task[None]] = set()
         self._closing = False
         self.counters: Counter[str] = Counter()
 
@@ -101,8 +100,9 @@ class OcppGateway(Presence):
             logger=_wire_log,
         )
         self._background = [asyncio.create_task(self._watch())]
-        if self._options.ping_interval_s > 0.0:
-            self._background.append(asyncio.create_task(self._keep_alive()))
+        if (interval_s := self._options.ping_interval_s) > 0.0:
+            pings = KeepAlive(self._sockets.values, interval_s, self._options.ping_timeout_s, self._count)
+            self._background.append(asyncio.create_task(pings.run()))
         self.listens = int(next(iter(self._server.sockets)).getsockname()[1]), ssl_context is not None
         return self.listens[0]
 
@@ -376,32 +376,6 @@ class OcppGateway(Presence):
             for session in list(self._sessions.values()):
                 if session.steering.overdue(now):
                     session.start(session.steering.expire())
-
-    async def _keep_alive(self) -> None:
-        """One task pings everybody, each at its own jittered time: thousands of timers would cost more."""
-        due: dict[ServerConnection, float] = {}
-        mean = self._options.ping_interval_s
-        while True:
-            now = time.monotonic()
-            live = dict.fromkeys(self._sockets.values())
-            due = {socket: due.get(socket, now + mean * random.uniform(0.1, 1.0)) for socket in live}
-            for socket, at in due.items():
-                if at <= now:
-                    due[socket] = now + mean * random.uniform(0.75, 1.25)
-                    task = asyncio.create_task(self._ping(socket))
-                    self._pings.add(task)
-                    task.add_done_callback(self._pings.discard)
-            await asyncio.sleep(min(1.0, mean / 4.0))
-
-    async def _ping(self, socket: ServerConnection) -> None:
-        try:
-            async with asyncio.timeout(self._options.ping_timeout_s):
-                await (await socket.ping())
-        except TimeoutError:
-            self.counters["connections_silent"] += 1
-            socket.transport.abort()  # whoever does not pong will not say goodbye either
-        except ConnectionClosed:
-            pass
 
 
 def _select(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:  # noqa: ARG001
