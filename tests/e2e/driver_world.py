@@ -29,4 +29,5 @@ async def main(folder):
             print("done", flush=True)
 
 
-asyncio.run(main(sys.argv[1]))
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))
