@@ -228,3 +228,44 @@ async def test_settings_that_would_leave_the_contactor_unseen_are_refused():
     ):
         with pytest.raises(InputError, match=words):
             validated(ModbusGearSettings, {**sound, **change}, at="gear", page="p")
+
+
+@GEARS
+async def test_what_hears_nothing_more_drops_all_sections_but_those_that_it_was_told_to_keep(opened):
+    async with opened() as (made, gear):
+        keep = frozenset({"essential", "refuge"})
+        assert await gear.left_alone(36.0, keep)
+        made.advance(30.0)
+        assert await gear.left_alone(36.0, keep)  # somebody is still there
+        made.advance(30.0)
+        assert made.plant.closed == (True,) * 4
+        made.advance(6.0)
+        assert made.plant.closed == (True, True, False, False)
+        await gear.carry_out(Command("kitchen-and-lift", Action.CLOSE))
+        made.advance(60.0)  # it acts once
+        assert made.plant.closed == (True, True, True, False)
+
+
+@GEARS
+async def test_a_watch_that_was_ended_drops_nothing_and_one_that_changes_its_mind_keeps_the_last(opened):
+    async with opened() as (made, gear):
+        assert await gear.left_alone(36.0, frozenset({"essential"}))
+        assert await gear.left_alone(36.0, frozenset({"essential", "refuge", "comfort"}))
+        assert await gear.left_alone(0.0, frozenset())
+        made.advance(90.0)
+        assert made.plant.closed == (True,) * 4
+        assert await gear.left_alone(36.0, frozenset({"essential", "refuge", "kitchen-and-lift"}))
+        made.advance(36.0)
+        assert made.plant.closed == (True, True, True, False)
+        made.unreachable = True
+        with pytest.raises(GatewayError):
+            await gear.left_alone(36.0, frozenset())
+
+
+async def test_a_switchgear_without_a_watchdog_says_so_and_settings_name_both_or_neither():
+    sound = {"host": "h", "main": {"coil": 0, "open_input": 0}, "loss_of_mains_input": 1}
+    bare = ModbusSwitchgear(validated(ModbusGearSettings, sound, at="gear", page="p"), Clock())
+    assert not await bare.left_alone(36.0, frozenset())
+    for change in ({"watchdog": {"address": 8}}, {"sections": {"a": {"keep_coil": 1}}}):
+        with pytest.raises(InputError, match="watchdog and keep_coil go together"):
+            validated(ModbusGearSettings, {**sound, **change}, at="gear", page="p")

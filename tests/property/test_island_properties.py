@@ -128,9 +128,8 @@ def harm(command: Command, inputs: Inputs, latch: Latch) -> str:  # noqa: C901 o
         vehicle = reading.vehicle
         if vehicle is None or vehicle.opted_out or vehicle.energy_kwh is None:
             return "takes from a vehicle that must not give"
-        lasting = (
-            0.0 if command.action is Action.FORM else command.output_kw * command.lease_s / 3600.0 / source.efficiency
-        )
+        output_kw = source.power_kw if command.action is Action.FORM else command.output_kw
+        lasting = output_kw * command.lease_s / 3600.0 / source.efficiency
         if vehicle.energy_kwh - lasting < vehicle.reserve_kwh:
             return "takes a driver below the reserve"
     return ""

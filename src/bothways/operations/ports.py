@@ -359,6 +359,16 @@ class Switchgear(Protocol):
         """Whether the device can be reached now, without touching it: what a drill exercises."""
         ...
 
+    async def left_alone(self, after_s: float, keep: frozenset[str]) -> bool:
+        """What it does by itself once it has heard nothing for ``after_s`` seconds: it opens all sections but ``keep``.
+
+        To be told again within that time; 0 ends it. Returns whether there is a switchgear that watches.
+
+        Raises:
+            GatewayError: it cannot be reached.
+        """
+        ...
+
 
 class MeterSource(Protocol):
     """The site's meter."""

@@ -2,7 +2,8 @@
 
 OCPP 2.1 has no operation mode for forming a grid. What comes nearest is ``LocalLoadBalancing``: the station follows the
 load of the building by itself, and no power is told. It is left as a profile that outlives a silent server, because
-others depend on the island; the start itself is a hard-wired contact.
+others depend on the island; the start itself is a hard-wired contact. OCPP has no field for stored energy that must
+stay, so the profile ends when the vehicle could have reached it at full output; it is prolonged while somebody watches.
 """
 
 from __future__ import annotations
@@ -23,16 +24,15 @@ ISLAND_ID = 200
 STACK = 1
 """Above the orders, which are left at 0."""
 
-LONGEST_S = 7 * 86_400
 MODE = "LocalLoadBalancing"
 _LAG = timedelta(seconds=60)
 
 
-def island_profile(evse_id: int, transaction_id: str, start: str) -> dict[str, object]:
+def island_profile(evse_id: int, transaction_id: str, start: str, seconds: int) -> dict[str, object]:
     """SetChargingProfile for an EVSE that holds the island: no limit, no setpoint, as the mode demands."""
     period = {"startPeriod": 0, "operationMode": MODE}
     schedule = {
-        "id": ISLAND_ID + evse_id, "startSchedule": start, "duration": LONGEST_S, "chargingRateUnit": "W",
+        "id": ISLAND_ID + evse_id, "startSchedule": start, "duration": seconds, "chargingRateUnit": "W",
         "chargingSchedulePeriod": [period],
     }  # fmt: skip
     profile = {
@@ -53,10 +53,17 @@ class IslandMode:
     def __init__(self, gateway: ChargerGateway, clock: Clock) -> None:
         self._gateway, self._clock = gateway, clock
 
-    async def hold(self, evse: EvseKey, transaction_id: str) -> CommandResult:
-        """Leaves the profile of an island at the station."""
+    async def hold(self, evse: EvseKey, transaction_id: str, seconds: float) -> CommandResult:
+        """Leaves the profile of an island at the station; it ends after so many seconds [s].
+
+        The clock of a station may be a minute behind: what begins a minute ago ends no later than it may.
+        """
+        lasting = math.floor(seconds)
+        if lasting <= _LAG.total_seconds():
+            return CommandResult(False, "Rejected", math.nan, self._clock.now(), "too little above the reserve")  # noqa: FBT003
         start = stamp((self._clock.now() - _LAG).replace(microsecond=0))
-        return await self._ask(evse, "SetChargingProfile", island_profile(evse.evse_id, transaction_id, start))
+        payload = island_profile(evse.evse_id, transaction_id, start, lasting)
+        return await self._ask(evse, "SetChargingProfile", payload)
 
     async def let_go(self, evse: EvseKey) -> CommandResult:
         """Takes it back; a station that does not know it any more has done so already."""

@@ -80,6 +80,7 @@ class InForce:
     discharge_limit_kw: float
     setpoint_kw: float | None
     source: str
+    mode: str = "ChargingOnly"
 
     def target_kw(self) -> float:
         """Power to run at [kW]: the setpoint within the limits, or as much charging as the limit allows."""
@@ -183,7 +184,8 @@ class ProfileStore:
                 period = item.period(now)
                 if period is not None and period.limit_kw is not None and item.evse_id in {evse_id, 0}:
                     limit = min(limit, max(period.limit_kw, 0.0) / (1 if item.evse_id else max(1, sharers)))
-        return InForce(max(limit, floor), floor, setpoint, source)
+        mode = "ChargingOnly" if chosen is None else chosen.mode
+        return InForce(max(limit, floor), floor, setpoint, source, mode)
 
 
 def _read(period: Period, rating_kw: float, discharge_kw: float) -> tuple[float, float, float | None]:

@@ -77,6 +77,10 @@ class StatedSwitchgear:
         """What people switch takes no command."""
         return command.device not in self._sections and await self._inner.carry_out(command)
 
+    async def left_alone(self, after_s: float, keep: frozenset[str]) -> bool:
+        """What has a drive is watched; what people switch stays as it is."""
+        return await self._inner.left_alone(after_s, keep)
+
     async def answers(self, device: str) -> bool:
         """What people switch does not answer by itself."""
         return device not in self._sections and await self._inner.answers(device)

@@ -115,6 +115,7 @@ class ModbusSwitchgear:
         self._reader, self._writer = _Line(settings), _Line(settings)
         self._bits = _blocks(((address, 1) for address in _inputs(settings)), _MOST_BITS)
         self._registers = _plan(settings)
+        self._kept: frozenset[str] | None = None
 
     def close(self) -> None:
         """Ends both connections."""
@@ -231,6 +232,28 @@ class ModbusSwitchgear:
         if source.setpoint is not None:
             await self._writer.write(source.setpoint, 0.0)
         return source.form_coil is not None or source.setpoint is not None
+
+    async def left_alone(self, after_s: float, keep: frozenset[str]) -> bool:
+        """Says which sections stay, where that has changed, and then how long the device may wait."""
+        watchdog = self._settings.watchdog
+        if watchdog is None:
+            return False
+        try:
+            if keep != self._kept and after_s > 0.0:
+                self._kept = None
+                for name, section in self._settings.sections.items():
+                    if section.keep_coil is not None:
+                        await self._writer.coil(section.keep_coil, on=name in keep)
+                self._kept = keep
+            await self._writer.write(watchdog, after_s)
+        except (GatewayError, *_FAILURES) as error:
+            self._writer.close()
+            self._kept = None  # a device that begins anew knows none
+            if isinstance(error, GatewayError):
+                raise
+            msg = f"watchdog: {str(error) or type(error).__name__}"
+            raise GatewayError(msg) from error
+        return True
 
     async def answers(self, device: str) -> bool:
         """Whether the device is configured for commands and its address answers."""

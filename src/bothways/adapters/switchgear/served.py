@@ -22,6 +22,7 @@ from bothways.resilience.island.site import IslandSite
 NOMINAL_V = 230.0
 _SECTION, _SOURCE, _EACH = 16, 160, 4
 _READ_INPUTS, _READ_HOLDING, _READ_WORDS, _WRITE_COIL, _WRITE_REGISTER = 2, 3, 4, 5, 6
+_KEEP, _WATCHDOG = 96, 8
 _BITS, _WORDS = 512, 512
 
 
@@ -39,6 +40,7 @@ def gear_settings(site: IslandSite, port: int, chargers: frozenset[str] = frozen
             open_input=_SECTION + 2 * k,
             closed_input=_SECTION + 2 * k + 1,
             phase_kw=tuple(Number(address=_SECTION + 3 * k + p, type="uint16", scale=0.001) for p in range(3)),
+            keep_coil=_KEEP + k,
         )
         for k, section in enumerate(site.sections)
     }
@@ -68,6 +70,7 @@ def gear_settings(site: IslandSite, port: int, chargers: frozenset[str] = frozen
         bus_v=Number(address=4, type="uint16", scale=0.1),
         pv=Number(address=5, type="uint16", scale=0.01),
         estop_input=2,
+        watchdog=Setting(address=_WATCHDOG),
     )
 
 
@@ -82,6 +85,7 @@ class YardServer:
         self._yard = yard
         self._floor: dict[str, float] = {}
         self._lease: dict[str, float] = {}
+        self._keep: set[str] = set()
         self._server: ModbusTcpServer | None = None
 
     async def start(self, port: int) -> None:
@@ -173,6 +177,10 @@ class YardServer:
         if _SECTION <= address < _SECTION + len(site.sections):
             name = site.sections[address - _SECTION].section_id
             return self._yard.take(Command(name, Action.CLOSE if on else Action.OPEN))
+        if _KEEP <= address < _KEEP + len(site.sections):
+            name = site.sections[address - _KEEP].section_id
+            (self._keep.add if on else self._keep.discard)(name)
+            return True
         j, what = divmod(address - _SOURCE, _EACH)
         name = site.sources[j].source_id
         if what == 0:
@@ -183,6 +191,9 @@ class YardServer:
         return self._yard.take(Command(name, Action.TRIP)) if on else True
 
     def _register(self, address: int, raw: int) -> None:
+        if address == _WATCHDOG:
+            self._yard.watch(float(raw), frozenset(self._keep))
+            return
         j, what = divmod(address - _SOURCE, _EACH)
         name = self._yard.site.sources[j].source_id
         value = raw - 0x10000 if raw >= 0x8000 else raw

@@ -59,9 +59,14 @@ class SwitchPart(Part):
 
 
 class SectionPart(SwitchPart):
-    """A section's breaker, with its load per phase where it is metered: none or three registers [kW]."""
+    """A section's breaker, with its load per phase where it is metered: none or three registers [kW].
+
+    Attributes:
+        keep_coil: 1 keeps it on, 0 lets the device open it when the watchdog runs out; ``None``: it stays as it is.
+    """
 
     phase_kw: tuple[Number, ...] = ()
+    keep_coil: Address | None = None
 
     @model_validator(mode="after")
     def _three(self) -> Self:
@@ -119,6 +124,8 @@ class ModbusGearSettings(Part):
         estop_input: 1 while the emergency stop or the fire alarm is active.
         in_sync_input: 1 while a synchronism relay permits closing.
         pv: output of PV [kW].
+        watchdog: seconds that the device waits for the next writing of this register; then it opens every section
+            whose ``keep_coil`` is 0. 0 ends the watch.
         timeout_s: longest wait for an answer [s].
     """
 
@@ -137,6 +144,7 @@ class ModbusGearSettings(Part):
     estop_input: Address | None = None
     in_sync_input: Address | None = None
     pv: Number | None = None
+    watchdog: Setting | None = None
 
     @model_validator(mode="after")
     def _seen(self) -> Self:
@@ -148,5 +156,8 @@ class ModbusGearSettings(Part):
             raise ValueError(msg)
         if not self.street_v and self.loss_of_mains_input is None:
             msg = "the loss of the grid must be seen: give street_v with street_hz, or loss_of_mains_input"
+            raise ValueError(msg)
+        if (self.watchdog is not None) != any(part.keep_coil is not None for part in self.sections.values()):
+            msg = "watchdog and keep_coil go together: the one says when, the other which section stays on"
             raise ValueError(msg)
         return self

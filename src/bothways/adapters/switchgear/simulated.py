@@ -44,6 +44,13 @@ class SimulatedSwitchgear:
             raise GatewayError(msg)
         return self._yard.take(command)
 
+    async def left_alone(self, after_s: float, keep: frozenset[str]) -> bool:
+        """Hands it to the yard, which counts the seconds."""
+        if self._yard.unreachable:
+            msg = "the switchgear cannot be reached"
+            raise GatewayError(msg)
+        return self._yard.watch(after_s, keep)
+
     async def answers(self, device: str) -> bool:
         """Whether the device could be told something."""
         return not self._yard.unreachable and device in self._yard.site.index and device not in self._yard.deaf

@@ -30,6 +30,10 @@ class PluggedIn(Protocol):
         """The vehicle; ``None`` for none."""
         ...
 
+    def may_form(self) -> bool:
+        """Whether its station has been told to follow the building's load, and that has not run out."""
+        ...
+
 
 @dataclass(slots=True)
 class Contacts:
@@ -62,6 +66,13 @@ class Yard:
         self.street_fed_s = 0.0
         self.log: list[Command] = []
         self._pending: list[Command] = []
+        self._watch_s: float | None = None
+        self._keep: frozenset[str] = frozenset()
+
+    def watch(self, after_s: float, keep: frozenset[str]) -> bool:
+        """Opens all sections but ``keep`` when this is not said again within so many seconds; 0 ends the watch [s]."""
+        self._watch_s, self._keep = after_s if after_s > 0.0 else None, keep
+        return True
 
     def take(self, command: Command) -> bool:
         """A command at a device; returns whether there is one that takes it. It acts within the next step."""
@@ -84,6 +95,7 @@ class Yard:
 
     def advance(self, seconds: float) -> None:
         """Lets so many seconds pass [s]."""
+        self._left_alone(seconds)
         commands, self._pending = tuple(self._pending), []
         self.plant = replace(self.plant, units=tuple(self._unit(k, unit) for k, unit in enumerate(self.plant.units)))
         self.plant = advance(self.plant, commands, self.around, seconds, self.site)
@@ -93,6 +105,15 @@ class Yard:
             if contacts is not None and contacts.form and self.plant.units[k].mode is not Mode.FORMING:
                 contacts.form = False
 
+    def _left_alone(self, seconds: float) -> None:
+        if self._watch_s is None:
+            return
+        self._watch_s -= seconds
+        if self._watch_s <= 0.0:
+            self._watch_s = None
+            dropped = [s.section_id for s in reversed(self.site.sections) if s.section_id not in self._keep]
+            self._pending += [Command(name, Action.OPEN) for name in dropped if name not in self.deaf]
+
     def _unit(self, k: int, unit: Unit) -> Unit:
         """A charger as its station has it now."""
         name = self.site.sources[k].source_id
@@ -101,8 +122,8 @@ class Yard:
         played, contacts = self.plugged[name], self.contacts[name]
         car, power = played.car(), played.power_kw()
         unit = replace(unit, car=car, lease_s=_LEASE_S)
-        if contacts.form and unit.alive and car is not None:
-            return replace(unit, mode=Mode.FORMING, floor_kwh=car.reserve_kwh)
+        if contacts.form and unit.alive and car is not None and played.may_form():
+            return replace(unit, mode=Mode.FORMING, floor_kwh=0.0)  # what the driver keeps, no station knows
         mode = Mode.GIVING if power < -_FLOWS_KW else Mode.CHARGING if power > _FLOWS_KW else Mode.OFF
         return replace(unit, mode=mode, set_kw=-power if mode is not Mode.OFF else 0.0, hot_s=0.0)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from bothways.adapters.ocpp.island import MODE
 from bothways.adapters.simulated.outlet import Outlet
 from bothways.adapters.simulated.station import StationOptions, VirtualStation
 from bothways.adapters.simulated.vehicle import VirtualVehicle
@@ -34,6 +35,12 @@ class YardStation(VirtualStation):
 
     possible: Callable[[float], float] = lambda kw: kw
 
+    def following(self) -> bool:
+        """Whether a profile in force now lets the first EVSE follow the building's load by itself."""
+        outlet = self.outlets[0]
+        VirtualStation.target_kw(self, outlet)  # looks at what is in force at this instant
+        return outlet.in_force is not None and outlet.in_force.mode == MODE
+
     def target_kw(self, outlet: Outlet) -> float:
         """What the profiles ask for, as far as the bus, the contacts and the role in the island allow [kW]."""
         return self.possible(VirtualStation.target_kw(self, outlet))
@@ -48,6 +55,10 @@ class Played:
     def power_kw(self) -> float:
         """Power that flows now [kW], positive charges."""
         return self.station.outlets[0].power_kw
+
+    def may_form(self) -> bool:
+        """Whether the profile in force at the station lets it follow the building's load by itself."""
+        return self.station.following()
 
     def car(self) -> Car | None:
         """The vehicle with its true energy."""

@@ -22,8 +22,8 @@ _REACH_S = 10.0
 class FormingChargers(Protocol):
     """Chargers that hold an island: told by their protocol that they follow the load of the building themselves."""
 
-    async def hold(self, evse: EvseKey, transaction_id: str) -> CommandResult:
-        """Lets the station balance the local load, also when it hears nothing more."""
+    async def hold(self, evse: EvseKey, transaction_id: str, seconds: float) -> CommandResult:
+        """Lets the station balance the local load for so many seconds, also when it hears nothing more."""
         ...
 
     async def let_go(self, evse: EvseKey) -> CommandResult:
@@ -60,6 +60,8 @@ class Dispatcher:
         self._flights: dict[str, asyncio.Task[None]] = {}
         self._able = {name for name in settings.chargers if _forms(name, settings)}
         self._held = set(self._able)  # whoever may still believe to hold an island, as after a restart
+        self._longer: dict[str, asyncio.Task[None]] = {}
+        self._watching: asyncio.Task[None] | None = None
         self._others: set[asyncio.Task[None]] = set()
         self.acknowledged: set[str] = set()
 
@@ -68,9 +70,9 @@ class Dispatcher:
         for command in commands:
             if command.by_hand:
                 continue  # a person's task, shown until feedback reports it
-            older = self._flights.get(command.device)
-            if older is not None and not older.done():
-                older.cancel()
+            for older in (self._flights.get(command.device), self._longer.pop(command.device, None)):
+                if older is not None and not older.done():
+                    older.cancel()
             self._flights[command.device] = asyncio.create_task(self._deliver(command, evses))
 
     async def settled(self) -> None:
@@ -119,7 +121,7 @@ class Dispatcher:
         """First the station is told to follow the building's load, then its contact starts it."""
         if self._forming is not None:
             self._held.add(command.device)
-            held = await self._forming.hold(key, transaction_id)
+            held = await self._forming.hold(key, transaction_id, command.lease_s)
             if not held.accepted:
                 return Answer(command, taken=False, text=f"the station answered {held.status}: {held.detail}")
         return Answer(command, await self._gear.carry_out(command))
@@ -164,6 +166,34 @@ class Dispatcher:
             self.acknowledged.add(command.device)
         return Answer(command, heard, "" if heard else "it does not answer")
 
+    # --- what holds without orders ------------------------------------------------------------------------------------
+
+    def prolong(self, device: str, evses: Mapping[EvseKey, EvseState], seconds: float) -> None:
+        """Lets a charger that holds the island hold it for so many seconds from now, if it hears nothing more [s]."""
+        key = self._settings.chargers.get(device)
+        state = None if key is None else evses.get(key)
+        session = None if state is None else state.session
+        if self._forming is None or key is None or session is None or not session.transaction_id:
+            return
+        self._longer[device] = self._spawn(self._hold_on(device, key, session.transaction_id, seconds))
+
+    async def _hold_on(self, device: str, key: EvseKey, transaction_id: str, seconds: float) -> None:
+        assert self._forming is not None  # noqa: S101 - asked before
+        self._held.add(device)
+        held = await self._forming.hold(key, transaction_id, seconds)
+        command = Command(device, Action.FORM, lease_s=seconds)
+        self._answered(Answer(command, held.accepted, f"{held.status} {held.detail}".strip()))
+
+    def watch(self, after_s: float, keep: frozenset[str], told: Callable[[bool], None]) -> None:
+        """Tells the switchgear which sections stay on when it hears nothing more; ``told`` hears if it watches."""
+
+        async def tell() -> None:
+            told(await self._gear.left_alone(after_s, keep))
+
+        if self._watching is not None:
+            self._watching.cancel()  # what is said later holds
+        self._watching = self._spawn(tell())
+
     # --- stations as a whole ------------------------------------------------------------------------------------------
 
     def still(self, evses: Mapping[EvseKey, EvseState]) -> None:
@@ -178,7 +208,7 @@ class Dispatcher:
         for station in set(stations) & self._gateway.connected():
             self._spawn(self._gateway.set_safe_profile(SafeProfile(station, charge_kw)))
 
-    def _spawn(self, work: Awaitable[object]) -> None:
+    def _spawn(self, work: Awaitable[object]) -> asyncio.Task[None]:
         async def within() -> None:
             try:
                 async with asyncio.timeout(_REACH_S):
@@ -189,6 +219,7 @@ class Dispatcher:
         task = asyncio.create_task(within())
         self._others.add(task)
         task.add_done_callback(self._others.discard)
+        return task
 
 
 def _forms(name: str, settings: IslandSettings) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from bothways.domain.errors import BothwaysError, DomainError, InputError
 from bothways.operations.events import EvseKey
+from bothways.operations.island.alone import LeftAlone
 from bothways.operations.island.drivers import Drivers
 from bothways.operations.island.gather import Around, gather
 from bothways.operations.island.keeping import DRIVERS, KEY, Keeper
@@ -110,6 +111,7 @@ class IslandService:
         self._state = initial_state(self._building)
         self.journal = Journal(self._building.site_id, outside.store, outside.clock, self._fail)
         self._dispatcher = Dispatcher(settings, outside.gear, outside.gateway, outside.forming, self.journal.answered)
+        self.alone = LeftAlone(self._dispatcher)
         self.drivers = Drivers()
         self._keeper = Keeper(outside.memory, self._building.site_id, self._fail, self._beside)
         self._origin = outside.clock.now()
@@ -267,6 +269,7 @@ class IslandService:
         self._hand_over(made.commands, evses, now)
         await self._keeper.keep(made.state, site, now)
         self._dispatcher.send(made.commands, evses)
+        self.alone.tell(made.state, inputs, site, evses, now, self._loop().site.safe_charge_kw)
         self.journal.tell(before, made, site)
         self._stops(before, inputs)
         self._alarms()

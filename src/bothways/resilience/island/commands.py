@@ -35,7 +35,7 @@ class Command:
         action: what to do.
         output_kw: for ``GIVE``: output [kW], positive toward the building.
         floor_kwh: for ``FORM`` and ``GIVE``: stored energy at which the station stops by itself [kWh].
-        lease_s: for ``GIVE``: the output ends after so long without renewal [s].
+        lease_s: for ``GIVE``, and for ``FORM`` of a vehicle: it ends after so long without renewal [s].
         attempt: 1 for the first time.
         by_hand: no automation exists: the text of :func:`instruction` is for a person.
         rehearsal: part of a drill: the device answers but does not act.

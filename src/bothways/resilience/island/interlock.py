@@ -24,6 +24,7 @@ from bothways.resilience.island.site import UNINTENTIONAL_ISLAND_S, IslandSite, 
 _OFF = frozenset({Mode.OFF, Mode.CHARGING})
 _ENERGISING = frozenset({Mode.FORMING, Mode.GIVING})
 _LIVE_PU = 0.5
+_LAST_BIT = 1e-9
 _SEEN_KW = 0.1  # a load above this is proof that its breaker is closed
 _ESTOP = "emergency stop or fire alarm"
 
@@ -273,7 +274,9 @@ def _energise(  # noqa: PLR0911 one reason per rule
     if not reading.available:
         return "it is not available"
     if command.action is Action.FORM:
-        return _form(k, latch, inputs, site) or _held_back(k, inputs, site, 2.0 * site.margins_kwh[k])
+        alone_kwh = source.power_kw * command.lease_s / 3600.0 / source.efficiency + site.margins_kwh[k]
+        need_kwh = max(alone_kwh - _LAST_BIT, 2.0 * site.margins_kwh[k])
+        return _form(k, latch, inputs, site) or _held_back(k, inputs, site, need_kwh)
     live = inputs.bus_pu is not None and inputs.bus_pu >= _LIVE_PU
     forming = live or any(other.mode is Mode.FORMING for j, other in enumerate(inputs.sources) if j != k)
     if not forming or not open_proven(inputs, site):

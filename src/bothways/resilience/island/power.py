@@ -9,6 +9,8 @@ from bothways.resilience.island.signals import Inputs, Mode, Position
 from bothways.resilience.island.site import IslandSite, Phases, SourceKind
 
 _TINY_KW = 1e-6
+LONGEST_S = 7 * 86_400.0
+"""Longer no source is told to hold an island by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,21 @@ def abilities(
             limit = min(limit, spare * 3600.0 / site.timing.lease_s)
         out.append(Ability(limit, spare))
     return tuple(out)
+
+
+def forming_s(k: int, inputs: Inputs, site: IslandSite) -> float:
+    """For how long source ``k`` can hold an island at its full output without touching its reserve or floor [s].
+
+    The energy that it can still give between an order to stop and the hard-wired cut is left out, and what exceeds its
+    rating for an instant is in that margin. 0 where its energy is unknown, or its driver has opted out.
+    """
+    source, reading = site.sources[k], inputs.sources[k]
+    stored, floor = stored_kwh(k, inputs, site)
+    silent = source.kind is SourceKind.V2X and (reading.vehicle is None or reading.vehicle.opted_out)
+    if stored is None or silent:
+        return 0.0
+    room = max(0.0, stored - floor - site.margins_kwh[k]) * source.efficiency
+    return min(3600.0 * room / max(source.power_kw, _TINY_KW), LONGEST_S)
 
 
 def candidate(inputs: Inputs, latch: Latch, failed: tuple[bool, ...], site: IslandSite) -> int | None:

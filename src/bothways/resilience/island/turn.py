@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bothways.resilience.island.commands import Action, Command, Message, Severity, instruction
 from bothways.resilience.island.interlock import Latch, open_proven, stored_kwh
-from bothways.resilience.island.power import Ability, abilities, candidate
+from bothways.resilience.island.power import Ability, abilities, candidate, forming_s
 from bothways.resilience.island.signals import Grid, Inputs, Mode, Position, RequestKind, judge
-from bothways.resilience.island.site import IslandSite
+from bothways.resilience.island.site import IslandSite, SourceKind
 from bothways.resilience.island.state import Fault, IslandState, Phase
 from bothways.resilience.island.tracking import Want, chase, confirmed
 
@@ -170,9 +170,11 @@ class Turn:
         return f"{text} Then confirm."
 
     def _command(self, device: int, want: Want, attempt: int, *, by_hand: bool) -> Command:
-        floor = 0.0
-        if device >= self.first_source and want.action in {Action.FORM, Action.GIVE}:
-            floor = stored_kwh(device - self.first_source, self.inputs, self.site)[1]
+        floor, k = 0.0, device - self.first_source
+        if k >= 0 and want.action in {Action.FORM, Action.GIVE}:
+            floor = stored_kwh(k, self.inputs, self.site)[1]
         lease = self.site.timing.lease_s if want.action is Action.GIVE else 0.0
+        if want.action is Action.FORM and k >= 0 and self.site.sources[k].kind is SourceKind.V2X:
+            lease = forming_s(k, self.inputs, self.site)  # a battery is told its floor, a vehicle its time
         name = self.site.devices[device]
         return Command(name, want.action, want.output_kw, floor, lease, attempt, by_hand)

@@ -32,7 +32,7 @@ class Gateway:
 
 
 async def test_the_profile_is_sound_and_tells_no_power():
-    payload = island_profile(1, "tx", "2026-01-01T12:00:00Z")
+    payload = island_profile(1, "tx", "2026-01-01T12:00:00Z", 3600)
     assert violations("2.1", "SetChargingProfile", payload, response=False) == ()
     profile = payload["chargingProfile"]
     assert profile_violations(profile) == ()
@@ -46,12 +46,17 @@ async def test_the_profile_is_sound_and_tells_no_power():
 async def test_it_is_set_and_cleared_and_a_silent_station_is_said():
     gateway = Gateway({"status": "Accepted"})
     mode = IslandMode(gateway, Clock())
-    assert (await mode.hold(EvseKey("CP", 1), "tx")).accepted
+    assert (await mode.hold(EvseKey("CP", 1), "tx", 900.5)).accepted
     assert (await mode.let_go(EvseKey("CP", 1))).accepted
     assert [action for _, action, _ in gateway.asked] == ["SetChargingProfile", "ClearChargingProfile"]
+    schedule = gateway.asked[0][2]["chargingProfile"]["chargingSchedule"][0]
+    assert (schedule["startSchedule"], schedule["duration"]) == (
+        "2026-01-01T11:59:00.000Z",
+        900,
+    )  # ends early, never late
     cleared = gateway.asked[1][2]
     assert violations("2.1", "ClearChargingProfile", cleared, response=False) == ()
-    assert not (await IslandMode(Gateway({"status": "Rejected"}), Clock()).hold(EvseKey("CP", 1), "tx")).accepted
-    away = await IslandMode(Gateway(GatewayError("gone")), Clock()).hold(EvseKey("CP", 1), "tx")
+    assert not (await IslandMode(Gateway({"status": "Rejected"}), Clock()).hold(EvseKey("CP", 1), "tx", 900.0)).accepted
+    away = await IslandMode(Gateway(GatewayError("gone")), Clock()).hold(EvseKey("CP", 1), "tx", 900.0)
     assert (away.accepted, away.status) == (False, "offline")
     assert math.isnan(away.commanded_kw)

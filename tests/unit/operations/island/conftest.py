@@ -76,6 +76,9 @@ class Plug:
     def car(self):
         return self._station.car
 
+    def may_form(self):
+        return True
+
 
 class Gateway:
     """Remembers every order; stations that are online take them."""

@@ -373,7 +373,7 @@ async def test_on_the_grid_no_charger_goes_on_believing_that_it_holds_an_island(
     class Forming:
         fails = True
 
-        async def hold(self, evse, transaction_id):
+        async def hold(self, evse, transaction_id, seconds):
             raise AssertionError("nothing forms here")
 
         async def let_go(self, evse):

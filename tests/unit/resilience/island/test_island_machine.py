@@ -399,7 +399,7 @@ def test_offer_to_a_grid_restart_needs_permission_and_an_island():
 
 def test_what_stations_are_told_beforehand():
     on_grid = local_modes(initial_state(SITE), read(PLANT, Surroundings(), SITE), SITE, safe_charge_kw=8.0)
-    assert [mode.charge_kw for mode in on_grid] == [0.0, 4.0, 4.0]
+    assert [mode.charge_kw for mode in on_grid] == [0.0, 8.0, 8.0]
     assert all(mode.output_kw == 0.0 and not mode.keep_forming for mode in on_grid)
     run = Run().to_island()
     modes = local_modes(run.state, read(run.plant, DARK, SITE), SITE)
