@@ -7,7 +7,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bothways.planning.evaluation import ac_power_kw, evaluate, stored_change_kwh
+from bothways.planning.evaluation import evaluate
+from bothways.planning.part_load import ac_power_kw, stored_change_kwh
 from bothways.planning.problem import DemandCharge, Fleet, PlanOptions, PlanProblem
 from bothways.planning.solve import solve
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bothways.planning.layout import Layout
+from bothways.planning.part_load import power_for, stored_by
 from bothways.planning.problem import Bools, Floats, Ints, PlanProblem
 from bothways.planning.shortfall import Reach
 
@@ -38,7 +39,7 @@ def early_power_kw(problem: PlanProblem, layout: Layout, bounds: Reach) -> Float
         if room < 0.0:
             given = _shares(_can_give_kw(problem, energy, here), -room)
             power[layout.first[here] + step - fleet.arrival[here]] = -given
-            energy[here] -= given * problem.step_h / fleet.discharge_efficiency[here]
+            energy[here] += stored_by(problem, -given, here)
             over[here] |= begun[here]
             continue
         wanted = np.where(over[here], 0.0, _wanted_kw(problem, bounds, energy, target, here))
@@ -49,7 +50,7 @@ def early_power_kw(problem: PlanProblem, layout: Layout, bounds: Reach) -> Float
             taken[order] = _within_groups(problem, here[order], taken[order], step)
         taken[taken < fleet.least_charge_kw[here]] = 0.0
         power[layout.first[here] + step - fleet.arrival[here]] = taken
-        energy[here] += taken * problem.step_h * fleet.charge_efficiency[here]
+        energy[here] += stored_by(problem, taken, here)
         over[here] |= fleet.no_pause[here] & begun[here] & (taken == 0.0)
         begun[here] |= taken > 0.0
     return power
@@ -60,21 +61,21 @@ def _wanted_kw(problem: PlanProblem, bounds: Reach, energy: Floats, target: Floa
     per_kw = problem.step_h * fleet.charge_efficiency[here]
     missing = target[here] - energy[here]
     least, most = fleet.least_charge_kw[here], fleet.charge_kw[here]
-    wanted = np.clip(missing / per_kw, least, most)
+    wanted = np.clip(power_for(problem, np.maximum(missing, 0.0), here), least, most)
     # Where full power would leave less than the minimum for the last step, all steps share what is missing.
     steps = np.ceil(missing / np.maximum(most * per_kw, 1e-300) - 1e-12)
-    share = missing / np.maximum(steps, 1.0) / per_kw
+    share = power_for(problem, np.maximum(missing, 0.0) / np.maximum(steps, 1.0), here)
     crumb = missing - (steps - 1.0) * most * per_kw < least * per_kw
     above_floor = energy[here] >= fleet.energy_min_kwh[here]
     wanted = np.where(crumb & above_floor & (share >= least) & (steps > 1.0), share, wanted)
-    fits = energy[here] + wanted * per_kw <= bounds.ceiling_kwh[here] + _ENOUGH_KWH
+    fits = energy[here] + stored_by(problem, wanted, here) <= bounds.ceiling_kwh[here] + _ENOUGH_KWH
     return np.where((missing > _ENOUGH_KWH) & fits, wanted, 0.0)
 
 
 def _can_give_kw(problem: PlanProblem, energy: Floats, here: Ints) -> Floats:
     fleet = problem.fleet
     above_floor = np.maximum(energy[here] - fleet.energy_min_kwh[here], 0.0)
-    possible = np.minimum(fleet.discharge_kw[here], above_floor * fleet.discharge_efficiency[here] / problem.step_h)
+    possible = np.minimum(fleet.discharge_kw[here], -power_for(problem, -above_floor, here))
     return np.where(fleet.no_pause[here], 0.0, possible)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from bothways.planning.part_load import stored_by
 from bothways.planning.problem import Floats, PlanProblem
 from bothways.planning.stock import reserve_of_rows
 
@@ -195,22 +196,6 @@ class Evaluation:
         return self.cost.total
 
 
-def stored_change_kwh(
-    power_kw: Floats, charge_efficiency: Floats, discharge_efficiency: Floats, step_h: float
-) -> Floats:
-    """Change of stored energy in a step [kWh] for AC power [kW]: Δ·ηc·p for p > 0, Δ·p/ηd below.
-
-    The efficiencies must broadcast against ``power_kw``.
-    """
-    return np.asarray(step_h * np.where(power_kw > 0.0, power_kw * charge_efficiency, power_kw / discharge_efficiency))
-
-
-def ac_power_kw(change_kwh: Floats, charge_efficiency: Floats, discharge_efficiency: Floats, step_h: float) -> Floats:
-    """AC power [kW] that changes the stored energy by ``change_kwh`` in one step; inverse of ``stored_change_kwh``."""
-    rate = np.asarray(change_kwh) / step_h
-    return np.asarray(np.where(rate > 0.0, rate / charge_efficiency, rate * discharge_efficiency))
-
-
 def site_flows(problem: PlanProblem, total_power_kw: Floats, curtailed_kw: Floats | None = None) -> Flows:
     """Import, export and curtailment for the fleet's total power.
 
@@ -313,9 +298,7 @@ def _stored_kwh(problem: PlanProblem, power: Floats, rows: slice) -> Floats:
     fleet = problem.fleet
     stored = np.empty((power.shape[0], problem.periods + 1))
     stored[:, 0] = fleet.energy_at_arrival_kwh[rows]
-    stored[:, 1:] = stored_change_kwh(
-        power, fleet.charge_efficiency[rows, None], fleet.discharge_efficiency[rows, None], problem.step_h
-    )
+    stored[:, 1:] = stored_by(problem, power, np.arange(fleet.size)[rows, None])
     return np.cumsum(stored, axis=1, out=stored)
 
 

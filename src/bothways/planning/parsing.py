@@ -19,6 +19,7 @@ from bothways.planning.parsing_limits import (
     group_limits,
     group_limits_to_list,
 )
+from bothways.planning.parsing_losses import loss_curves_to_list, part_load
 from bothways.planning.plausibility import check_magnitudes
 from bothways.planning.problem import Bools, DemandCharge, Fleet, Floats, PlanProblem
 from bothways.planning.values import Allowed, Reader, as_number
@@ -26,7 +27,7 @@ from bothways.planning.values import Allowed, Reader, as_number
 KEYS = (
     "step_h", "periods", "import_price", "export_price", "base_load_kw", "demand_charge_per_kw", "peak_so_far_kw",
     "demand_charges", "import_limit_kw", "import_limit_penalty_per_kwh", "import_hard_limit_kw", "export_limit_kw",
-    "terminal_value_per_kwh", "group_limits", "energy_reserve", "unusual_magnitudes", "vehicles",
+    "terminal_value_per_kwh", "group_limits", "energy_reserve", "loss_curves", "unusual_magnitudes", "vehicles",
 )  # fmt: skip
 """Keys of a problem, in the order of the documentation."""
 
@@ -51,10 +52,11 @@ _COLUMNS: dict[str, tuple[Allowed, float | None]] = {
     "wear_per_kwh": (Allowed("currency/kWh", 0.0, 1e6), None),
     "min_charge_kw": (_POWER, 0.0),
 }
-COLUMNS = (*_COLUMNS, "no_pause")
+COLUMNS = (*_COLUMNS, "no_pause", "loss_curve")
 """Columns of ``vehicles``."""
 
-_OPTIONAL_COLUMNS = frozenset({"min_charge_kw", "no_pause"})
+_OPTIONAL_COLUMNS = frozenset({"min_charge_kw", "no_pause", "loss_curve"})
+_CURVE = Allowed("number of an entry of loss_curves, or -1", -1, 1e6, whole=True)
 _CHARGE_KEYS = ("price_per_kw", "steps", "peak_so_far_kw")
 _DEMAND_PRICE = Allowed("currency/kW", 0.0, 1e9)
 
@@ -99,6 +101,7 @@ def problem_from_mapping(mapping: object, *, at: str = "") -> PlanProblem:
     if _flag(reader, "unusual_magnitudes") is False:
         check_magnitudes(reader, columns, series["base_load_kw"])
     groups, reserve = _coupled(reader, problems, periods, columns)
+    losses = part_load(reader, problems, columns.get("loss_curve"))
     problems.raise_if_any()
 
     whole = {key: _spread(column, periods or 0) for key, column in series.items()}
@@ -117,6 +120,7 @@ def problem_from_mapping(mapping: object, *, at: str = "") -> PlanProblem:
         export_limit_kw=limits["export_limit_kw"],
         group_limits=groups,
         energy_reserve=reserve,
+        part_load=losses,
     )
 
 
@@ -155,7 +159,11 @@ def problem_to_mapping(problem: PlanProblem) -> dict[str, object]:
     if problem.energy_reserve is not None:
         mapping["energy_reserve"] = energy_reserve_to_mapping(problem.energy_reserve)
     columns = {item.name: getattr(problem.fleet, item.name) for item in fields(Fleet)}
-    mapping["vehicles"] = {name: column.tolist() for name, column in columns.items()}
+    vehicles: dict[str, object] = {name: column.tolist() for name, column in columns.items()}
+    if problem.part_load is not None:
+        mapping["loss_curves"] = loss_curves_to_list(problem.part_load)
+        vehicles["loss_curve"] = problem.part_load.curve.tolist()
+    mapping["vehicles"] = vehicles
     doubts = Problems()
     check_magnitudes(Reader(mapping, doubts), columns, problem.base_load_kw)
     if len(doubts):
@@ -232,6 +240,7 @@ def _columns(reader: Reader, problems: Problems, periods: int | None) -> dict[st
         for key, (allowed, default) in _COLUMNS.items()
     }
     found["no_pause"] = _truths(vehicles, "no_pause")
+    found["loss_curve"] = vehicles.numbers("loss_curve", _CURVE, length=None, default=-1.0)
     read = {key: column for key, column in found.items() if column is not None}
     sizes = [column.size for column in read.values() if column.ndim == 1]
     count = max(set(sizes), key=sizes.count) if sizes else 1

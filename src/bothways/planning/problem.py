@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from bothways.domain.errors import DomainError
 from bothways.planning.limits import EnergyReserve, GroupLimit
+from bothways.planning.part_load import PartLoad, Segments
 
 if TYPE_CHECKING:
     from bothways.planning.engine.solve import EngineState
@@ -142,6 +144,8 @@ class PlanProblem:
         terminal_value_per_kwh: value of stored energy when a stay ends [currency/kWh].
         group_limits: limits on feeders, phases and the like, all of which hold at once with the site's.
         energy_reserve: energy that the connected vehicles keep back together; ``None`` for none.
+        part_load: losses at part load; ``None`` where efficiencies hold at every power. The fleet's efficiencies are
+            then those at full power, whatever they were given as.
     """
 
     step_h: float
@@ -158,6 +162,7 @@ class PlanProblem:
     terminal_value_per_kwh: float = 0.0
     group_limits: tuple[GroupLimit, ...] = ()
     energy_reserve: EnergyReserve | None = None
+    part_load: PartLoad | None = None
 
     def __post_init__(self) -> None:
         _require(math.isfinite(self.step_h) and self.step_h > 0.0, f"step_h must be above 0, not {self.step_h}")
@@ -181,6 +186,14 @@ class PlanProblem:
             reserve = self.energy_reserve
             fits = reserve.weight.shape[0] == self.fleet.size and reserve.required_kwh.shape == (self.periods,)
             _require(fits, "the energy reserve must hold weights for every vehicle and one value per step")
+        if self.part_load is not None:
+            _require(self.part_load.curve.shape == (self.fleet.size,), "part load must name a curve for every vehicle")
+            object.__setattr__(self, "fleet", self.part_load.at_full_power(self.fleet))
+
+    @cached_property
+    def segments(self) -> tuple[Segments, Segments]:
+        """What AC power stores, and stored power gives, vehicle by vehicle."""
+        return (self.part_load or PartLoad((), np.full(self.fleet.size, -1))).segments(self.fleet)
 
     @property
     def curtailable_kw(self) -> Floats:

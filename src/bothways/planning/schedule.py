@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from bothways.planning.evaluation import ac_power_kw
 from bothways.planning.layout import Layout
+from bothways.planning.part_load import ac_power_kw, power_for, stored_by
 from bothways.planning.problem import Floats, PlanProblem
 from bothways.planning.shortfall import Reach
 
 _ROUNDING_KWH = 1e-10
 """Deviation of stored energy that is left alone: float64 noise of a sum over a long stay [kWh]."""
+
+_WORTH_SWITCHING_KWH = 1e-7
+"""The same where a converter would have to be on for it."""
+
+_PATH_NOISE_KWH = 1e-6
+"""Change of stored energy that a linear program leaves where nothing is meant [kWh]."""
 
 
 def net_power_kw(problem: PlanProblem, layout: Layout, charge_kw: Floats, discharge_kw: Floats) -> Floats:
@@ -49,12 +55,16 @@ def repaired_power_kw(
         power_kw: power of each vehicle-step ``(S,)`` [kW].
     """
     fleet, owner, step_h = problem.fleet, layout.owner, problem.step_h
-    efficiency = np.where(power_kw > 0.0, fleet.charge_efficiency[owner], 1.0 / fleet.discharge_efficiency[owner])
-    change = power_kw * efficiency * step_h
+    if problem.part_load is None:
+        efficiency = np.where(power_kw > 0.0, fleet.charge_efficiency[owner], 1.0 / fleet.discharge_efficiency[owner])
+        change = power_kw * efficiency * step_h
+    else:
+        change = stored_by(problem, power_kw, owner)
     running = np.cumsum(change)
     before = (running - change)[layout.first[owner]]
     energy = fleet.energy_at_arrival_kwh[owner] + running - before
-    off = (energy < lower_kwh - _ROUNDING_KWH) | (energy > bounds.upper_kwh + _ROUNDING_KWH)
+    rounding = _ROUNDING_KWH if problem.part_load is None else _WORTH_SWITCHING_KWH
+    off = (energy < lower_kwh - rounding) | (energy > bounds.upper_kwh + rounding)
     if not off.any():
         return power_kw
     power = power_kw.copy()
@@ -67,7 +77,35 @@ def repaired_power_kw(
         held = now[: alive.size]
         wished = np.clip(change[at], -bounds.discharge_step_kwh[alive], bounds.charge_step_kwh[alive])
         after = np.clip(held + wished, lower_kwh[at], bounds.upper_kwh[at])
-        moved = ac_power_kw(after - held, fleet.charge_efficiency[alive], fleet.discharge_efficiency[alive], step_h)
+        moved = power_for(problem, after - held, alive)
         power[at] = np.clip(moved, -fleet.discharge_kw[alive], fleet.charge_kw[alive])
+        if problem.part_load is not None:
+            power[at] = np.where(np.abs(after - held) > rounding, power[at], 0.0)
+            after = held + stored_by(problem, power[at], alive)
         now[: alive.size] = after
+    return power
+
+
+def power_following(problem: PlanProblem, layout: Layout, energy_kwh: Floats, change_kwh: Floats) -> Floats:
+    """Power of converters with losses that follows a path of stored energy, ``(S,)`` [kW].
+
+    Where the path moves by no more than a solver's noise the converter stays off; the difference is made up in the next
+    step in which it is on.
+
+    Args:
+        problem: what is asked.
+        layout: its vehicle-steps.
+        energy_kwh: stored energy at the end of each vehicle-step, ``(S,)`` [kWh].
+        change_kwh: change in it, ``(S,)`` [kWh].
+    """
+    fleet, power = problem.fleet, np.zeros(layout.size)
+    vehicles = layout.staying[np.argsort(-layout.duration[layout.staying], kind="stable")]
+    now = fleet.energy_at_arrival_kwh[vehicles].copy()
+    for k in range(int(layout.duration[vehicles[0]]) if vehicles.size else 0):
+        alive = vehicles[: np.count_nonzero(layout.duration[vehicles] > k)]
+        at = layout.first[alive] + k
+        moved = power_for(problem, energy_kwh[at] - now[: alive.size], alive)
+        moved = np.where(np.abs(change_kwh[at]) > _PATH_NOISE_KWH, moved, 0.0)
+        power[at] = np.clip(moved, -fleet.discharge_kw[alive], fleet.charge_kw[alive])
+        now[: alive.size] += stored_by(problem, power[at], alive)
     return power

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bothways.planning.layout import Layout
+from bothways.planning.part_load import least_charge_kwh
 from bothways.planning.problem import Floats, Ints, PlanProblem
 
 NEGLIGIBLE_KWH = 1e-6
@@ -67,7 +68,7 @@ def reach(problem: PlanProblem, layout: Layout) -> Reach:
     at_full_power = at_arrival[owner] + (k + 1) * charge_step[owner]
     floor = np.minimum(fleet.energy_min_kwh[owner], at_full_power)
     for i in _crowded(problem, layout, charge_step, ceiling, required).tolist():
-        least_step = float(fleet.least_charge_kw[i] * fleet.charge_efficiency[i] * problem.step_h)
+        least_step = float(least_charge_kwh(problem)[i])
         path, highest = _stepwise(
             float(at_arrival[i]), int(layout.duration[i]), (least_step, float(charge_step[i])),
             float(discharge_step[i]), float(fleet.energy_min_kwh[i]), float(ceiling[i]),
@@ -93,7 +94,7 @@ def reach(problem: PlanProblem, layout: Layout) -> Reach:
 def _crowded(problem: PlanProblem, layout: Layout, charge_step: Floats, ceiling: Floats, required: Floats) -> Ints:
     """Vehicles whose last needed step would pass the ceiling if it had to be at the minimum power."""
     fleet = problem.fleet
-    least_step = fleet.least_charge_kw * fleet.charge_efficiency * problem.step_h
+    least_step = least_charge_kwh(problem)
     target = np.maximum(required, np.minimum(fleet.energy_min_kwh, ceiling))
     needed = np.maximum(target - fleet.energy_at_arrival_kwh, 0.0)
     per_step = np.maximum(charge_step, 1e-300)

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 _MOST_LISTED = 10
 
-_LISTED_BY = {"demand_charges": "price_per_kw", "group_limits": "name", "products": "name"}
+_LISTED_BY = {
+    "demand_charges": "price_per_kw", "group_limits": "name", "loss_curves": "rated_kw", "products": "name",
+}  # fmt: skip
 
 
 def plan(
@@ -132,7 +134,7 @@ def arrays_as_mapping(content: bytes, source: str) -> dict[str, object]:
     """Unpacks the arrays of an .npz file into the nested mapping that a JSON problem would be.
 
     ``vehicles.arrival`` becomes ``{"vehicles": {"arrival": …}}``, likewise ``energy_reserve.…`` and ``trips.…``; the
-    columns of ``demand_charges.…``, ``group_limits.…`` and ``products.…`` become lists of charges, limits and products.
+    columns of ``demand_charges.…``, ``group_limits.…``, ``loss_curves.…`` and ``products.…`` become lists.
     ``sites.home.vehicles.arrival`` belongs to the site ``home``.
 
     Raises:

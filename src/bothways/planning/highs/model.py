@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bothways.planning.highs.converters import Converters, Sides, add_converters
 from bothways.planning.highs.coupling import CoupledRows, PowerColumns, add_coupling
 from bothways.planning.highs.meter import add_meter
 from bothways.planning.highs.program import Assembly, Program
@@ -30,6 +31,8 @@ class Choices:
         relaxed: vehicle-steps where they are not, nevertheless, ``(S,)``; ``None`` for nowhere.
         held: vehicle-steps where on or off is decided, ``(S,)``; ``None`` for nowhere.
         on: what is decided there, ``(S,)``.
+        converters: whether converters with losses at part load are on or off, or anything between.
+        exact: vehicle-steps in which they cannot waste anything, ``(S,)``; ``None`` for nowhere.
     """
 
     one_direction: Ints = field(default_factory=_no_positions)
@@ -37,6 +40,8 @@ class Choices:
     relaxed: Bools | None = None
     held: Bools | None = None
     on: Bools | None = None
+    converters: bool = False
+    exact: Bools | None = None
 
     def open_at(self, problem: PlanProblem, layout: Layout) -> tuple[Bools, Floats]:
         """Vehicle-steps whose on or off is to be decided, and the least power of those that charge, ``(S,)`` each."""
@@ -113,6 +118,7 @@ class FleetProgram:
         importing_at: steps of ``importing``.
         coupled: where group limits and the energy reserve are.
         soft: what may be broken, or ``None``.
+        converters: where those with losses at part load are.
     """
 
     program: Program
@@ -132,6 +138,7 @@ class FleetProgram:
     importing_at: Ints
     coupled: CoupledRows
     soft: Soft | None
+    converters: Converters
 
 
 def build(
@@ -168,11 +175,19 @@ def build(
 
     start = np.where(layout.k == 0, fleet.energy_at_arrival_kwh[owner], 0.0)
     stored = assembly.rows(layout.size, lower=start, upper=start)
-    assembly.entries(stored, charge, -step_h * fleet.charge_efficiency[owner])
+    plain, plain_out = _plain(problem, layout, discharging)
+    assembly.entries(stored[plain], charge[plain], -step_h * fleet.charge_efficiency[owner[plain]])
     assembly.entries(stored, energy, 1.0)
     goes_on = np.flatnonzero(~layout.is_last)
     assembly.entries(stored[goes_on + 1], energy[goes_on], -1.0)
-    assembly.entries(stored[discharging], discharge, step_h / fleet.discharge_efficiency[discharger])
+    assembly.entries(
+        stored[discharging[plain_out]], discharge[plain_out],
+        step_h / fleet.discharge_efficiency[discharger[plain_out]],
+    )  # fmt: skip
+    _, least = choices.open_at(problem, layout)
+    exact = np.zeros(layout.size, dtype=np.bool_) if choices.exact is None else choices.exact
+    sides = Sides(charge, most_charge, least, discharging, discharge, most_discharge, exact)
+    converters = add_converters(problem, layout, sides, stored, assembly, whole=choices.converters)
 
     balance = assembly.rows(problem.periods, lower=problem.base_load_kw, upper=problem.base_load_kw)
     assembly.entries(balance[layout.step], charge, -1.0)
@@ -186,8 +201,16 @@ def build(
     slack = _soft(problem, layout, bounds, powers, assembly, balance, coupled) if soft else None
     return FleetProgram(
         assembly.program(), balance, stored, charge, energy, discharging, discharge, curtailing, curtail,
-        on, on_at, starts_at, started_at, importing, importing_at, coupled, slack,
+        on, on_at, starts_at, started_at, importing, importing_at, coupled, slack, converters,
     )  # fmt: skip
+
+
+def _plain(problem: PlanProblem, layout: Layout, discharging: Ints) -> tuple[Ints, Ints]:
+    """Vehicle-steps whose efficiencies hold at every power, and which of ``discharging`` are among them."""
+    if problem.part_load is None:
+        return np.arange(layout.size), np.arange(discharging.size)
+    plain = ~problem.part_load.has[layout.owner]
+    return np.flatnonzero(plain), np.flatnonzero(plain[discharging])
 
 
 def _site(

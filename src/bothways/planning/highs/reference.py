@@ -10,6 +10,7 @@ import numpy as np
 
 from bothways.planning.answer import infeasible, no_pause_notes, solution
 from bothways.planning.early import early_power_kw
+from bothways.planning.highs.converters import wasting
 from bothways.planning.highs.model import Choices, FleetProgram
 from bothways.planning.highs.neighbourhood import build_for, look_near, run
 from bothways.planning.highs.priorities import Ranked, cannot_be_kept
@@ -71,7 +72,8 @@ def solve_with_highs(
         if search.done() or wider is search.choices:
             break
         search.choices = wider
-        look_near(search, model, x)
+        if search.problem.part_load is None:
+            look_near(search, model, x)
         if search.done():
             break
     return _conclude(search)
@@ -85,7 +87,24 @@ def _wider(search: Search, model: FleetProgram, x: Floats) -> Choices:
         choices = replace(choices, one_direction=np.union1d(choices.one_direction, both))
     if search.problem.fleet.semi_continuous and not choices.semi_continuous:
         choices = replace(choices, semi_continuous=True)
+    if search.problem.part_load is not None:
+        choices = _with_converters(search, model, x, choices)
     return choices
+
+
+def _with_converters(search: Search, model: FleetProgram, x: Floats, choices: Choices) -> Choices:
+    """Converters first become whole; then, in all steps where one wastes energy, they are held to their curves."""
+    if not choices.converters:
+        return replace(choices, converters=True)
+    layout = search.layout
+    discharge = np.zeros(layout.size)
+    discharge[model.discharging] = x[model.discharge]
+    wastes = wasting(search.problem, layout, x[model.charge], discharge, model.converters, x)
+    before = np.zeros(layout.size, dtype=np.bool_) if choices.exact is None else choices.exact
+    steps = np.zeros(search.problem.periods, dtype=np.bool_)
+    steps[layout.step[wastes & ~before]] = True
+    exact = before | steps[layout.step]
+    return choices if np.array_equal(exact, before) else replace(choices, exact=exact)
 
 
 def _simple_bound(search: Search, model: FleetProgram, outcome: Ranked) -> float:

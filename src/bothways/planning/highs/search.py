@@ -13,7 +13,7 @@ from bothways.planning.evaluation import Evaluation, evaluate
 from bothways.planning.highs.model import Choices, FleetProgram
 from bothways.planning.layout import Layout
 from bothways.planning.problem import Floats, Ints, PlanOptions, PlanProblem
-from bothways.planning.schedule import net_power_kw, repaired_power_kw
+from bothways.planning.schedule import net_power_kw, power_following, repaired_power_kw
 from bothways.planning.shortfall import Reach
 
 _BOTH_KW = 1e-6  # charging and discharging below this at once is the solver's noise, not a decision
@@ -129,6 +129,8 @@ class Search:
     def read(self, model: FleetProgram, choices: Choices, x: Floats) -> Candidate:
         """Turns the columns of a program into a schedule that is exact in float64, and evaluates it."""
         problem, layout, bounds = self.problem, self.layout, self.bounds
+        if problem.part_load is not None:
+            return self._read_stored(model, x)
         charge = x[model.charge].copy()
         if model.on.size:
             _, least = choices.open_at(problem, layout)
@@ -140,11 +142,27 @@ class Search:
             lower = np.minimum(bounds.floor_kwh, problem.fleet.energy_at_arrival_kwh[layout.owner])
         power = net_power_kw(problem, layout, charge, discharge)
         power = repaired_power_kw(problem, layout, bounds, lower, power)
+        return self.candidate(power, self._curtailed(model, x, power))
+
+    def _curtailed(self, model: FleetProgram, x: Floats, power: Floats) -> Floats:
+        """What the program curtails, moved to where the schedule is."""
+        problem = self.problem
         curtailed = np.zeros(problem.periods)
         curtailed[model.curtailing] = x[model.curtail]
-        net = problem.base_load_kw + layout.per_step(power, problem.periods)
-        curtailed = np.clip(np.maximum(curtailed, -net - problem.export_limit_kw), 0.0, problem.curtailable_kw)
-        return self.candidate(power, curtailed)
+        net = problem.base_load_kw + self.layout.per_step(power, problem.periods)
+        return np.clip(np.maximum(curtailed, -net - problem.export_limit_kw), 0.0, problem.curtailable_kw)
+
+    def _read_stored(self, model: FleetProgram, x: Floats) -> Candidate:
+        """The schedule that stores what the program stores, at the power that converters need for it."""
+        problem, layout, bounds = self.problem, self.layout, self.bounds
+        energy = x[model.energy]
+        before = np.where(layout.k == 0, problem.fleet.energy_at_arrival_kwh[layout.owner], np.roll(energy, 1))
+        power = power_following(problem, layout, energy, energy - before)
+        lower = bounds.lower_kwh
+        if self.ranked:
+            lower = np.minimum(bounds.floor_kwh, problem.fleet.energy_at_arrival_kwh[layout.owner])
+        power = repaired_power_kw(problem, layout, bounds, lower, power)
+        return self.candidate(power, self._curtailed(model, x, power))
 
     def at_once(self, model: FleetProgram, x: Floats) -> Ints:
         """Vehicle-steps to forbid charging and discharging at once, positions in the layout.
@@ -152,19 +170,38 @@ class Search:
         Those that may do both and can, in the steps where one does: held to one direction alone, it would hand the
         burning of energy on to its neighbour.
         """
+        if self.problem.part_load is not None:
+            return self._turning(model, x)
         charging = x[model.charge[model.discharging]]
         both = model.discharging[(charging > _BOTH_KW) & (x[model.discharge] > _BOTH_KW)]
         concerned = np.zeros(self.problem.periods, dtype=np.bool_)
         concerned[self.layout.step[np.setdiff1d(both, model.on_at)]] = True
         return model.discharging[concerned[self.layout.step[model.discharging]]]
 
+    def _turning(self, model: FleetProgram, x: Floats) -> Ints:
+        """The same where converters, once on or off, go one way anyway: only vehicles without losses are looked at."""
+        part_load = self.problem.part_load
+        plain = np.ones(model.discharging.size, dtype=np.bool_)
+        if part_load is not None:
+            plain = ~part_load.has[self.layout.owner[model.discharging]]
+        at = model.discharging[plain]
+        both = at[(x[model.charge[at]] > _BOTH_KW) & (x[model.discharge[plain]] > _BOTH_KW)]
+        concerned = np.zeros(self.problem.periods, dtype=np.bool_)
+        concerned[self.layout.step[np.setdiff1d(both, model.on_at)]] = True
+        return np.asarray(at[concerned[self.layout.step[at]]])
+
     def integers(self, model: FleetProgram) -> tuple[Ints, Floats] | None:
         """Values of the program's integer columns that describe the best schedule so far."""
         if self.best is None:
             return None
         importing = self.best.evaluation.flows.import_kw[model.importing_at] > 0.0
-        values = np.concatenate((self.best.power_kw[model.on_at] > 0.0, importing)).astype(np.float64)
-        return np.concatenate((model.on, model.importing)), values
+        power, converters = self.best.power_kw, model.converters
+        columns = [model.on, model.importing]
+        values = [power[model.on_at] > 0.0, importing]
+        if self.choices.converters:
+            columns += [converters.charging, converters.discharging]
+            values += [power[converters.charging_at] > 0.0, power[converters.discharging_at] < 0.0]
+        return np.concatenate(columns), np.concatenate(values).astype(np.float64)
 
     def _worse_rank(self, one: tuple[float, float], other: tuple[float, float]) -> bool:
         for mine, theirs in zip(one, other, strict=True):

@@ -60,6 +60,9 @@ def journeys_from_mapping(mapping: Mapping[str, object], *, at: str = "") -> Jou
         if site.energy_reserve is not None:
             where = f"sites.{name}.energy_reserve"
             problems.add(where, "a reserve", "none together with trips", "Plan the site alone, or leave it out.")
+        if site.part_load is not None:
+            where = f"sites.{name}.loss_curves"
+            problems.add(where, "losses at part load", "none together with trips", "Give efficiencies instead.")
     problems.raise_if_any()
     return JourneyProblem(names, whole, trips)
 

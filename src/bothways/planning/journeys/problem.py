@@ -72,6 +72,8 @@ class JourneyProblem:
         first = self.sites[0]
         same = all(site.periods == first.periods and site.step_h == first.step_h for site in self.sites)
         _require(same, "the sites must have the same steps")
+        lossless = all(site.part_load is None for site in self.sites)
+        _require(lossless, "losses at part load cannot be planned together with trips")
         faults = faulty_trips(self.sites, self.trips)
         _require(not faults, f"trips: {'; '.join(text for _, _, text in faults[:3])}")
 

@@ -11,8 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from bothways.planning.evaluation import stored_change_kwh
 from bothways.planning.layout import Layout
+from bothways.planning.part_load import stored_change_kwh
 from bothways.planning.problem import Floats
 from bothways.planning.reserve.answer import ReserveSolution
 from bothways.planning.reserve.bids import sold_kw
