@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from typer.core import TyperGroup
-
 _TAG = re.compile(r"(\\*)(\[[a-z#/@][^\[\]]*\])")
 """What Rich reads as markup; ``[kWh]`` is one of them."""
 
@@ -20,18 +18,10 @@ def shown_as_written(text: str) -> str:
     return _TAG.sub(r"\1\\\2", text)
 
 
-class PlainGroup(TyperGroup):
-    """A group of commands whose help texts, and those of all below it, are shown as they are written."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for command in self.commands.values():
-            _protect(command)
-
-
-def _protect(command: Any) -> None:
+def protect(command: Any) -> None:
+    """Makes the help texts of a command, and of those below it, appear as they are written."""
     for inner in getattr(command, "commands", {}).values():
-        _protect(inner)
+        protect(inner)
     for thing in (command, *command.params):
         if getattr(thing, "help", None):
             thing.help = shown_as_written(thing.help)

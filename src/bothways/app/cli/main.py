@@ -1,4 +1,4 @@
-"""Entry point of the ``bothways`` command: registers sub-commands and turns errors into plain words."""
+"""Entry point of the ``bothways`` command; turns errors into plain words."""
 
 from __future__ import annotations
 
@@ -8,29 +8,12 @@ import sys
 import typer
 
 import bothways
-from bothways.app.cli import (
-    account,
-    age,
-    bill,
-    doctor,
-    drill,
-    outage,
-    plan,
-    replace,
-    replay,
-    runtime,
-    serve,
-    soh,
-    station,
-    station_simulator,
-    store,
-    study,
-)
-from bothways.app.cli.helping import PlainGroup
+from bothways.app.cli import runtime
+from bothways.app.cli.registry import AllCommands
 
 app = typer.Typer(
     name="bothways",
-    cls=PlainGroup,
+    cls=AllCommands,
     help="Energy both ways between vehicles, buildings and the grid: plan, run and protect.",
     no_args_is_help=True,
     add_completion=False,
@@ -58,26 +41,6 @@ def root(
     """Energy both ways between vehicles, buildings and the grid."""
     del version
     runtime.prepare()
-
-
-app.command(name="age")(age.age)
-app.command(name="doctor")(doctor.doctor)
-app.command(name="pair")(account.pair)
-app.command(name="permit")(account.permit)
-app.command(name="bill")(bill.bill)
-app.command(name="plan")(plan.plan)
-app.command(name="replace")(replace.replace)
-app.command(name="replay")(replay.replay)
-app.command(name="serve")(serve.serve)
-app.command(name="soh")(soh.soh)
-app.command(name="verify")(soh.verify)
-app.command(name="drill")(drill.drill)
-app.command(name="outage")(outage.outage)
-app.command(name="study")(study.study)
-app.command(name="station-simulator")(station_simulator.station_simulator)
-app.add_typer(account.account, name="account")
-app.add_typer(station.station, name="station")
-app.add_typer(store.store, name="store")
 
 
 def run() -> None:
