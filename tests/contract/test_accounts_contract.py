@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -72,3 +73,47 @@ async def test_expired_sessions_do_not_pile_up(store: SqlStore) -> None:
         opened = NOW + timedelta(hours=2 * number)
         await store.open_session(SignedIn(f"hash-{number}", "id-1", "session", opened, opened + timedelta(hours=1)))
     assert [session.token_hash for session in await store.sessions("id-1")] == ["hash-4"]
+
+
+@pytest.mark.asyncio
+async def test_tries_are_counted_one_after_the_other_by_two_processes_and_fade(store: SqlStore) -> None:
+    other = SqlStore(store.url)
+    try:
+        tries = [one.begin_try(["name:ada", f"source:{n}"], 1000.0) for n in range(20) for one in (store, other)]
+        told = await asyncio.gather(*tries)
+        passed = [counts for wait, counts in told if wait == 0.0]
+        assert sorted(counts["name:ada"] for counts in passed) == [1, 2, 3, 4, 5]
+        assert {wait for wait, _ in told} == {0.0, 2.0}
+        assert (await other.begin_try(["name:ada"], 1001.5))[0] == 0.5
+        assert await other.begin_try(["name:ada"], 1002.0) == (0.0, {"name:ada": 6})
+        await other.forget_tries(["name:ada", "name:nobody"])
+        assert await store.begin_try(["name:ada"], 1003.0) == (0.0, {"name:ada": 1})
+        for _ in range(6):
+            await store.begin_try(["name:bo"], 1003.0)
+        assert (await store.begin_try(["name:bo"], 1003.0))[0] > 0.0
+        assert await store.begin_try(["name:bo"], 1003.0 + 3600.0) == (0.0, {"name:bo": 1})
+    finally:
+        await other.close()
+
+
+@pytest.mark.asyncio
+async def test_what_is_used_once_is_used_for_every_process_until_it_is_over(store: SqlStore) -> None:
+    other = SqlStore(store.url)
+    try:
+        until = NOW + timedelta(minutes=2)
+        uses = [one.use_once("a code", NOW, until) for _ in range(5) for one in (store, other)]
+        assert sum(await asyncio.gather(*uses)) == 1
+        assert not await other.use_once("a code", until, until + timedelta(minutes=2))
+        after = until + timedelta(seconds=1)
+        assert await other.use_once("a code", after, after + timedelta(minutes=2))
+    finally:
+        await other.close()
+
+
+@pytest.mark.asyncio
+async def test_a_second_factor_is_sealed_anew_unless_it_was_changed_meanwhile(store: SqlStore) -> None:
+    await store.add_account(replace(ADA, totp_secret="before"))
+    await store.reseal("id-1", "something else", "after")
+    assert (await store.account("id-1")).totp_secret == "before"
+    await store.reseal("id-1", "before", "after")
+    assert await store.account("id-1") == replace(ADA, totp_secret="after")

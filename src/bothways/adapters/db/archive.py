@@ -20,7 +20,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from bothways.adapters.db import people, schema
+from bothways.adapters.db import answers, factors, people, schema, tries
 from bothways.adapters.db.engine import clock_us, connect, migrate, parse_url, store_error
 from bothways.adapters.db.registry import audit
 from bothways.domain.errors import InputError, Problem
@@ -28,6 +28,8 @@ from bothways.domain.errors import InputError, Problem
 RESTORE_GAP = 1_000_000
 """Numbers left out at a restore: what 5 000 stations with 30 transactions a day use in six days."""
 _ROWS = 5000
+_BRING_TABLES = (answers, factors, people, tries)
+"""Modules that add tables of their own to the schema: one that is not imported would be missing from a copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ def _copy_snapshot(source: Engine, target: Engine) -> None:
 
 def _copy_rows(given: Connection, into: Connection) -> None:
     """Copies every table in pieces; a database is never held in memory whole."""
-    for table in people.person.metadata.sorted_tables:  # all tables: importing ``people`` brings its own
+    for table in schema.metadata.sorted_tables:
         if table is schema.counter:
             into.execute(table.delete())
         rows = given.execution_options(yield_per=_ROWS).execute(select(table))

@@ -76,6 +76,15 @@ class People(Database):
 
         await self._write(change)
 
+    async def reseal(self, account_id: str, before: str, after: str) -> None:
+        """Keeps a second factor under another key, unless it was changed meanwhile."""
+        mine = (person.c.account_id == account_id) & (person.c.totp_secret == before)
+
+        def change(connection: Connection) -> None:
+            connection.execute(update(person).where(mine).values(totp_secret=after))
+
+        await self._write(change)
+
     async def account_by_name(self, name: str) -> Account | None:
         """By name, ignoring case."""
         return await self._read(

@@ -27,9 +27,12 @@ from bothways.adapters.db.people import People
 from bothways.adapters.db.personal import Personal
 from bothways.adapters.db.records import Records
 from bothways.adapters.db.registry import Registry
+from bothways.adapters.db.tries import TryCounts
 
 
-class SqlStore(Records, Registry, Facts, DocumentFacts, People, Personal, Factors, Answers, Journal, Enrolment):
+class SqlStore(
+    Records, Registry, Facts, DocumentFacts, People, Personal, Factors, TryCounts, Answers, Journal, Enrolment
+):
     """``Store``, ``StationRegistry`` and ``AccountStore`` on SQLite or PostgreSQL; see :func:`open_store`."""
 
 

@@ -8,6 +8,8 @@ import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from bothways.adapters.trust.keys import SecretKeys
+
 
 class Argon2Hasher:
     """Argon2id with the library's current recommendation (RFC 9106, second choice: 64 MiB, 3 passes).
@@ -34,7 +36,14 @@ class Argon2Hasher:
 
 
 class TimeCodes:
-    """Six digits that change every 30 s; one step of difference between the clocks is forgiven."""
+    """Six digits that change every 30 s; one step of difference between the clocks is forgiven.
+
+    Args:
+        keys: seal secrets for the store; ``None`` for a key of this process alone.
+    """
+
+    def __init__(self, keys: SecretKeys | None = None) -> None:
+        self._keys = keys or SecretKeys()
 
     def new_secret(self) -> str:
         """A secret for an authenticator, base 32."""
@@ -48,3 +57,15 @@ class TimeCodes:
     def address(self, secret: str, name: str) -> str:
         """The address that an authenticator reads from a QR code."""
         return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name="bothways")
+
+    def sealed(self, secret: str, account_id: str) -> str:
+        """A secret as the store keeps it.
+
+        Raises:
+            InputError: there is no key, and none can be made.
+        """
+        return self._keys.seal(secret, account_id)
+
+    def opened(self, sealed: str, account_id: str) -> str:
+        """The secret again; ``""`` where the key is missing."""
+        return self._keys.open(sealed, account_id)

@@ -13,7 +13,7 @@ from bothways.adapters.web import account_page, openid
 from bothways.adapters.web.forms import PASSKEYS, alert, from_here, page, passkey_told, script
 from bothways.adapters.web.words import Words, words_for
 from bothways.domain.errors import InputError
-from bothways.operations.access.accounts import SESSION_LIFE, SignInRefused
+from bothways.operations.access.accounts import SignInRefused
 from bothways.operations.access.federation import Federation
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(from_here)])
@@ -122,5 +122,5 @@ async def accept(request: Request, token: str, password: Annotated[str, Form(max
         return _invitation(request, words, token, told, 422)
     answer = RedirectResponse("/", 303)
     label = browser_of(request)
-    open_session(request, answer, account, await access.open(account, "session", SESSION_LIFE, label))
+    open_session(request, answer, account, await access.admit(account, "invitation", source_of(request), label))
     return answer

@@ -57,6 +57,17 @@ def disable(config: Config, name: Annotated[str, typer.Argument(metavar="NAME", 
     disable_account(config, name)
 
 
+@account.command()
+def key(
+    config: Config,
+    rotate: Annotated[bool, typer.Option("--rotate", help="Put a new key first; the one before still opens.")] = False,
+) -> None:
+    """Makes the file of keys that seals second factors in the database, or renews its key."""
+    from bothways.app.live.signing_in import keep_key  # noqa: PLC0415
+
+    keep_key(config, rotate=rotate)
+
+
 def pair(
     config: Config,
     vehicle: Annotated[str, typer.Argument(metavar="VEHICLE", help="The driver's card, or the vehicle's model.")],

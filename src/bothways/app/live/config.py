@@ -49,6 +49,7 @@ class ServerPart(Part):
     client_ca: str | None = None
     issuer_certificate: str | None = None
     issuer_key: str | None = None
+    secrets_key: str | None = None
     web_host: str = "127.0.0.1"
     web_port: Port = 8080
     public_url: str = ""
@@ -318,6 +319,7 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
     config = config_from_mapping(read_toml(path), os.environ if environment is None else environment, at=path.name)
     folder = path.parent.absolute()
     given = {name: value for name in _FILES if (value := getattr(config.server, name)) is not None}
+    given["secrets_key"] = config.server.secrets_key or "secrets.key"
     server = config.server.model_copy(update={name: str(folder / value) for name, value in given.items()})
     place = config.store.url.removeprefix("sqlite:///")
     url = config.store.url if place == config.store.url else f"sqlite:///{folder / place}"

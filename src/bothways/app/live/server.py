@@ -27,7 +27,7 @@ from bothways.app.live.island import Islands
 from bothways.app.live.metrics import live_registry
 from bothways.app.live.register import StoredRegister
 from bothways.app.live.roles import ALL, Role
-from bothways.app.live.signing_in import ways_to_sign_in
+from bothways.app.live.signing_in import keys_of, seal_all, ways_to_sign_in
 from bothways.app.live.supervision import supervision
 from bothways.app.live.upkeep import Upkeep
 from bothways.app.live.web import WebServer
@@ -97,7 +97,8 @@ class LiveServer:
             self.intake.listen(self._tell_sites)
         else:
             sites = self.wide.sites
-        self.access = Access(store, parts.hasher, TimeCodes(), parts.people_clock or parts.clock)
+        self.keys = keys_of(config)
+        self.access = Access(store, parts.hasher, TimeCodes(self.keys), parts.people_clock or parts.clock)
         reach = self.gateway if self.wide is None else self.wide.gateway
         self.desk = Desk(sites, store, store, reach, parts.clock)
         self.guests, self.queues = Guests(self.desk), Queues(self.desk)
@@ -169,6 +170,8 @@ class LiveServer:
         """
         server = self.config.server
         await self.register.refresh()
+        if Role.WEB in self.roles:
+            await seal_all(self.store, self.keys)
         if Role.GATEWAY in self.roles:
             await self._listen()
         self.web_port = await self.web.start()

@@ -6,15 +6,18 @@ import asyncio
 import hashlib
 import re
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
 
 from bothways.domain.errors import BothwaysError, Problems
-from bothways.operations.access.roles import Actor, Grant
-from bothways.operations.access.tries import SignInRefused as SignInRefused  # noqa: PLC0414 - told to others from here
-from bothways.operations.access.tries import Tries, keys_of
+from bothways.operations.access.ports import Account as Account  # noqa: PLC0414 - these are told to others from here
+from bothways.operations.access.ports import AccountStore, SecondFactor
+from bothways.operations.access.ports import PasswordHasher as PasswordHasher  # noqa: PLC0414
+from bothways.operations.access.ports import SignedIn as SignedIn  # noqa: PLC0414
+from bothways.operations.access.roles import Grant
+from bothways.operations.access.tries import FREE, Tries, keys_of, network_of
+from bothways.operations.access.tries import SignInRefused as SignInRefused  # noqa: PLC0414
 from bothways.operations.ports import Clock
 
 LEAST_PASSWORD = 12
@@ -25,127 +28,6 @@ _AT_ONCE = 2
 _WAITING = 16
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 _CODE_LIFE = timedelta(minutes=2)
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A person or a program that can sign in.
-
-    Attributes:
-        account_id: unique, never reused.
-        name: what the person types.
-        password_hash: by the hasher's own format; ``""`` for accounts that only use tokens or were only invited.
-        grants: what it may do.
-        totp_secret: second factor, ``""`` for none.
-        language: of the screens.
-        disabled: kept, but signs in no more.
-        email: by which a provider finds an account that nobody has signed in to yet; ``""`` for none.
-    """
-
-    account_id: str
-    name: str
-    password_hash: str
-    grants: tuple[Grant, ...]
-    totp_secret: str = ""
-    language: str = "en"
-    disabled: bool = False
-    email: str = ""
-
-    def actor(self) -> Actor:
-        """The account as permissions see it."""
-        return Actor(self.account_id, self.name, self.grants)
-
-
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """A session: found by the hash of its token, which only the holder knows.
-
-    Attributes:
-        purpose: ``session`` in a browser, ``token`` for programs, ``invitation`` for a first sign-in.
-    """
-
-    token_hash: str
-    account_id: str
-    purpose: str
-    opened_at: datetime
-    expires_at: datetime
-    label: str = ""
-
-
-class PasswordHasher(Protocol):
-    """Slow hashing of passwords."""
-
-    def hash(self, password: str) -> str:
-        """A salted hash."""
-        ...
-
-    def verify(self, password_hash: str, password: str) -> bool:
-        """Whether they belong together; also for an empty hash, which takes as long and is never right."""
-        ...
-
-
-class SecondFactor(Protocol):
-    """One-time codes."""
-
-    def new_secret(self) -> str:
-        """A secret for an authenticator."""
-        ...
-
-    def address(self, secret: str, name: str) -> str:
-        """The address that an authenticator reads from a QR code."""
-        ...
-
-    def verify(self, secret: str, code: str, at: datetime) -> bool:
-        """Whether a code is right at an instant."""
-        ...
-
-
-class AccountStore(Protocol):
-    """Durable accounts and sessions."""
-
-    async def add_account(self, account: Account) -> None:
-        """Adds one; raises ``InputError`` where the name is taken."""
-        ...
-
-    async def replace_account(self, account: Account) -> None:
-        """Stores a changed account."""
-        ...
-
-    async def account_by_name(self, name: str) -> Account | None:
-        """By what the person types, ignoring case."""
-        ...
-
-    async def account(self, account_id: str) -> Account | None:
-        """By id."""
-        ...
-
-    async def accounts(self) -> Sequence[Account]:
-        """All, by name."""
-        ...
-
-    async def open_session(self, session: SignedIn) -> None:
-        """Keeps a session."""
-        ...
-
-    async def use_recovery(self, account_id: str, code_hash: str) -> bool:
-        """Uses a recovery code up; false where there is none such."""
-        ...
-
-    async def session(self, token_hash: str) -> SignedIn | None:
-        """The session, also an expired one."""
-        ...
-
-    async def sessions(self, account_id: str) -> Sequence[SignedIn]:
-        """An account's sessions."""
-        ...
-
-    async def close_session(self, token_hash: str) -> None:
-        """Ends one session at once."""
-        ...
-
-    async def close_sessions(self, account_id: str) -> None:
-        """Ends every session of an account."""
-        ...
 
 
 def token_hash(token: str) -> str:
@@ -181,8 +63,7 @@ class Access:
         self._hasher = hasher
         self._factor = factor
         self._clock = clock
-        self.tries = Tries(clock)
-        self._used_codes: dict[tuple[str, str], datetime] = {}
+        self.tries = Tries(store, clock)
         self._hashing = asyncio.Semaphore(_AT_ONCE)
         self._waiting = 0
 
@@ -228,9 +109,7 @@ class Access:
         Raises:
             InputError: a password that is too short or holds the name.
         """
-        problems = Problems(at="account")
-        _check_password(problems, account.name, password)
-        problems.raise_if_any()
+        check_password(account.name, password)
         changed = replace(account, password_hash=await asyncio.to_thread(self._hasher.hash, password))
         await self._store.replace_account(changed)
         await self._store.close_sessions(account.account_id)
@@ -251,13 +130,42 @@ class Access:
         keys = keys_of(name, source)
         if self._waiting >= _WAITING:
             raise SignInRefused(1.0)
-        self.tries.begin(keys)
+        counts = await self.tries.begin(keys)
         account = await self._store.account_by_name(name)
         right = await self._verify("" if account is None else account.password_hash, password)
         if account is None or not right or account.disabled or not await self._code_right(account, code):
+            await self._tell_wrong(counts, account, source)
             raise SignInRefused
-        self.tries.good(keys)
-        return account, await self.open(account, "session", SESSION_LIFE, label)
+        await self.tries.good(keys)
+        way = "password and code" if account.totp_secret else "password"
+        return account, await self.admit(account, way, source, label)
+
+    async def admit(self, account: Account, way: str, source: str, label: str) -> str:
+        """Opens a session for somebody who has just shown who they are, and notes that in the audit log.
+
+        Args:
+            account: who it is.
+            way: by which they signed in.
+            source: the address they come from; the log keeps only its network.
+            label: their browser.
+
+        Returns:
+            The session's token.
+        """
+        token = await self.open(account, "session", SESSION_LIFE, label)
+        detail = {"who": account.name, "way": way, "network": network_of(source), "browser": label}
+        told = {name: text for name, text in detail.items() if text}
+        await self._store.note("signed in", account.name, self._clock.now(), told)
+        return token
+
+    async def _tell_wrong(self, counts: Mapping[str, int], account: Account | None, source: str) -> None:
+        """Notes when somebody begins to have to wait: one line each, so that guessing does not fill the log."""
+        by_name = account is not None and any(key.startswith("name:") and n == FREE for key, n in counts.items())
+        by_source = any(key.startswith("source:") and n == FREE for key, n in counts.items())
+        if by_name or by_source:
+            subject = account.name if account is not None and by_name else ""
+            detail = {"tries": FREE, "network": network_of(source)}
+            await self._store.note("wrong sign-ins", subject, self._clock.now(), detail)
 
     async def _verify(self, password_hash: str, password: str) -> bool:
         self._waiting += 1
@@ -270,18 +178,23 @@ class Access:
     async def _code_right(self, account: Account, code: str) -> bool:
         if not account.totp_secret:
             return True
-        if self._time_code_right(account, code):
+        if await self._time_code_right(account, code):
             return True
         return await self._store.use_recovery(account.account_id, recovery_hash(account.account_id, code))
 
-    def _time_code_right(self, account: Account, code: str) -> bool:
+    async def _time_code_right(self, account: Account, code: str) -> bool:
+        """Whether it is right now and was not used before, here or in another process."""
         now = self._clock.now()
-        self._used_codes = {key: at for key, at in self._used_codes.items() if now - at < _CODE_LIFE}
-        used = (account.account_id, code.replace(" ", ""))
-        if used in self._used_codes or not self._factor.verify(account.totp_secret, code, now):
+        secret = self._factor.opened(account.totp_secret, account.account_id)
+        if not secret or not self._factor.verify(secret, code, now):
             return False
-        self._used_codes[used] = now
-        return True
+        return await self.use_code(account, code)
+
+    async def use_code(self, account: Account, code: str) -> bool:
+        """Uses a one-time code up; false where it was used already."""
+        now = self._clock.now()
+        used = token_hash(f"code:{account.account_id}:{code.replace(' ', '')}")
+        return await self._store.use_once(used, now, now + _CODE_LIFE)
 
     async def open(self, account: Account, purpose: str, life: timedelta, label: str = "") -> str:
         """Opens a session and returns its token, which is not stored anywhere."""
@@ -329,9 +242,11 @@ class Access:
         account = await self.actor(token, frozenset({"invitation"}))
         if account is None:
             raise SignInRefused
-        changed = await self.set_password(account, password)
-        await self._store.close_session(token_hash(token))
-        return changed
+        check_password(account.name, password)
+        now = self._clock.now()
+        if not await self._store.use_once(f"invitation:{token_hash(token)}", now, now + INVITATION_LIFE):
+            raise SignInRefused  # two who open it at the same time do not both set a password
+        return await self.set_password(account, password)
 
     async def check_password(self, account: Account, password: str) -> None:
         """Whether a password is the account's; wrong ones count like wrong tries to sign in.
@@ -340,10 +255,10 @@ class Access:
             SignInRefused: it is not, or it was tried too often.
         """
         keys = keys_of(account.name)
-        self.tries.begin(keys)
+        await self.tries.begin(keys)
         if not await self._verify(account.password_hash, password):
             raise SignInRefused
-        self.tries.good(keys)
+        await self.tries.good(keys)
 
     async def fresh(self, token: str) -> Account:
         """The account whose session was opened by signing in a short while ago: for what a found phone must not do.
@@ -360,6 +275,17 @@ class Access:
     async def sign_out(self, token: str) -> None:
         """Ends a session."""
         await self._store.close_session(token_hash(token))
+
+
+def check_password(name: str, password: str) -> None:
+    """Returns, or tells every fault of a password.
+
+    Raises:
+        InputError: a password that is too short or too long or holds the name.
+    """
+    problems = Problems(at="account")
+    _check_password(problems, name, password)
+    problems.raise_if_any()
 
 
 def _check_password(problems: Problems, name: str, password: str) -> None:

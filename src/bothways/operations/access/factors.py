@@ -47,9 +47,11 @@ class SecondFactors:
 
         Raises:
             SignInAgain: the session is not fresh.
+            InputError: there is no key by which the secret could be kept.
         """
         account = await self._access.fresh(token)
         secret = self._access.factor.new_secret()
+        self._access.factor.sealed(secret, account.account_id)  # said before anybody scans a code in vain
         made = SetUp(secret, self._access.factor.address(secret, account.name))
         self._pending[account.account_id] = (made, self._access.clock.now())
         self._pending.move_to_end(account.account_id)
@@ -70,16 +72,19 @@ class SecondFactors:
         Raises:
             SignInAgain: the session is not fresh.
             SignInRefused: the code is not right, or nothing is being set up.
+            InputError: there is no key by which the secret could be kept.
         """
         account = await self._access.fresh(token)
         found = self.pending(account.account_id)
         keys = keys_of(f"factor of {account.name}")
-        self._access.tries.begin(keys)
+        await self._access.tries.begin(keys)
         if found is None or not self._access.factor.verify(found.secret, code, self._access.clock.now()):
             raise SignInRefused
-        self._access.tries.good(keys)
+        await self._access.tries.good(keys)
+        sealed = self._access.factor.sealed(found.secret, account.account_id)
+        await self._access.use_code(account, code)
         del self._pending[account.account_id]
-        await self._access.store.replace_account(replace(account, totp_secret=found.secret))
+        await self._access.store.replace_account(replace(account, totp_secret=sealed))
         await self._note(account, "second factor turned on")
         return await self._new_codes(account)
 

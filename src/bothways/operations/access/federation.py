@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from bothways.operations.access.accounts import SESSION_LIFE, Access, Account, SignInRefused
+from bothways.operations.access.accounts import Access, Account, SignInRefused
 from bothways.operations.access.tries import keys_of
 from bothways.operations.access.ways import Identity, WayStore
 
@@ -126,7 +126,7 @@ class Federation:
             SignInRefused: the answer is not for this browser, or opens no account.
         """
         keys = keys_of(source=source)
-        self._access.tries.begin(keys)
+        await self._access.tries.begin(keys)
         flow = self._unseal(sealed)
         provider = self._providers.get(flow.provider)
         if provider is None or not state or not hmac.compare_digest(state.encode(), flow.state.encode()):
@@ -135,8 +135,8 @@ class Federation:
         account = await self._account(flow, claims)
         if account is None or account.disabled:
             raise SignInRefused
-        self._access.tries.good(keys)
-        return account, await self._access.open(account, "session", SESSION_LIFE, label)
+        await self._access.tries.good(keys)
+        return account, await self._access.admit(account, f"provider {claims.issuer}", source, label)
 
     async def unlink(self, token: str, issuer: str) -> bool:
         """Ends the link of one's own account with a provider; false where there is none.

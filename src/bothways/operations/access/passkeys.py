@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from bothways.domain.errors import Problems
-from bothways.operations.access.accounts import SESSION_LIFE, Access, Account, SignInRefused
+from bothways.operations.access.accounts import Access, Account, SignInRefused
 from bothways.operations.access.tries import keys_of
 from bothways.operations.access.ways import Passkey, WayStore
 
@@ -145,7 +145,7 @@ class Passkeys:
             SignInRefused: it does not fit, or it was tried too often.
         """
         keys = keys_of(source=source)
-        self._access.tries.begin(keys)
+        await self._access.tries.begin(keys)
         challenge = self._challenge(ticket, "", place)
         passkey = await self._store.passkey(self._ceremonies.credential_id(answer))
         account = None if passkey is None else await self._access.store.account(passkey.account_id)
@@ -153,9 +153,9 @@ class Passkeys:
             raise SignInRefused
         count = self._ceremonies.answered(place, challenge, passkey, answer)
         self._use_up(ticket)
-        self._access.tries.good(keys)
+        await self._access.tries.good(keys)
         await self._store.passkey_used(passkey.credential_id, count, self._access.clock.now())
-        return account, await self._access.open(account, "session", SESSION_LIFE, label)
+        return account, await self._access.admit(account, "passkey", source, label)
 
     def _ticket(self, challenge: bytes, account_id: str, place: Place) -> str:
         ends = (self._access.clock.now() + _CHALLENGE_LIFE).timestamp()

@@ -20,7 +20,7 @@ OF_ACCOUNTS = frozenset(
         "account invited", "account invited again", "account disabled", "account enabled", "account's roles changed",
         "second factor turned on", "second factor turned off", "recovery codes renewed", "passkey added",
         "passkey removed", "identity linked", "identity unlinked", "session ended", "other sessions ended",
-        "password changed",
+        "password changed", "signed in", "wrong sign-ins",
     }
 )  # fmt: skip
 """What is noted of accounts: for administrators, and not for operators of a site that is called like somebody."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,6 +32,16 @@ def test_migrations_and_tables_agree(tmp_path: Path) -> None:
     assert differences == []
     assert (mode, durable) == ("wal", 2)
     assert stat.S_IMODE((tmp_path / "a.db").stat().st_mode) == 0o600
+
+
+def test_whoever_copies_a_store_knows_every_table_of_it(tmp_path: Path) -> None:
+    migrate(f"sqlite:///{tmp_path}/a.db")
+    connection = sqlite3.connect(tmp_path / "a.db")
+    made = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    connection.close()
+    code = "from bothways.adapters.db import archive, schema; print(*schema.metadata.tables)"  # and nothing else
+    known = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert set(known) == made - {"alembic_version", "sqlite_sequence"}
 
 
 def test_processes_that_start_together_migrate_once(tmp_path: Path) -> None:

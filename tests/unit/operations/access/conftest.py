@@ -8,6 +8,7 @@ import pytest
 from bothways.adapters.trust.passwords import Argon2Hasher, TimeCodes
 from bothways.domain.errors import InputError, Problem
 from bothways.operations.access.accounts import Access
+from bothways.operations.access.tries import counted, waiting_s
 
 
 class MemoryAccounts:
@@ -17,6 +18,7 @@ class MemoryAccounts:
         self.by_id = {}
         self.by_token = {}
         self.codes, self.keys, self.linked, self.noted = {}, {}, {}, []
+        self.counts, self.used = {}, {}
 
     async def add_account(self, account):
         if await self.account_by_name(account.name) is not None:
@@ -90,6 +92,22 @@ class MemoryAccounts:
         before = len(self.linked)
         self.linked = {k: v for k, v in self.linked.items() if (v.account_id, v.issuer) != (account_id, issuer)}
         return len(self.linked) < before
+
+    async def begin_try(self, keys, at_s):
+        wait = max((waiting_s(key, *self.counts[key], at_s) for key in keys if key in self.counts), default=0.0)
+        if wait > 0.0:
+            return wait, {}
+        for key in keys:
+            self.counts[key] = (counted(*self.counts.get(key, (0, at_s)), at_s), at_s)
+        return 0.0, {key: self.counts[key][0] for key in keys}
+
+    async def forget_tries(self, keys):
+        for key in keys:
+            self.counts.pop(key, None)
+
+    async def use_once(self, what, now, until):
+        self.used = {name: ends for name, ends in self.used.items() if ends >= now}
+        return self.used.setdefault(what, until) is until
 
     async def note(self, kind, subject, at, detail):
         self.noted.append((kind, subject, dict(detail)))

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bothways.adapters.trust.passwords import Argon2Hasher
 from bothways.domain.errors import InputError
-from bothways.operations.access.accounts import SignInRefused, token_hash
+from bothways.operations.access.accounts import Access, SignInRefused, token_hash
+from bothways.operations.access.factors import SecondFactors
 from bothways.operations.access.roles import RIGHTS, Action, Actor, Grant, NotAllowed, Role, site_scope, token_scope
 
 PASSWORD = "four words make passphrases"
@@ -107,24 +109,83 @@ async def test_a_thousand_tries_at_once_are_no_way_around_the_waiting(access):
 
 
 @pytest.mark.asyncio
-async def test_what_is_remembered_of_wrong_tries_is_bounded_and_fades(access, clock):
-    for n in range(10_100):
-        access.tries.count(f"name:{n}")
-    assert len(access.tries) == 10_000
-    for _ in range(9):
-        access.tries.count("name:ada")
-    clock.at += timedelta(hours=2)
-    access.tries.count("name:ada")
-    assert access.tries.wait_s("name:ada") == 0.0
+async def test_a_guesser_elsewhere_keeps_nobody_out_for_long_but_waits_long_itself(access, clock):
+    for _ in range(40):
+        with pytest.raises(SignInRefused):
+            await access.sign_in("Ada", "not the password at all", source="192.0.2.1")
+        clock.at += timedelta(minutes=15)
+    with pytest.raises(SignInRefused) as there:
+        await access.sign_in("Bo", "another password here", source="192.0.2.1")
+    with pytest.raises(SignInRefused) as here:
+        await access.sign_in("Ada", "not the password at all", source="198.51.100.1")
+    assert there.value.wait_s == 0.0
+    assert here.value.wait_s == 0.0
+    with pytest.raises(SignInRefused) as there:
+        await access.sign_in("Bo", "another password here", source="192.0.2.1")
+    with pytest.raises(SignInRefused) as here:
+        await access.sign_in("Ada", "not the password at all", source="198.51.100.1")
+    assert there.value.wait_s == 900.0
+    assert here.value.wait_s == 30.0
 
 
 @pytest.mark.asyncio
-async def test_a_guesser_elsewhere_keeps_nobody_out_for_long_but_waits_long_itself(access, clock):
-    for _ in range(40):
-        access.tries.count("name:ada")
-        access.tries.count("source:192.0.2.1")
-    assert access.tries.wait_s("name:ada") <= 30.0
-    assert access.tries.wait_s("source:192.0.2.1") == 900.0
+async def test_another_process_knows_of_wrong_tries_and_of_used_codes(access, clock):
+    other = Access(access.store, Argon2Hasher(fast=True), access.factor, clock)
+    account = await access.create("Ada", PASSWORD, OPERATOR)
+    secret = pyotp.random_base32()
+    sealed = access.factor.sealed(secret, account.account_id)
+    await access.store.replace_account(replace(account, totp_secret=sealed))
+    code = pyotp.TOTP(secret).at(clock.at)
+    await access.sign_in("Ada", PASSWORD, code)
+    with pytest.raises(SignInRefused):
+        await other.sign_in("Ada", PASSWORD, code)
+    for _ in range(4):
+        with pytest.raises(SignInRefused):
+            await access.sign_in("Ada", "not the password at all")
+    with pytest.raises(SignInRefused) as refused:
+        await other.sign_in("Ada", PASSWORD)
+    assert refused.value.wait_s > 0.0
+
+
+@pytest.mark.asyncio
+async def test_who_signs_in_and_who_guesses_is_on_record_once_each_without_the_whole_address(access):
+    await access.create("Ada", PASSWORD, OPERATOR)
+    await access.sign_in("Ada", PASSWORD, source="192.0.2.77", label="Firefox, Linux")
+    told = {"who": "Ada", "way": "password", "network": "192.0.2.0/24", "browser": "Firefox, Linux"}
+    assert access.store.noted == [("signed in", "Ada", told)]
+    for _ in range(8):
+        with pytest.raises(SignInRefused):
+            await access.sign_in("Ada", "not the password at all", source="198.51.100.9")
+    assert access.store.noted[1:] == [("wrong sign-ins", "Ada", {"tries": 5, "network": "198.51.100.0/24"})]
+
+
+@pytest.mark.asyncio
+async def test_a_second_factor_is_sealed_in_the_store_and_of_one_account_alone(access, clock):
+    account = await access.create("Ada", PASSWORD, OPERATOR)
+    _, token = await access.sign_in("Ada", PASSWORD)
+    factors = SecondFactors(access, access.store)
+    made = await factors.begin(token)
+    code = pyotp.TOTP(made.secret).at(clock.at)
+    await factors.confirm(token, code)
+    kept = (await access.store.account(account.account_id)).totp_secret
+    assert made.secret not in repr(access.store.by_id)
+    with pytest.raises(SignInRefused):
+        await access.sign_in("Ada", PASSWORD, code)
+    clock.at += timedelta(minutes=1)
+    await access.sign_in("Ada", PASSWORD, pyotp.TOTP(made.secret).at(clock.at))
+    thief = await access.create("Bo", PASSWORD, OPERATOR)
+    await access.store.replace_account(replace(thief, totp_secret=kept))
+    clock.at += timedelta(minutes=1)
+    with pytest.raises(SignInRefused):
+        await access.sign_in("Bo", PASSWORD, pyotp.TOTP(made.secret).at(clock.at))
+
+
+@pytest.mark.asyncio
+async def test_an_invitation_opened_twice_at_once_sets_one_password(access):
+    _, token = await access.invite("Bo", OPERATOR)
+    words = ("four words of the first", "four words of the second")
+    done = await asyncio.gather(*(access.accept(token, text) for text in words), return_exceptions=True)
+    assert sum(isinstance(one, SignInRefused) for one in done) == 1
 
 
 @pytest.mark.asyncio
