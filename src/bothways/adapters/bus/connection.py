@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -19,7 +18,7 @@ from nats.js import api
 from nats.js.errors import BadRequestError, NotFoundError
 
 from bothways.adapters.bus.names import Names
-from bothways.adapters.bus.options import BusOptions
+from bothways.adapters.bus.options import BusOptions, dialling
 from bothways.domain.errors import GatewayError
 
 _log = logging.getLogger("bothways.bus")
@@ -35,11 +34,15 @@ class Bus:
     Args:
         options: settings.
         name: of this process, shown by the server.
+
+    Raises:
+        InputError: files that the settings name cannot be used.
     """
 
     def __init__(self, options: BusOptions, name: str) -> None:
         self.options, self.name = options, name
         self.names = Names(options.prefix)
+        self._how = dialling(options)
         self.down_since: float | None = time.monotonic()
         self.failure = "not connected yet"
         self._client: Any = None
@@ -162,7 +165,7 @@ class Bus:
             try:
                 self._client = await self._dial()
             except (*BUS_ERRORS, ValueError) as error:
-                self.failure = type(error).__name__
+                self.failure = said(error)
                 await asyncio.sleep(AGAIN_S)
         while True:  # streams and buckets may be gone with a server that lost its disk
             await self._ready()
@@ -171,20 +174,10 @@ class Bus:
                 await asyncio.sleep(AGAIN_S / 5.0)
 
     async def _dial(self) -> Any:
-        options = self.options
-        more: dict[str, Any] = {}
-        if options.user:
-            more |= {"user": options.user, "password": options.password}
-        if options.token:
-            more["token"] = options.token
-        if options.credentials:
-            more["user_credentials"] = options.credentials
-        if any(server.startswith("tls://") for server in options.servers):
-            more["tls"] = ssl.create_default_context(cafile=options.ca or None)
         return await nats.connect(
-            list(options.servers), name=self.name, connect_timeout=2, reconnect_time_wait=AGAIN_S,
-            max_reconnect_attempts=-1, ping_interval=2, max_outstanding_pings=2, pending_size=0, drain_timeout=2,
-            disconnected_cb=self._lost, error_cb=self._error, **more,
+            name=self.name, connect_timeout=2, reconnect_time_wait=AGAIN_S, max_reconnect_attempts=-1, ping_interval=2,
+            max_outstanding_pings=2, pending_size=0, drain_timeout=2, disconnected_cb=self._lost, error_cb=self._error,
+            **self._how,
         )  # fmt: skip
 
     async def _ready(self) -> None:
@@ -192,7 +185,7 @@ class Bus:
             try:
                 await self._prepare()
             except (*BUS_ERRORS, GatewayError) as error:
-                self.failure = type(error).__name__
+                self.failure = said(error)
                 await asyncio.sleep(AGAIN_S)
                 continue
             if self._client.is_connected:
@@ -210,6 +203,8 @@ class Bus:
         self._down.set()
 
     async def _error(self, error: Exception) -> None:
+        if not self._up.is_set():  # why it cannot be reached is told here alone
+            self.failure = said(error)
         _log.info("the bus: %r", error)
 
     async def _prepare(self) -> None:
@@ -253,5 +248,13 @@ async def _made(work: Awaitable[object]) -> None:
         await work
 
 
+def said(error: BaseException) -> str:
+    """What a failure of the bus means, in short; the library's texts name no secret."""
+    if isinstance(error, BrokenPipeError | ConnectionResetError):  # what a server does after it refused who connects
+        return "the server closed the connection: is who connects allowed to?"
+    text = " ".join(str(error).removeprefix("nats:").split())[:120]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def _words(error: BaseException) -> str:
-    return f"the bus does not answer ({type(error).__name__})"
+    return f"the bus does not answer ({said(error)})"

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bothways.domain.errors import Problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +53,37 @@ class BusOptions:
     def __repr__(self) -> str:
         """Without secrets."""
         return f"BusOptions(servers={self.servers!r}, user={self.user!r}, prefix={self.prefix!r})"
+
+
+def dialling(options: BusOptions) -> dict[str, Any]:
+    """How the client library is told of the servers, of TLS and of who connects.
+
+    Raises:
+        InputError: the authority's or the user's file cannot be read, or is none.
+    """
+    how: dict[str, Any] = {"servers": list(options.servers)}
+    problems = Problems(at="bus")
+    if options.user:
+        how |= {"user": options.user, "password": options.password}
+    if options.token:
+        how["token"] = options.token
+    if options.credentials:
+        how["user_credentials"] = options.credentials
+        _readable(options.credentials, problems)
+    if any(server.startswith("tls://") for server in options.servers):
+        try:
+            how["tls"] = ssl.create_default_context(cafile=options.ca or None)
+        except (OSError, ssl.SSLError) as error:
+            remedy = "Give the authority's certificate as PEM, readable by this user."
+            problems.add("ca", options.ca, f"a PEM file with certificates ({error})", remedy)
+    problems.raise_if_any()
+    return how
+
+
+def _readable(path: str, problems: Problems) -> None:
+    try:
+        with Path(path).open("rb"):
+            return
+    except OSError as error:
+        remedy = "Check the path, and that this user may read it."
+        problems.add("credentials", path, f"a .creds file ({error.strerror})", remedy)

@@ -143,6 +143,28 @@ def pending(url: str) -> int | None:
         engine.dispose()
 
 
+def machine_offset_s(url: str) -> float | None:
+    """How far the database's clock is ahead of this machine's [s]; ``None`` where it is the same machine's by nature.
+
+    Raises:
+        InputError: the address cannot be used.
+        StoreError: the database cannot be reached.
+    """
+    if parse_url(url).get_backend_name() == "sqlite":
+        return None
+    engine = connect(url)
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+            before = clock_us()
+            there_s = float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
+            return there_s - (before + clock_us()) / 2e6
+    except SQLAlchemyError as error:
+        raise store_error(error) from error
+    finally:
+        engine.dispose()
+
+
 def _too_new(have: str, script: ScriptDirectory) -> InputError:
     remedy = "Install the bothways that wrote this database, or a newer one."
     return InputError([Problem("database", f"schema revision {have}", f"up to {script.get_current_head()}", remedy)])

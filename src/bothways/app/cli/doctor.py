@@ -12,7 +12,7 @@ def doctor(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file of the live system.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")] = False,
 ) -> None:
-    """Checks store, ports, TLS, kernels, stations and permissions; exit code 1 where something is broken."""
+    """Checks store, ports, TLS, clock, bus, stations and sources; exit code 1 where something is broken."""
     from bothways.app.live.doctor import examine  # noqa: PLC0415
 
     if not examine(config, as_json=as_json):

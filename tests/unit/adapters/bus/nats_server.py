@@ -16,9 +16,10 @@ BINARY = Path(sys.executable).with_name("nats-server")
 class NatsServer:
     """Starts on creation; ``stop`` and ``start`` play an outage on the same port, ``close`` removes everything."""
 
-    def __init__(self, *more: str) -> None:
+    def __init__(self, *more: str, scheme: str = "nats", jetstream: bool = True) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="bwnats"))
-        self._more = more
+        self._scheme = scheme
+        self._more = ("-js", "-sd", str(self.folder), *more) if jetstream else more
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -27,10 +28,10 @@ class NatsServer:
 
     @property
     def url(self) -> str:
-        return f"nats://127.0.0.1:{self.port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [BINARY, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", self.folder, *self._more]
+        command = [BINARY, "-a", "127.0.0.1", "-p", str(self.port), *self._more]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         for _ in range(400):
