@@ -178,7 +178,39 @@ def test_the_page_is_whole_and_escapes_what_users_write(done):
     assert "<b>bold" not in page
     for part in ("Riding through", "How many tiers to keep", "Diesel displaced", "Car to car", "UL 9741", "SAE J3072"):
         assert part in page
-    assert {path.name for path in out.iterdir()} >= {"report.html", "summary.json", "curves.csv", "starts.parquet"}
+    names = {path.name for path in out.iterdir()}
+    assert names >= {"report.html", "paper-plan.html", "summary.json", "curves.csv", "starts.parquet"}
+
+
+def test_the_paper_plan_is_that_of_the_live_page_for_this_building(done):
+    _, out = done
+    sheet = (out / "paper-plan.html").read_text(encoding="utf-8")
+    assert "<script" not in sheet
+    assert "Small &amp; &lt;b&gt;bold&lt;/b&gt;" in sheet
+    steps = ["Stop battery.", "Stop car.", "Stop bus.", "Switch OFF the main switch", "Switch OFF section comfort.",
+             "Switch OFF section water.", "then start battery in island mode", "Switch ON section water."]  # fmt: skip
+    places = [sheet.index(step) for step in steps]
+    assert places == sorted(places)
+    assert "exit lights" not in sheet
+    assert "Life safety" in sheet
+    assert "24 kWh a day" in sheet
+
+
+def test_where_switches_are_and_who_is_responsible_comes_onto_the_paper(tmp_path):
+    text = SMALL.partition("[[case]]")[0].partition("[[vehicle]]")[0]
+    text = text.replace('name = "water"', 'name = "water"\nby_hand = "panel A, switch 1"').replace(
+        "draws = 10", 'draws = 10\nmain_by_hand = "cellar, red handle"\ncontact = "Ann, 555-0100"'
+    )
+    text = text.replace(
+        'name = "exit lights"\nlevel = 0', 'name = "exit lights"\nlevel = 0\nauthority = "fire marshal"'
+    )
+    text = text.replace('name = "comfort"', 'name = "battery"')
+    assert run(tmp_path, text).exit_code == 0
+    sheet = (tmp_path / "out" / "paper-plan.html").read_text(encoding="utf-8")
+    for words in ("panel A, switch 1", "cellar, red handle", "Ann, 555-0100", "Switch ON section exit lights.",
+                  "start battery 2 in island mode"):  # fmt: skip
+        assert words in sheet, words
+    assert "Life safety" not in sheet
 
 
 def test_the_screen_answers_in_sentences(tmp_path):

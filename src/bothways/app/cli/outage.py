@@ -21,7 +21,8 @@ def outage(
 ) -> None:
     """Plans for outages: survival by load tier from every hour of the year, what vehicles add, what must be kept.
 
-    The report (HTML), tables (Parquet, CSV) and summary (JSON) are written to the output folder, all or nothing.
+    The report and a paper plan to print (HTML), tables (Parquet, CSV) and summary (JSON) are written to the output
+    folder, all or nothing.
     """
     from bothways.adapters.files.writing import check_result_folder  # noqa: PLC0415
     from bothways.app.outage.display import progress, show  # noqa: PLC0415

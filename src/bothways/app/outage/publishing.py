@@ -11,13 +11,14 @@ import polars as pl
 import bothways
 from bothways.adapters.files.writing import folder_in_progress, write_bytes, write_json, write_text
 from bothways.app.outage.loading import LoadedOutage
+from bothways.app.outage.paper import outage_paper
 from bothways.app.outage.report.page import render
 from bothways.app.outage.summary import summary
 from bothways.resilience.planning import OutagePlan
 
 
 def publish(loaded: LoadedOutage, plan: OutagePlan, folder: Path, *, rerun: str) -> dict[str, object]:
-    """Fills ``folder`` with report.html, summary.json, curves.csv and starts.parquet.
+    """Fills ``folder`` with report.html, paper-plan.html, summary.json, curves.csv and starts.parquet.
 
     Returns:
         The summary, as in summary.json.
@@ -28,6 +29,7 @@ def publish(loaded: LoadedOutage, plan: OutagePlan, folder: Path, *, rerun: str)
     found = summary(loaded, plan)
     with folder_in_progress(folder) as place:
         write_text(place / "report.html", render(loaded, plan, rerun=rerun, version=bothways.__version__))
+        write_text(place / "paper-plan.html", outage_paper(loaded))
         write_json(place / "summary.json", found)
         write_text(place / "curves.csv", curves_table(plan).write_csv())
         content = io.BytesIO()

@@ -46,6 +46,8 @@ class OutagePart(Part):
     seed: int = Field(default=1, ge=0, le=2**31)
     per_year: NotNegative | None = None
     per_year_source: str = ""
+    main_by_hand: str = ""
+    contact: str = ""
 
     @field_validator("tz")
     @classmethod
@@ -82,6 +84,7 @@ class TierPart(Part):
     voll_per_kwh: NotNegative
     voll_source: Source
     authority: str = ""
+    by_hand: str = ""
     source: Source
 
     @model_validator(mode="after")
@@ -118,6 +121,7 @@ class OutageBatteryPart(Part):
     charge_efficiency: Efficiency = ONE_WAY_EFFICIENCY
     discharge_efficiency: Efficiency = ONE_WAY_EFFICIENCY
     availability: Fraction = STORE_AVAILABILITY
+    by_hand: str = ""
     source: Source
 
 
@@ -133,6 +137,7 @@ class GeneratorPart(Part):
     upkeep: Literal["poor", "well"] | None = None
     fuel_litres: NotNegative | None = None
     litres_per_kwh: Annotated[float, Field(ge=0.15, le=1.0)] = 0.30
+    by_hand: str = ""
     source: Source
 
     @model_validator(mode="after")
@@ -224,6 +229,7 @@ class VehiclePart(Part):
     sessions: RecordPart | None = None
     called_in: CalledInPart | None = None
     shuttle: ShuttlePart | None = None
+    by_hand: str = ""
     source: Source
 
     @model_validator(mode="after")

@@ -49,7 +49,9 @@ table { border-collapse: collapse; width: 100%; } th, td { border: 1px solid #44
 """
 
 
-def paper_plan(site: IslandSite, say: Say, *, name: str = "", language: str = "en", contact: str = "") -> str:
+def paper_plan(
+    site: IslandSite, say: Say, *, name: str = "", language: str = "en", contact: str = "", life_safety: bool = True
+) -> str:
     """The sheet as one HTML page without scripts, ready to be printed.
 
     Args:
@@ -58,6 +60,7 @@ def paper_plan(site: IslandSite, say: Say, *, name: str = "", language: str = "e
         name: of the building, the site's id by default.
         language: of ``say``, for the page.
         contact: who is responsible for the site.
+        life_safety: say that life safety has its own supply; not where an authority accepts it among the sections.
     """
     minutes = f"{max(1, math.ceil(site.timing.return_s / 60.0))}"
     called = [contact if k == 0 else "" for k in range(len(CALL))]
@@ -68,7 +71,7 @@ def paper_plan(site: IslandSite, say: Say, *, name: str = "", language: str = "e
         _steps(say(STEPS), island_tasks(site), say),
         _steps(say(BACK), return_tasks(site), say, say(SURE).format(minutes=minutes)),
         f"<h2>{escape(say(SECTIONS))}</h2>{_sections(site, say)}",
-        f"<p>{escape(say(LIFE))}</p>",
+        f"<p>{escape(say(LIFE))}</p>" if life_safety else "",
         f"<h2>{escape(say(SOURCES))}</h2>{_sources(site, say)}",
         f"<p>{escape(say(CONSENT))}</p>",
         f"<h2>{escape(say(PEOPLE))}</h2>",
