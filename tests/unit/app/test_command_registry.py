@@ -12,7 +12,7 @@ import bothways.app.cli
 from bothways.app.cli.main import app
 from bothways.app.cli.registry import ENTRIES, build
 
-NO_COMMANDS = {"__init__", "main", "registry", "runtime", "helping", "ranges", "watching", "plan_journeys"}
+NO_COMMANDS = {"__init__", "main", "registry", "runtime", "helping", "ranges", "watching", "plan_journeys", "profiles"}
 
 
 @pytest.mark.parametrize("name", ENTRIES)

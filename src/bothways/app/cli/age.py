@@ -7,6 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bothways.app.cli.profiles import (
+    CapacityKwh,
+    Json,
+    Model,
+    ProfilePath,
+    SocColumn,
+    Temperature,
+    TemperatureColumn,
+    TimestampColumn,
+    Zone,
+    cells,
+    read_profile,
+    shared_ranges,
+)
+
 if TYPE_CHECKING:
     from bothways.adapters.files.series import Series
     from bothways.battery.ageing import AgeingResult
@@ -14,22 +29,15 @@ if TYPE_CHECKING:
 
 
 def age(
-    profile: Annotated[
-        Path,
-        typer.Argument(help="Table with a column of instants and one of state of charge (0…1).", show_default=False),
-    ],
-    model: Annotated[str, typer.Option("--model", help="A cell, or all.")] = "all",
+    profile: ProfilePath,
+    model: Model = "all",
     years: Annotated[float, typer.Option("--years", help="The profile repeats up to this age (0.01…60 years).")] = 10.0,
-    capacity_kwh: Annotated[
-        float, typer.Option("--capacity-kwh", help="Usable capacity when new [kWh], above 0.")
-    ] = 60.0,
-    temperature_c: Annotated[
-        float | None, typer.Option("--temperature", help="Temperature of the cells [°C], instead of a column.")
-    ] = None,
-    soc_column: Annotated[str, typer.Option(help="Column with the state of charge.")] = "soc",
-    temperature_column: Annotated[str, typer.Option(help="Column with the cells' temperature [°C].")] = "temperature_c",
-    timestamp_column: Annotated[str, typer.Option(help="Column with the instants.")] = "timestamp",
-    tz: Annotated[str | None, typer.Option("--tz", help="IANA zone of instants without offset.")] = None,
+    capacity_kwh: CapacityKwh = 60.0,
+    temperature_c: Temperature = None,
+    soc_column: SocColumn = "soc",
+    temperature_column: TemperatureColumn = "temperature_c",
+    timestamp_column: TimestampColumn = "timestamp",
+    tz: Zone = None,
     replacement: Annotated[
         float | None, typer.Option("--replacement", help="Price of a new battery per kWh, for wear in money.")
     ] = None,
@@ -41,14 +49,12 @@ def age(
         Path | None,
         typer.Option("--figure", help="Write the figure of capacity over years (HTML).", show_default=False),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the results as JSON and nothing else.")] = False,
+    json: Json = False,
 ) -> None:
     """Ages a battery through a profile: what is left after years, lost with time and with use, for every cell.
 
     Whether feeding back harms a battery depends on the cell, so all cells are told side by side unless one is named.
     """
-    import numpy as np  # noqa: PLC0415
-
     from bothways.adapters.files.writing import write_text  # noqa: PLC0415
     from bothways.battery import ageing  # noqa: PLC0415
     from bothways.battery.wear import BatteryValue  # noqa: PLC0415
@@ -60,26 +66,11 @@ def age(
     grid = soc.grid
     results = [
         ageing.age(
-            one,
-            soc.values,
-            grid.step_h,
-            celsius,
-            capacity_kwh=capacity_kwh,
-            years=years,
-            every_years=min(1.0, years),
+            one, soc.values, grid.step_h, celsius,
+            capacity_kwh=capacity_kwh, years=years, every_years=min(1.0, years),
         )
         for one in models
-    ]
-    notes = list(soc.warnings)
-    length_years = grid.periods * grid.step_h / ageing.HOURS_PER_YEAR
-    if length_years < min(0.99, years):
-        notes.append(f"the profile of {length_years * 365:.3g} days is repeated; it holds no whole year of seasons")
-    seam = abs(float(soc.values[0] - soc.values[-1]))
-    if length_years < years and seam > 0.05:
-        notes.append(f"where the profile repeats, its state of charge jumps by {seam:.2f}; that counts as a move")
-    if any(not np.isfinite(result.capacity_fraction).all() for result in results):  # pragma: no cover - guard
-        msg = "an ageing law gave no number"
-        raise ArithmeticError(msg)
+    ]  # fmt: skip
     told = {
         "profile": str(profile),
         "step_h": grid.step_h,
@@ -87,7 +78,7 @@ def age(
         "capacity_kwh": capacity_kwh,
         "cells": [_told(result, value) for result in results],
         "spread": _spread(results),
-        "notes": notes,
+        "notes": _notes(soc, years),
     }
     if figure is not None:
         write_text(figure, _figure(results))
@@ -99,26 +90,31 @@ def age(
         _show(told, figure)
 
 
+def _notes(soc: Series, years: float) -> list[str]:
+    """What a reader should know of the profile before believing the answer."""
+    from bothways.battery.ageing import HOURS_PER_YEAR  # noqa: PLC0415
+
+    notes = list(soc.warnings)
+    length_years = soc.grid.periods * soc.grid.step_h / HOURS_PER_YEAR
+    if length_years < min(0.99, years):
+        notes.append(f"the profile of {length_years * 365:.3g} days is repeated; it holds no whole year of seasons")
+    seam = abs(float(soc.values[0] - soc.values[-1]))
+    if length_years < years and seam > 0.05:
+        notes.append(f"where the profile repeats, its state of charge jumps by {seam:.2f}; that counts as a move")
+    return notes
+
+
 def _check_options(
     model: str, numbers: dict[str, float | None], replacement: float | None, residual: float | None
 ) -> list[Any]:
     """The cells asked for; all faults of the options come back together."""
-    from bothways.app.cli.ranges import CAPACITY_KWH, check_ranges  # noqa: PLC0415
-    from bothways.battery.ageing import COLDEST_C, HOTTEST_C  # noqa: PLC0415
-    from bothways.battery.models import MODELS  # noqa: PLC0415
+    from bothways.app.cli.ranges import check_ranges  # noqa: PLC0415
     from bothways.domain.errors import Problems  # noqa: PLC0415
 
     problems = Problems()
-    if model != "all" and model not in MODELS:
-        problems.add("--model", model, f"all, {', '.join(MODELS)}", "Name one of these cells.")
+    models = cells(model, problems)
     price = (0.0, 1e6, "per kWh of new capacity")
-    ranges = {
-        "--years": (0.01, 60.0, "years"),
-        "--capacity-kwh": CAPACITY_KWH,
-        "--temperature": (COLDEST_C, HOTTEST_C, "°C, of the cells"),
-        "--replacement": price,
-        "--residual": price,
-    }
+    ranges = {"--years": (0.01, 60.0, "years"), **shared_ranges(), "--replacement": price, "--residual": price}
     check_ranges(problems, {**numbers, "--replacement": replacement, "--residual": residual}, ranges)
     if residual is not None and replacement is None:
         remedy = "Give --replacement too, or leave out --residual."
@@ -127,30 +123,7 @@ def _check_options(
         allowed = f"at most --replacement, {replacement:g} per kWh"
         problems.add("--residual", f"{residual:g}", allowed, "A used battery brings no more than a new one costs.")
     problems.raise_if_any()
-    return list(MODELS.values()) if model == "all" else [MODELS[model]]
-
-
-def read_profile(
-    path: Path, soc_column: str, temperature_column: str, timestamp: str, tz: str | None, temperature_c: float | None
-) -> tuple[Series, Any]:
-    """State of charge and the cells' temperature, a column or one number, of a table."""
-    from bothways.adapters.files.reading import shown  # noqa: PLC0415
-    from bothways.adapters.files.series import read_series  # noqa: PLC0415
-    from bothways.adapters.files.tables import read_table  # noqa: PLC0415
-    from bothways.battery.ageing import COLDEST_C, HOTTEST_C  # noqa: PLC0415
-    from bothways.domain.errors import InputError, Problem  # noqa: PLC0415
-
-    common: dict[str, Any] = {"tz": tz, "timestamp": timestamp}
-    soc = read_series(path, soc_column, plausible=(0.0, 1.0), quantity="state of charge as a fraction", **common)
-    allowed = f"a temperature of {COLDEST_C:g}…{HOTTEST_C:g} °C"
-    if temperature_c is not None:
-        return soc, temperature_c
-    if temperature_column not in read_table(path).columns:
-        remedy = f"Add a column {temperature_column}, or give one temperature with --temperature (for example 20)."
-        raise InputError([Problem(shown(path), f"no column {temperature_column!r}", allowed, remedy)])
-    quantity = "temperature of the cells in °C, not in kelvin"
-    celsius = read_series(path, temperature_column, plausible=(COLDEST_C, HOTTEST_C), quantity=quantity, **common)
-    return soc, celsius.values
+    return models
 
 
 def _told(result: AgeingResult, value: BatteryValue | None) -> dict[str, Any]:

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from bothways.app.cli.profiles import (
+    CapacityKwh,
+    Json,
+    Model,
+    ProfilePath,
+    SocColumn,
+    Temperature,
+    TemperatureColumn,
+    TimestampColumn,
+    Zone,
+    cells,
+    read_profile,
+    shared_ranges,
+)
 
 if TYPE_CHECKING:
     from bothways.battery.ageing import AgeingResult
@@ -15,10 +29,7 @@ _WHOLE_YEARS = "2…40, whole years"
 
 
 def replace(
-    profile: Annotated[
-        Path,
-        typer.Argument(help="Table with a column of instants and one of state of charge (0…1).", show_default=False),
-    ],
+    profile: ProfilePath,
     price: Annotated[float, typer.Option("--price", help="Price of a new battery, built in, per kWh of capacity.")],
     second_life: Annotated[
         float, typer.Option("--second-life", help="What a kWh that is left brings down to 70 % of capacity.")
@@ -36,26 +47,21 @@ def replace(
     works_down_to: Annotated[
         float, typer.Option("--works-down-to", help="Share of capacity below which the vehicle cannot do its work.")
     ] = 0.8,
-    model: Annotated[str, typer.Option("--model", help="A cell, or all.")] = "all",
+    model: Model = "all",
     years: Annotated[int, typer.Option("--years", help=f"Greatest age looked at ({_WHOLE_YEARS}).")] = 20,
-    capacity_kwh: Annotated[
-        float, typer.Option("--capacity-kwh", help="Usable capacity when new [kWh], above 0.")
-    ] = 60.0,
-    temperature_c: Annotated[
-        float | None, typer.Option("--temperature", help="Temperature of the cells [°C], instead of a column.")
-    ] = None,
-    soc_column: Annotated[str, typer.Option(help="Column with the state of charge.")] = "soc",
-    temperature_column: Annotated[str, typer.Option(help="Column with the cells' temperature [°C].")] = "temperature_c",
-    timestamp_column: Annotated[str, typer.Option(help="Column with the instants.")] = "timestamp",
-    tz: Annotated[str | None, typer.Option("--tz", help="IANA zone of instants without offset.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the results as JSON and nothing else.")] = False,
+    capacity_kwh: CapacityKwh = 60.0,
+    temperature_c: Temperature = None,
+    soc_column: SocColumn = "soc",
+    temperature_column: TemperatureColumn = "temperature_c",
+    timestamp_column: TimestampColumn = "timestamp",
+    tz: Zone = None,
+    json: Json = False,
 ) -> None:
     """Finds the age at which a company best replaces a battery, and its prices for leasing and buying back.
 
     Kept longer, a battery costs less a year and does less; the age with the least equivalent annual cost is told for
     every cell side by side, because they age at different speeds.
     """
-    from bothways.app.cli.age import read_profile  # noqa: PLC0415
     from bothways.battery.ageing import age  # noqa: PLC0415
     from bothways.battery.replacement import ReplacementTerms  # noqa: PLC0415
 
@@ -87,14 +93,11 @@ def replace(
 
 def _checked(model: str, numbers: dict[str, float | None]) -> list[Any]:
     """The cells asked for; all faults of the options come back together."""
-    from bothways.app.cli.ranges import CAPACITY_KWH, check_ranges  # noqa: PLC0415
-    from bothways.battery.ageing import COLDEST_C, HOTTEST_C  # noqa: PLC0415
-    from bothways.battery.models import MODELS  # noqa: PLC0415
+    from bothways.app.cli.ranges import check_ranges  # noqa: PLC0415
     from bothways.domain.errors import Problems  # noqa: PLC0415
 
     problems = Problems()
-    if model != "all" and model not in MODELS:
-        problems.add("--model", model, f"all, {', '.join(MODELS)}", "Name one of these cells.")
+    models = cells(model, problems)
     per_kwh = (0.0, 1e6, "per kWh")
     ranges = {
         "--price": (1e-6, 1e6, "per kWh of new capacity"),
@@ -104,8 +107,7 @@ def _checked(model: str, numbers: dict[str, float | None]) -> list[Any]:
         "--interest": (0.0, 0.5, "a year"),
         "--works-down-to": (0.0, 0.99, "of new capacity"),
         "--years": (2.0, 40.0, "years"),
-        "--capacity-kwh": CAPACITY_KWH,
-        "--temperature": (COLDEST_C, HOTTEST_C, "°C, of the cells"),
+        **shared_ranges(),
     }
     check_ranges(problems, numbers, ranges)
     price, used = numbers["--price"] or 0.0, numbers["--second-life"] or 0.0
@@ -113,7 +115,7 @@ def _checked(model: str, numbers: dict[str, float | None]) -> list[Any]:
         allowed = f"at most --price, {price:g} per kWh"
         problems.add("--second-life", f"{used:g}", allowed, "A used battery brings no more than a new one costs.")
     problems.raise_if_any()
-    return list(MODELS.values()) if model == "all" else [MODELS[model]]
+    return models
 
 
 def _told(result: AgeingResult, capacity_kwh: float, terms: ReplacementTerms) -> dict[str, Any]:
