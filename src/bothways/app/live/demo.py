@@ -22,6 +22,7 @@ from bothways.adapters.simulated.building import Building, SimulatedMeter, Simul
 from bothways.adapters.simulated.drivers import Driver, Routine, live
 from bothways.adapters.simulated.outlet import Outlet
 from bothways.adapters.simulated.station import StationOptions, VirtualStation
+from bothways.app.live import demo_people
 from bothways.app.live.config import Config, PricesPart, ServerPart, SitePart, StorePart, TokensPart
 from bothways.app.live.server import LiveServer, Parts, screens_installed
 from bothways.operations.access.roles import EVERYTHING, Grant, Role
@@ -35,6 +36,7 @@ STATIONS = 20
 _ONE_WAY_16 = 5
 _ONE_WAY_201 = 5
 _LIMIT_KW = 110.0
+_SHARED = (18, 19)
 
 
 @dataclass(slots=True)
@@ -44,8 +46,9 @@ class Demo:
     Attributes:
         live: the system.
         user: name of the account made for this demonstration.
-        password: its password, made for this run alone.
+        password: its password, made for this run alone; the account ``driver`` has the same.
         folder: where its store lies; deleted at the end.
+        guest: address that the code on the guests' charging point opens, once it runs.
     """
 
     live: LiveServer
@@ -57,11 +60,14 @@ class Demo:
     speed: float
     seed: int
     stations: list[VirtualStation] = field(default_factory=list)
+    guest: str = ""
     _world: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Starts the system, then its virtual world."""
         await self.live.start()
+        await demo_people.wish_by_week(self.live)
+        self.guest = await demo_people.guest_address(self.live)
         rng = random.Random(self.seed)
         url = f"ws://127.0.0.1:{self.live.port}/ocpp"
         for number, (name, secret) in enumerate(self.secrets.items()):
@@ -76,6 +82,8 @@ class Demo:
                 group.create_task(station.run())
             await asyncio.sleep(0.5)
             group.create_task(live(drivers, 0.7, rng))
+            neighbours = (demo_people.DRIVER, *(_token(number) for number in _SHARED), *demo_people.NEIGHBOURS)
+            group.create_task(demo_people.share(self.live, SITE, neighbours))
 
     async def stop(self) -> None:
         """Stops the world, then the system, and deletes the demonstration's store."""
@@ -102,7 +110,9 @@ class Demo:
             consents=both and number % 4 != 0,
         )
         token = _token(number)
-        return Driver(token, station, 1, routine, self.clock, random.Random(rng.getrandbits(64)), self._declare)
+        silent = token == demo_people.GUEST or token in demo_people.BY_WEEK
+        declare = None if silent else self._declare
+        return Driver(token, station, 1, routine, self.clock, random.Random(rng.getrandbits(64)), declare)
 
     async def _declare(self, token: str, ready_by: datetime, soc: float, consents: bool) -> None:
         need = DriverNeed(
@@ -153,7 +163,7 @@ async def make_demo(port: int, web_port: int, speed: float, seed: int = 1) -> De
     config = Config(
         server=ServerPart(port=port, web_port=web_port, log_level="warning"),
         store=StorePart(url=f"sqlite:///{folder / 'demo.db'}"),
-        tokens=TokensPart(accepted=[_token(number) for number in range(STATIONS)]),
+        tokens=TokensPart(accepted=[*(_token(number) for number in range(STATIONS)), *demo_people.NEIGHBOURS]),
         site=[
             SitePart(
                 id=SITE, tz=building.tz, currency="EUR", import_hard_limit_kw=_LIMIT_KW, export_limit_kw=40.0,
@@ -184,6 +194,7 @@ async def make_demo(port: int, web_port: int, speed: float, seed: int = 1) -> De
     live_server = LiveServer(config, parts, store)
     password = secrets.token_urlsafe(12)
     await live_server.access.create("demo", password, [Grant(Role.ADMINISTRATOR, EVERYTHING)])
+    await demo_people.invite_driver(live_server, password)
     return Demo(live_server, clock, "demo", password, folder, station_secrets, speed, seed, stations)
 
 

@@ -66,6 +66,8 @@ async def _serve_demo(port: int, web_port: int, speed: float, duration_s: float,
         )
         print(f"  look at     http://127.0.0.1:{demo.live.web_port}/" if demo.live.parts.screens else _NO_SCREENS)
         print(f"  sign in     {demo.user}  {demo.password}   (made for this run alone)")
+        print("  a driver    driver, with the same password: a week of wishes, a queue for shared charging points")
+        print(f"  a guest     {demo.guest}")
         print(f"  stations    ws://127.0.0.1:{demo.live.port}/ocpp/STATION-ID")
         print(f"  metrics     http://127.0.0.1:{demo.live.web_port}/metrics")
         print("  stop        Ctrl-C; nothing is kept", flush=True)
