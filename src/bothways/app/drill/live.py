@@ -259,7 +259,7 @@ class LiveDrill:
     async def restart(self, begin: float) -> str:
         """The server ends, is away, and starts again on its store; stations and devices go on by themselves."""
         self._count()
-        await self.live.stop(0.1)
+        await self._die()
         for _ in range(round(RESTART_S)):
             self._nature(begin)
             t_s = self.yard.plant.t_s
@@ -270,6 +270,18 @@ class LiveDrill:
         wanted = {station.station_id for station in self.stations.values() if not station.wire.cut}
         await demo.until(lambda: wanted <= self.live.gateway.connected(), "all stations connect again")
         return f"the server was away for {RESTART_S:.0f} s and starts again on its store"
+
+    async def _die(self) -> None:
+        """The server is gone in mid-sentence: no line says goodbye, and nothing that it still does reaches a device."""
+        lost = [station for station in self.stations.values() if not station.wire.cut]
+        self.yard.unreachable = True
+        for station in lost:
+            station.wire.cut = True
+            await station.wire.drop()
+        await self.live.stop(0.1)
+        self.yard.unreachable = False
+        for station in lost:
+            station.wire.cut = False
 
     async def meter_lost(self, begin: float) -> str:  # noqa: ARG002 - as every card
         """The meter on the street's side does not answer."""
