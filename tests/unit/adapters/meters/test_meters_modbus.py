@@ -3,52 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import struct
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
+from meter_servers import QuickClock, free_port, modbus_server
 
 from bothways.adapters.meters.configured import meter_from
 from bothways.adapters.meters.sunspec import SunSpecError, find_inverter
 from bothways.domain.errors import InputError
 from bothways.operations.ports import SiteReading
-
-
-class QuickClock:
-    """The machine's instants; pauses are short."""
-
-    def now(self) -> datetime:
-        return datetime.now(tz=UTC)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(min(seconds, 0.02))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@asynccontextmanager
-async def server(port: int, *devices: tuple[int, int, list[int]]) -> AsyncIterator[None]:
-    """A Modbus server; each device is its id, first register and registers."""
-    simulated = [
-        SimDevice(number, [SimData(first, values=registers, datatype=DataType.REGISTERS)])
-        for number, first, registers in devices
-    ]
-    running = ModbusTcpServer(simulated, address=("127.0.0.1", port))
-    await running.serve_forever(background=True)
-    try:
-        yield
-    finally:
-        await running.shutdown()
 
 
 async def take(meter: Any, count: int = 1) -> list[SiteReading]:
@@ -85,7 +50,7 @@ async def test_registers_of_every_kind_and_both_signs() -> None:
         ({"address": 5, "type": "uint16", "scale": 100.0}, "import", 3.0),
         ({"address": 6, "type": "float64"}, "import", 1.2505),
     ]
-    async with server(port, (1, 0, registers)):
+    async with modbus_server(port, (1, 0, registers)):
         for register, positive, expected in cases:
             meter = meter_from("modbus", settings(port, power=register, positive=positive), QuickClock())
             (reading,) = await take(meter)
@@ -97,7 +62,9 @@ async def test_registers_of_every_kind_and_both_signs() -> None:
 async def test_phases_and_production_come_along() -> None:
     port = free_port()
     at = [{"address": address, "type": "int16"} for address in range(5)]
-    async with server(port, (7, 0, words("h", 6000) + words("h", 1000) + words("h", 2000) + words("h", 3000) + [4200])):
+    async with modbus_server(
+        port, (7, 0, words("h", 6000) + words("h", 1000) + words("h", 2000) + words("h", 3000) + [4200])
+    ):
         given = settings(port, device=7, power=at[0], phases=at[1:4], pv=at[4])
         (reading,) = await take(meter_from("modbus", given, QuickClock()))
     assert (reading.power_kw, reading.phase_kw, reading.pv_kw) == (6.0, (1.0, 2.0, 3.0), 4.2)
@@ -120,7 +87,7 @@ def sunspec_inverter() -> list[int]:
 @pytest.mark.asyncio
 async def test_sunspec_models_are_found() -> None:
     port = free_port()
-    async with server(port, (1, 40000, sunspec_meter()), (2, 40000, sunspec_inverter())):
+    async with modbus_server(port, (1, 40000, sunspec_meter()), (2, 40000, sunspec_inverter())):
         given = settings(port, sunspec=True, pv_device=2)
         first, second = await take(meter_from("modbus", given, QuickClock()), 2)
     assert first.power_kw == pytest.approx(-12.34)
@@ -132,7 +99,7 @@ async def test_sunspec_models_are_found() -> None:
 @pytest.mark.asyncio
 async def test_a_missing_inverter_does_not_silence_the_meter() -> None:
     port = free_port()
-    async with server(port, (1, 40000, sunspec_meter())):
+    async with modbus_server(port, (1, 40000, sunspec_meter())):
         given = settings(port, sunspec=True, pv_device=2, timeout_s=0.2)
         readings = await take(meter_from("modbus", given, QuickClock()), 3)
     assert [reading.pv_kw for reading in readings] == [None] * 3
@@ -141,7 +108,7 @@ async def test_a_missing_inverter_does_not_silence_the_meter() -> None:
 @pytest.mark.asyncio
 async def test_a_device_without_sunspec_gives_nothing_and_says_why() -> None:
     port = free_port()
-    async with server(port, (1, 0, [0] * 50)):
+    async with modbus_server(port, (1, 0, [0] * 50)):
         meter: Any = meter_from("modbus", settings(port, sunspec=True), QuickClock())
         readings = meter.readings()
         with pytest.raises(TimeoutError):
@@ -168,12 +135,12 @@ async def test_it_comes_back_after_the_device_was_away() -> None:
     meter: Any = meter_from("modbus", settings(port, power={"address": 0, "type": "int16"}), QuickClock())
     readings = meter.readings()
     async with asyncio.timeout(20):
-        async with server(port, (1, 0, [1000])):
+        async with modbus_server(port, (1, 0, [1000])):
             assert (await anext(readings)).power_kw == 1.0
         waiting = asyncio.ensure_future(anext(readings))
         while not meter.problem:
             await asyncio.sleep(0.02)
-        async with server(port, (1, 0, [2000])):
+        async with modbus_server(port, (1, 0, [2000])):
             reading = await waiting
             while reading.power_kw == 1.0:
                 reading = await anext(readings)
@@ -199,7 +166,7 @@ async def test_a_cancellation_that_a_library_swallowed_ends_the_readings(*, fail
 
     meter._read = swallowing
     readings = meter.readings()
-    async with server(port, (1, 0, [1000])):
+    async with modbus_server(port, (1, 0, [1000])):
         task = asyncio.ensure_future(anext(readings))
         await asyncio.sleep(0.2)
         task.cancel()
@@ -214,7 +181,7 @@ async def test_watts_taken_for_kilowatts_are_refused() -> None:
     port = free_port()
     given = settings(port, unit="kW", power={"address": 0, "type": "int16"})
     meter: Any = meter_from("modbus", given, QuickClock())
-    async with server(port, (1, 0, [6000])):
+    async with modbus_server(port, (1, 0, [6000])):
         readings = meter.readings()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.4):

@@ -4,62 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import aiomqtt
 import pytest
-from amqtt.broker import Broker
+from meter_servers import QuickClock, broker, free_port, publish
 
 from bothways.adapters.meters.configured import meter_from
 from bothways.domain.errors import InputError
 
 
-class QuickClock:
-    """The machine's instants; pauses are short."""
-
-    def now(self) -> datetime:
-        return datetime.now(tz=UTC)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(min(seconds, 0.02))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@asynccontextmanager
-async def broker(port: int) -> AsyncIterator[None]:
-    logging.getLogger("amqtt").setLevel(logging.ERROR)
-    config = {
-        "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
-        "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
-    }
-    running = Broker(config)
-    await running.start()
-    try:
-        yield
-    finally:
-        await running.shutdown()
-
-
 def settings(port: int, **more: Any) -> dict[str, Any]:
     given = {"host": "127.0.0.1", "port": port, "unit": "W", "positive": "import", "connection_kw": 50.0}
     return {**given, "power": {"topic": "meter/power"}, **more}
-
-
-async def publish(port: int, *messages: tuple[str, str], retain: bool = False) -> None:
-    async with aiomqtt.Client("127.0.0.1", port) as client:
-        for topic, payload in messages:
-            await client.publish(topic, payload, retain=retain)
 
 
 async def subscribed(meter: Any) -> tuple[Any, asyncio.Future[Any]]:
