@@ -8,6 +8,7 @@ from datetime import datetime
 
 from bothways.adapters.db.engine import machine_offset_s, pending
 from bothways.adapters.db.store import SqlStore
+from bothways.app.live.checks_switchgear import recorded
 from bothways.app.live.config import Config
 from bothways.app.live.finding import Finding
 from bothways.domain.errors import BothwaysError
@@ -50,10 +51,12 @@ def stored(config: Config, now: datetime) -> list[Finding]:
             text = f"of a site that is not configured: {', '.join(strangers[:5])}"
             findings.append(Finding("stations", "look", text, "Add the site, or remove them."))
         for site in config.site:
-            lacks = (await store.permission(site.id)).missing(now)
+            permission = await store.permission(site.id)
+            lacks = permission.missing(now)
             text = f"{site.id}: {'; '.join(lacks)}" if lacks else f"{site.id}: recorded and valid"
             remedy = "Nothing is discharged or exported until `bothways permit` has recorded it." if lacks else ""
             findings.append(Finding("grid permission", "look" if lacks else "good", text, remedy))
+            findings += recorded(site, permission, stations)
         people = await store.accounts()
         findings.append(_some(people, "accounts", f"{len(people)}", "`bothways account invite`"))
         return findings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bothways.adapters.clocks import SystemClock
 from bothways.adapters.switchgear.settings import ModbusGearSettings
@@ -13,6 +13,7 @@ from bothways.app.live.finding import Finding
 from bothways.app.live.island_config import IslandPart
 from bothways.domain.errors import GatewayError
 from bothways.operations.ports import SwitchgearReading
+from bothways.operations.stations import GridPermission, StationRecord
 from bothways.resilience.island.signals import Grid, Position, judge
 
 PATIENCE_S = 6.0
@@ -28,6 +29,23 @@ async def switchgear(config: Config) -> list[Finding]:
     islands = [site for site in config.site if site.island is not None]
     found = await asyncio.gather(*(_site(config, site) for site in islands))
     return [finding for findings in found for finding in findings]
+
+
+def recorded(site: SitePart, permission: GridPermission, stations: Sequence[StationRecord]) -> list[Finding]:
+    """What the store must know before the building may be an island; nothing where it is none, or all is there."""
+    if site.island is None:
+        return []
+    findings = []
+    if not permission.islanding:
+        text = f"{site.id}: the separate permission to island is not recorded: in an outage nothing is energised"
+        findings.append(Finding("island", "look", text, "Record it with `bothways permit … --islanding`."))
+    known = {(record.station_id, evse.evse_id) for record in stations for evse in record.evses}
+    named = [(part.station or "", part.evse) for part in site.island.sources if part.kind == "v2x"]
+    strangers = [f"{station}/{evse}" for station, evse in named if (station, evse) not in known]
+    if strangers:
+        text = f"{site.id}: not among the registered stations: {', '.join(strangers)}"
+        findings.append(Finding("island", "look", text, "Correct station and evse of the source, or add the station."))
+    return findings
 
 
 async def _site(config: Config, site: SitePart) -> list[Finding]:

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from bothways.adapters.clocks import SystemClock
 from bothways.adapters.switchgear.served import YardServer
 from bothways.adapters.switchgear.yard import Yard
 from bothways.app.drill import site as demo
-from bothways.app.live.checks_switchgear import switchgear
+from bothways.app.live.checks_switchgear import recorded, switchgear
 from bothways.app.live.config import config_from_mapping
 from bothways.simulation.island_setup import DEMO, setup_from_mapping
 
@@ -79,3 +80,16 @@ async def test_an_island_beside_a_bus_or_without_a_switchgear_is_broken():
     (row,) = await switchgear(none)
     assert row.verdict == "broken"
     assert "the server would not start" in row.text
+
+
+async def test_a_building_without_its_permission_or_with_a_station_that_nobody_added_is_told_of():
+    setup, config = drilled(1)
+    site = config.site[0]
+    stations = [demo.record(source) for _, source in demo.chargers(setup.site)]
+    permission = demo.permission(SystemClock())
+    assert recorded(site, permission, stations) == []
+    rows = recorded(site, replace(permission, islanding=False), stations[1:])
+    assert "nothing is energised" in rows[0].text
+    assert "--islanding" in rows[0].remedy
+    assert rows[1].text == "drill: not among the registered stations: CP-charger-1/1"
+    assert recorded(site.model_copy(update={"island": None}), permission, []) == []
