@@ -101,6 +101,8 @@ class IslandPage:
         self.vehicles = ui.element("div").classes("bw-cards")
         heading(words("Sources"))
         self.sources = Table(words("Sources"), (words("source"), words("state"), f"#{words('power')}"), "")
+        heading(words("If the server is lost"))
+        self.alone = ui.element("div").classes("bw-stack")
         ui.link(words("Paper plan, to print"), f"/site/{self.site_id}/island/paper", new_tab=True).classes("bw-link")
         heading(words("What happened"))
         self.happened = ui.element("div").classes("bw-stack")
@@ -126,6 +128,7 @@ class IslandPage:
         self._changed("tiers", view.tiers, lambda: self._show_tiers(view), self.tiers)
         self._changed("vehicles", _rough(view.vehicles), lambda: self._show_vehicles(view), self.vehicles)
         self._changed("happened", view.happened, lambda: self._show_happened(view), self.happened)
+        self._changed("alone", _alone(view), lambda: self._show_alone(view), self.alone)
         self._show_tables(view)
 
     def _changed(self, name: str, value: object, show: Callable[[], None], place: ui.element) -> None:
@@ -271,6 +274,15 @@ class IslandPage:
         parts += [words("switched itself off")] if tripped else []
         return ", ".join(parts)
 
+    def _show_alone(self, view: IslandView) -> None:
+        words = self.words
+        for text, names in _alone(view)[1]:
+            ui.label(f"{', '.join(names)}: {island_said(text, words)}").classes("bw-small")
+        if view.stay_on is None:
+            ui.label(words("All sections stay as they are.")).classes("bw-small")
+        else:
+            ui.label(words("Sections that stay on: {names}.", names=", ".join(view.stay_on))).classes("bw-small")
+
     def _show_happened(self, view: IslandView) -> None:
         for line in view.happened:
             with ui.element("div").classes("bw-line"):
@@ -283,6 +295,12 @@ def _rough(vehicles: tuple[GivingView, ...]) -> object:
     return tuple(
         (v.place, v.holder, energy(v.can_give_kwh), energy(v.keeps_kwh), v.opted_out, v.why_not) for v in vehicles
     )
+
+
+def _alone(view: IslandView) -> tuple[object, tuple[tuple[str, tuple[str, ...]], ...]]:
+    """What devices do without orders, those that do the same together."""
+    texts = dict.fromkeys(source.alone for source in view.sources if source.alone)
+    return view.stay_on, tuple((text, tuple(s.source_id for s in view.sources if s.alone == text)) for text in texts)
 
 
 def desk_of_islands(screens: Screens) -> IslandDesk:

@@ -90,6 +90,10 @@ _SENTENCES = (
     later("Press the emergency stop of {name} or switch off its isolator."),
     later("Stop {name}."),
     later("first: {task}"),
+    later("Go on feeding the building until {kwh} kWh are left, then stop."),
+    later("Go on feeding the building for at most {hours} h, so that {kwh} kWh are left, then stop."),
+    later("Give nothing; charge with at most {kw} kW."),
+    later("Stop: neither give nor charge."),
 )  # fmt: skip
 _WORDS = (
     later("grid-connected"),

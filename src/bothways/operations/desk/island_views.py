@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bothways.operations.events import EvseKey
+from bothways.operations.island.alone import LeftAlone
 from bothways.operations.island.gather import Statement, holder_of
 from bothways.operations.island.service import IslandService
 from bothways.operations.site.state import EvseState
@@ -66,7 +67,7 @@ class SectionView:
 
 @dataclass(frozen=True, slots=True)
 class SourceView:
-    """One source: what it does and gives, and whether it was cut off by wire."""
+    """One source: what it does and gives, whether it was cut off by wire, and what it does without orders."""
 
     source_id: str
     kind: str
@@ -76,6 +77,7 @@ class SourceView:
     cut_off: bool
     energy_kwh: float | None
     forming: bool
+    alone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ class IslandView:
         confirm: the controller waits for a person's confirmation.
         outage_h: time since the contactor was to be opened [h].
         energy_kwh: energy above all reserves and floors [kWh, AC side].
+        stay_on: sections that stay on when the server is lost; ``None`` where all stay as they are.
     """
 
     site_id: str
@@ -168,6 +171,7 @@ class IslandView:
     happened: tuple[LineView, ...]
     offer_permitted: bool
     offer: RestartOffer | None
+    stay_on: tuple[str, ...] | None
 
 
 def island_view(
@@ -200,7 +204,7 @@ def island_view(
         outage_h=state.outage_s / 3600.0, energy_kwh=energy, pv_kw=0.0 if seen is None else seen.pv_kw,
         tiers=tiers,
         sections=() if seen is None else _sections(seen, state, site, by_people),
-        sources=() if seen is None else _sources(seen, state, site),
+        sources=() if seen is None else _sources(seen, state, site, service.alone),
         vehicles=() if seen is None else _vehicles(service, seen, holders=holders),
         tasks=() if seen is None else _tasks(service, seen, by_people),
         notices=tuple(
@@ -211,6 +215,7 @@ def island_view(
         )[::-1],
         offer_permitted=state.offer,
         offer=None if inputs is None else restart_offer(state, inputs, site),
+        stay_on=_staying(service.alone, site),
     )  # fmt: skip
 
 
@@ -259,11 +264,20 @@ def _sections(
     )  # fmt: skip
 
 
-def _sources(inputs: Inputs, state: IslandState, site: IslandSite) -> tuple[SourceView, ...]:
+def _staying(alone: LeftAlone, site: IslandSite) -> tuple[str, ...] | None:
+    """Sections that the switchgear keeps on without orders; it drops the others only where it watches."""
+    if alone.keep is None or not alone.watched:
+        return None
+    return tuple(section.section_id for section in site.sections if section.section_id in alone.keep)
+
+
+def _sources(inputs: Inputs, state: IslandState, site: IslandSite, alone: LeftAlone) -> tuple[SourceView, ...]:
+    texts = {mode.source_id: mode.text for mode in alone.modes}
     return tuple(
         SourceView(
             source.source_id, source.kind.value, reading.mode.value, reading.output_kw, reading.available,
             state.latch.tripped[k], stored_kwh(k, inputs, site)[0], reading.mode is Mode.FORMING,
+            texts.get(source.source_id, ""),
         )
         for k, (source, reading) in enumerate(zip(site.sources, inputs.sources, strict=True))
     )  # fmt: skip

@@ -61,7 +61,10 @@ def local_modes(
         forming = real and state.phase in _ISLAND and state.former == k and not state.latch.tripped[k]
         charge = safe_charge_kw if source.kind is SourceKind.V2X and not away else 0.0
         holds = forming_s(k, inputs, site) if forming else 0.0
-        if forming:
+        if forming and source.kind is SourceKind.V2X:
+            hours = f"{holds / 3600.0:.1f} h"
+            text = f"Go on feeding the building for at most {hours}, so that {floor:.1f} kWh are left, then stop."
+        elif forming:
             text = f"Go on feeding the building until {floor:.1f} kWh are left, then stop."
         elif charge > 0.0:
             text = f"Give nothing; charge with at most {charge:.1f} kW."
