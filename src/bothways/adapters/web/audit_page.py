@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, time, timedelta
 from html import escape
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ from bothways.operations.desk.audit import AuditFilter, audit
 from bothways.operations.ports import AuditLine
 
 _PAGE = 50
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _LONGEST = 300
 
 
@@ -89,9 +91,22 @@ class AuditPage:
         at = line.at.astimezone(ZoneInfo(self.tz))
         detail = dict(line.detail)
         who = next((str(detail.pop(name)) for name in ("who", "ended_by") if name in detail), "")
-        told = ", ".join(f"{name}: {value}" for name, value in detail.items())
+        told = ", ".join(f"{name.replace('_', ' ')}: {_plain(value, self.tz)}" for name, value in detail.items())
         short = told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
         return [
-            cell(f"{at:%Y-%m-%d %H:%M:%S}"), cell(line.kind), cell(line.subject), cell(who),
+            f'<span class="bw-when">{at:%Y-%m-%d %H:%M:%S}</span>', cell(line.kind), cell(line.subject), cell(who),
             f'<span title="{escape(told)}">{escape(short)}</span>',
         ]  # fmt: skip
+
+
+def _plain(value: object, tz: str) -> str:
+    """A value of a detail as people write it.
+
+    >>> _plain(["A/1", "A/2"], "UTC"), _plain("2026-11-21T15:13:29.171801+00:00", "Europe/Amsterdam")
+    ('A/1, A/2', '2026-11-21 16:13:29')
+    """
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(item, tz) for item in value)
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        return f"{datetime.fromisoformat(value).astimezone(ZoneInfo(tz)):%Y-%m-%d %H:%M:%S}"
+    return str(value)

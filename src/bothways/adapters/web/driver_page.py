@@ -38,6 +38,7 @@ class DriverPage:
         self.tz = "UTC"
         self.need: NeedView | None = None
         self.evse: EvseView | None = None
+        self.site_id = ""
         self._looks = 0
         self._stays = Stays(screens.desk)
         self.queue = QueueCard(screens, viewer, holder)
@@ -175,7 +176,7 @@ class DriverPage:
             ui.navigate.to("/")
             return
         self._looks += 1
-        self.evse = None if found is None else found[1]
+        self.site_id, self.evse = ("", None) if found is None else found
         self._show_battery()
         self._show_need()
         self._show_outlook()
@@ -200,12 +201,13 @@ class DriverPage:
             return
         self.battery.text = battery(evse.session, words)
         place = f"{evse.station_id} / {evse.evse_id}"
-        kw, ordered = evse.measured_kw or 0.0, evse.ordered_kw
-        following = evse.measured_fresh or ordered is None or abs(ordered - kw) < 0.5
-        age = "" if following else f" ({words('last reading')})"
-        self.flow.text = f"{flowing(evse, words)}{age}"
-        self.place.text = words("Plugged in at {place} since {time}", place=place,
-                                time=clock(evse.session.since, self.tz, words))  # fmt: skip
+        self.flow.text = flowing(evse, words)
+        since = clock(evse.session.since, self.tz, words)
+        as_of = clock(self.screens.desk.as_of(self.site_id), self.tz, words)
+        self.place.text = (
+            words("Plugged in at {place} since {time}", place=place, time=since)
+            + " · " + words("As of {time}.", time=as_of)
+        )  # fmt: skip
         self.doing.text = spoken(evse.doing, words)
         why = spoken(evse.why_not_discharging, words) if evse.discharge_kw > 0.0 else words("this charger only charges")
         self.why.text = words("Gives nothing back: {why}.", why=why) if why else ""

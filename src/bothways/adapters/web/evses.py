@@ -11,6 +11,8 @@ from bothways.adapters.web.sayings import spoken
 from bothways.adapters.web.words import Words
 from bothways.operations.desk.views import EvseView, SessionView
 
+_ALIKE_KW = 0.5
+
 
 def flowing(evse: EvseView, words: Words) -> str:
     """What flows, with its direction in words."""
@@ -20,10 +22,18 @@ def flowing(evse: EvseView, words: Words) -> str:
     if kw is None:
         return words("not metered")
     if kw > 0.05:
-        return words("charges {power}", power=power(kw))
+        return words("charges {power}", power=power(kw)) + _when(evse, words)
     if kw < -0.05:
-        return words("discharges {power}", power=power(-kw))
-    return power(0.0)
+        return words("discharges {power}", power=power(-kw)) + _when(evse, words)
+    return power(0.0) + _when(evse, words)
+
+
+def _when(evse: EvseView, words: Words) -> str:
+    """Says so where a reading is older than the order that it should show."""
+    known = evse.measured_fresh or evse.session is None or evse.ordered_kw is None
+    if known or abs((evse.ordered_kw or 0.0) - (evse.measured_kw or 0.0)) < _ALIKE_KW:
+        return ""
+    return f" ({words('last reading')})"
 
 
 def battery(session: SessionView, words: Words) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nicegui import ui
 
 from bothways.adapters.web.frame import Screens, Viewer, age, power
+from bothways.adapters.web.sayings import alarm_told
 from bothways.adapters.web.tables import Table, cell
 from bothways.operations.desk.views import SiteLine
 
@@ -43,18 +44,18 @@ class SitesPage:
         calling = sorted((line for line in lines if calls(line)), key=_rank)
         quiet = [line for line in lines if not calls(line)]
         self.total.text = (
-            words("{calling} of {all} sites need attention.", calling=len(calling), all=len(lines))
+            words("Need attention: {calling} of {all} sites.", calling=len(calling), all=len(lines))
             if calling
             else words("No site needs attention.")
         )
-        self.quiet.text = words("{count} sites are quiet", count=len(quiet))
+        self.quiet.text = words("Quiet sites: {count}", count=len(quiet))
         sought = (self.search.value or "").strip().casefold()
         self.table.show([self._row(line) for line in calling if sought in self._text(line)])
         self.others.show([self._row(line) for line in quiet if sought in self._text(line)])
 
     def _text(self, line: SiteLine) -> str:
         told = [f"{alarm.kind} {alarm.subject} {alarm.text}" for alarm in line.alarms]
-        return " ".join((line.site_id, *told)).casefold()
+        return " ".join((line.site_id, self._calls(line), *told)).casefold()
 
     def _row(self, line: SiteLine) -> list[str]:
         old = None if line.at is None else (self.screens.desk.now() - line.at).total_seconds()
@@ -69,17 +70,18 @@ class SitesPage:
         words = self.words
         parts = [words("emergency stop")] if line.stopped else []
         worst = sorted(line.alarms, key=lambda alarm: _WORST.index(alarm.severity))
-        parts += [f"{alarm.subject}: {alarm.text}" for alarm in worst[:2] if alarm.kind != "emergency-stop"]
+        shown = [alarm for alarm in worst[:2] if alarm.kind != "emergency-stop"]
+        parts += [f"{alarm.subject}: {alarm_told(alarm.text, line.tz, words)}" for alarm in shown]
         if len(worst) > 2:
             parts.append(words("and {count} more", count=len(worst) - 2))
         if line.stations_offline:
-            parts.append(words("{count} stations offline", count=line.stations_offline))
+            parts.append(words("stations offline: {count}", count=line.stations_offline))
         return "; ".join(parts) or words("nothing")
 
 
 def calls(line: SiteLine) -> bool:
     """Whether a site needs somebody."""
-    return line.stopped or bool(line.alarms) or line.stations_offline > 0 or line.at is None
+    return line.stopped or bool(line.alarms) or line.at is None
 
 
 def _rank(line: SiteLine) -> tuple[bool, int, int, str]:

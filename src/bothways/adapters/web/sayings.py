@@ -7,7 +7,9 @@ not recognised is shown as it came.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from functools import cache
+from zoneinfo import ZoneInfo
 
 from bothways.adapters.web.words import Words, later
 
@@ -49,6 +51,18 @@ _NOT = (
     later("the register says that this vehicle cannot discharge here"),
     later("{floor} % are the driver's, and only {low} % are certain to be in the battery ({source})"),
 )  # fmt: skip
+_ALARM = (
+    later("not heard of since {time}"), later("{seconds} s passed between two ticks"),
+    later("no power although {kw} kW were offered after a pause"), later("the planner has not answered in time"),
+    later("no reading yet"), later("latest reading {seconds} s ago"),
+    later("{kw} kW without vehicles, limit {limit} kW"), later("{kw} kW may be drawn untold, {free} kW are free"),
+    later("meter shows {kw} kW, order is {order} kW"), later("discharges {kw} kW instead of {order} kW"),
+    later("the station holds to {kw} kW, order is {order} kW"),
+    later("the station answered {what} to {count} orders in a row"),
+    later("the bus does not answer: nothing can be ordered"), later("no planner has answered for {seconds} s"),
+    later("no solver answered"),
+)  # fmt: skip
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
 
 
 @cache
@@ -63,6 +77,17 @@ def said(text: str, shapes: tuple[str, ...], words: Words) -> str | None:
         if found := _shape(template).fullmatch(text):
             return words(template, **found.groupdict())
     return None
+
+
+def alarm_told(text: str, tz: str, words: Words) -> str:
+    """What an alarm tells, in the viewer's language and the site's time; sentences of the island have their own way.
+
+    >>> alarm_told("not heard of since 2026-11-21 15:12:27Z", "Europe/Amsterdam", Words("nl"))
+    'niets gehoord sinds 2026-11-21 16:12:27'
+    """
+    zone = ZoneInfo(tz)
+    local = _INSTANT.sub(lambda at: f"{datetime.fromisoformat(at[0]).astimezone(zone):%Y-%m-%d %H:%M:%S}", text)
+    return said(local, _ALARM, words) or local
 
 
 def spoken(sentence: str, words: Words) -> str:

@@ -25,6 +25,7 @@ from bothways.adapters.web.frame import (
 )
 from bothways.adapters.web.money_panel import MoneyPanel
 from bothways.adapters.web.override_panel import OverridePanel
+from bothways.adapters.web.sayings import alarm_told
 from bothways.adapters.web.words import Words, later
 from bothways.domain.errors import BothwaysError
 from bothways.operations.access.roles import Action, site_scope
@@ -56,7 +57,7 @@ def affected(subject: str, view: SiteView, words: Words) -> str:
         return words("Nobody is plugged in there.")
     names = [evse.session.holder for evse in near if evse.session is not None and evse.session.holder]
     if site or not names or len(names) > _NAMED:
-        return words("Affects {count} vehicles that are plugged in.", count=len(near))
+        return words("Plugged in and affected: {count}.", count=len(near))
     return words("Affects {names}.", names=", ".join(names))
 
 
@@ -217,7 +218,8 @@ class SitePage:
                 ui.label(self.words("No alarms.")).classes("bw-small")
             for alarm in view.alarms:
                 with ui.element("div").classes(f"bw-alarm {escape(alarm.severity)}"):
-                    ui.label(f"{alarm.subject}: {alarm.text}").classes("bw-strong")
+                    said = alarm_told(alarm.text, view.tz, self.words)
+                    ui.label(f"{alarm.subject}: {said}" if said else alarm.subject).classes("bw-strong")
                     ui.label(affected(alarm.subject, view, self.words))
                     ui.label(self.words("What to do: {remedy}", remedy=self.words(alarm.remedy)))
                     since = self.words("since {time}", time=clock(alarm.since, view.tz, self.words))

@@ -44,7 +44,8 @@ async def station_screen(screens: Screens, viewer: Viewer, request: Request) -> 
 
 def calls(item: StationQuality, now: datetime, words: Words) -> str:
     """What calls for somebody, in words; empty for a station that is well."""
-    parts = [] if item.online else [words("offline")]
+    missing = words("not connected yet") if item.accepted_at is None else words("offline")
+    parts = [] if item.online else [missing]
     for one in item.disagreements:
         told, shown = power(one.ordered_kw), power(one.measured_kw)
         parts.append(words("{evse} was ordered {told}, its meter shows {shown}", evse=one.evse_id, told=told,
@@ -93,7 +94,7 @@ class StationsPage:
         self.state.set_visibility(False)
         calling = sum(item.calls(now) for item in found)
         quiet = len(found) - calling
-        self.total.text = words("{calling} stations call for somebody, {quiet} are well.", calling=calling, quiet=quiet)
+        self.total.text = words("Call for somebody: {calling}. Well: {quiet}.", calling=calling, quiet=quiet)
         sought = (self.search.value or "").strip().casefold()
         shown = [item for item in found if sought in _text(item)]
         self.table.show([self._row(item, now) for item in shown])

@@ -92,7 +92,7 @@ class Desk:
     def sites(self, actor: Actor) -> list[SiteLine]:
         """The sites that the actor may see, those with alarms first."""
         lines = [
-            site_line(name, control.snapshot())
+            site_line(name, control.site.tz, control.snapshot())
             for name, control in sorted(self._sites.items())
             if actor.may(Action.SITE_VIEW, site_scope(name))
         ]
@@ -256,6 +256,12 @@ class Desk:
                 if actor.may(Action.NEED_VIEW, *scopes):
                     return name, evse_view(state, snapshot, holders=actor.may(Action.SESSION_VIEW, *scopes))
         return None
+
+    def as_of(self, site_id: str) -> datetime | None:
+        """Of when the values of a site are; ``None`` where there are none."""
+        control = self._sites.get(site_id)
+        image = None if control is None else control.snapshot().image
+        return None if image is None else image.now
 
     async def transactions(
         self, actor: Actor, *, station_id: str | None = None, holder: str | None = None,

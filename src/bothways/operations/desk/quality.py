@@ -93,7 +93,11 @@ class StationQuality:
         """Whether somebody should look at it."""
         ending = self.certificate_until is not None and self.certificate_until - now < SOON
         return (
-            not self.online or bool(self.disagreements) or ending or self.missed_heartbeats > 1 or self.reconnects > 5
+            (not self.online and self.accepted_at is not None)
+            or bool(self.disagreements)
+            or ending
+            or self.missed_heartbeats > 1
+            or self.reconnects > 5
         )
 
 

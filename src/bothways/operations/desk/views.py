@@ -84,6 +84,7 @@ class SiteLine:
     """A site on the page of all sites: only what calls for attention."""
 
     site_id: str
+    tz: str
     at: datetime | None
     import_kw: float | None
     import_limit_kw: float | None
@@ -193,13 +194,14 @@ def alarm_view(alarm: Alarm) -> AlarmView:
     return AlarmView(alarm.kind, kind.severity, alarm.subject, alarm.since, alarm.text, kind.remedy)
 
 
-def site_line(site_id: str, snapshot: Snapshot) -> SiteLine:
+def site_line(site_id: str, tz: str, snapshot: Snapshot) -> SiteLine:
     """The site's line among all sites."""
     image, summary = snapshot.image, snapshot.summary
     evses = () if image is None else image.evses
     offline = {item.key.station_id for item in evses if not item.online}
     return SiteLine(
         site_id=site_id,
+        tz=tz,
         at=None if image is None else image.now,
         import_kw=None if image is None or not image.meter_fresh else finite(image.site_kw),
         import_limit_kw=None if image is None else finite(image.limits.import_hard_kw),

@@ -89,7 +89,9 @@ class LoopCore(LoopState):
     def _stations_come_and_go(self, now: datetime) -> None:
         connected = self._gateway.connected()
         self._met &= connected
-        for station in self._book.stations:
+        for station, record in self._book.stations.items():
+            if station not in connected and station not in self._seen_at and record.accepted_at is None:
+                continue  # it is being put into service: nobody misses it yet
             if station in connected:
                 self._seen_at[station] = now
                 if station not in self._met and station not in self._meeting:

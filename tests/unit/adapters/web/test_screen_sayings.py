@@ -5,9 +5,9 @@ import inspect
 
 import pytest
 
-from bothways.adapters.web.sayings import spoken
+from bothways.adapters.web.sayings import alarm_told, spoken
 from bothways.adapters.web.words import Words
-from bothways.operations.site import gate, sentences
+from bothways.operations.site import compare, core, gate, sentences
 
 
 def _texts(module):
@@ -48,3 +48,17 @@ def test_every_refusal_of_the_gate_is_translated():
     assert len(refusals) >= 10
     for text in refusals:
         assert spoken(text, Words("nl")) != text, text
+
+
+def test_what_alarms_tell_is_translated_with_times_of_the_site():
+    texts = [text for text in _texts(compare) if " kW, order is " in text or " instead of " in text]
+    texts += [
+        text for text in _texts(core) if text.startswith(("not heard", "no power", "latest", "no reading", "7 kW"))
+    ]
+    assert len(texts) >= 10
+    for text in texts:
+        at = text.replace("7Z", "2026-11-21 15:12:27Z")
+        assert alarm_told(at, "Europe/Amsterdam", Words("nl")) != at, at
+        english = alarm_told(at, "Europe/Amsterdam", Words("en"))
+        assert english == at.replace("15:12:27Z", "16:12:27")
+    assert alarm_told("Mia: smoke in the garage", "UTC", Words("nl")) == "Mia: smoke in the garage"

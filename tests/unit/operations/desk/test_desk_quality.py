@@ -58,12 +58,15 @@ async def _desk():
 
 async def test_a_station_tells_firmware_certificate_connection_and_disagreement():
     desk, _ = await _desk()
-    second, first = await qualities(desk, MIA)  # whatever is offline comes first
+    first, second = await qualities(desk, MIA)
     assert (first.station_id, first.firmware, first.protocol, first.reconnects) == ("CP-1", "1.2", "ocpp2.1", 2)
     assert (first.missed_heartbeats, first.last_seen) == (3, NOW - timedelta(minutes=16))
     assert [(one.evse_id, one.ordered_kw, one.measured_kw) for one in first.disagreements] == [(1, 6.0, 9.0)]
     assert first.calls(NOW)
     assert (second.station_id, second.online, second.last_seen, second.certificate_until) == ("CP-2", False, None, None)
+    assert not second.calls(NOW), "nobody misses a station that is being put into service"
+    await desk.parts.registry.accept("CP-2", NOW, "V M")
+    assert [item.station_id for item in await qualities(desk, MIA)] == ["CP-2", "CP-1"], "who is offline comes first"
     well = replace(first, disagreements=(), missed_heartbeats=0, certificate_until=None)
     assert not well.calls(NOW)
 

@@ -154,7 +154,7 @@ class Guests:
             station_id=state.key.station_id,
             evse_id=state.key.evse_id,
             tz=self._parts.sites[site_id].site.tz,
-            at=self._parts.clock.now(),
+            at=self._parts.clock.now() if snapshot.image is None else snapshot.image.now,
             evse=evse_view(state, snapshot, holders=False),
             need=need,
             outlook=outlook(state, snapshot) if mine else None,
