@@ -129,6 +129,19 @@ async def test_what_a_station_out_of_reach_may_take_is_left_to_it(make_world, ca
     assert "station-offline" not in world.alarms()
 
 
+async def test_a_station_that_is_being_put_into_service_is_missed_by_nobody(make_world):
+    world = make_world(2)
+    world.gateway.offline.add("S0")
+    await world.open()
+    await world.tick(100)
+    assert "station-offline" not in world.alarms()
+    world.gateway.offline.clear()
+    await world.tick(5)
+    world.gateway.offline.add("S0")
+    await world.tick(100)
+    assert "station-offline" in world.alarms()
+
+
 async def test_safe_profiles_above_the_limit_are_said(make_world, car):
     site = SiteSettings("site", import_hard_limit_kw=40.0, safe_charge_kw=8.0)
     world = await make_world(2, site=site).open()
