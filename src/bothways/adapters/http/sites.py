@@ -102,6 +102,12 @@ async def site(request: Request, asking: Asking, site_id: str) -> SiteView:
     return desk_of(request).site(asking.actor, site_id)
 
 
+@router.get("/power", summary="Power of all sites, as the grid sees it")
+async def powers(request: Request, asking: Asking, page: Paging) -> list[SitePower]:
+    """Import positive [kW], limits [kW] and the age of the reading [s], of each site whose power the account may see."""
+    return page.of(desk_of(request).powers(asking.actor), key=lambda item: (item.site_id,))
+
+
 @router.get("/sites/{site_id}/power", summary="A site as the grid sees it")
 async def power(request: Request, asking: Asking, site_id: str) -> SitePower:
     """Power at the grid connection and its limits [kW]; nothing that tells who is there."""

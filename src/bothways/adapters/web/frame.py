@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 from nicegui import ui
 
+from bothways.adapters.web import news
 from bothways.adapters.web.words import Words, later
 from bothways.domain.errors import BothwaysError, InputError
 from bothways.operations.access.accounts import Access
@@ -130,6 +131,7 @@ def frame(screens: Screens, viewer: Viewer, title: str, here: str = "", *, narro
     words = viewer.words
     ui.page_title(f"{title} · bothways")
     ui.add_css(style("pages"))
+    news.watch(words)
     with ui.element("header").classes("bw-top"):
         with ui.element("nav").classes("bw-nav").props(f'aria-label="{escape(words("Pages"))}"'):
             for text, target in destinations(screens, viewer):
@@ -148,7 +150,9 @@ def frame(screens: Screens, viewer: Viewer, title: str, here: str = "", *, narro
         yield
 
     async def still_allowed() -> None:
-        if not await renewed(screens, viewer):
+        if await renewed(screens, viewer):
+            news.tell()
+        else:
             ui.navigate.to("/sign-in")
 
     ui.timer(_CHECK_EVERY_S, still_allowed, immediate=False)

@@ -15,7 +15,7 @@ from starlette.routing import Match, Mount
 from starlette.types import Scope
 
 from bothways.adapters.http.session import COOKIE
-from bothways.adapters.web import forms, guest_page, island_paper, signin
+from bothways.adapters.web import forms, guest_page, island_paper, news, signin
 from bothways.adapters.web.audit_page import audit_screen
 from bothways.adapters.web.driver_page import ChoosePage, DriverPage, is_staff
 from bothways.adapters.web.frame import ScreenPage, Screens, Viewer, destinations, frame
@@ -24,6 +24,7 @@ from bothways.adapters.web.island_page import island_screen
 from bothways.adapters.web.lists import SitesPage
 from bothways.adapters.web.people_page import PeoplePage
 from bothways.adapters.web.policy import PagePolicy
+from bothways.adapters.web.power_page import power_screen, sees_power_alone
 from bothways.adapters.web.site_page import SitePage
 from bothways.adapters.web.stations_page import station_screen, stations_screen
 from bothways.adapters.web.words import Words, later, words_for
@@ -62,6 +63,8 @@ def add_screens(app: FastAPI, access: Access, desk: Desk) -> None:
     app.include_router(signin.router)
     app.include_router(island_paper.router)
     app.include_router(guest_page.router)
+    app.include_router(news.router)
+    news.speak()
 
     @app.get("/", include_in_schema=False)
     async def home(request: Request) -> Response:
@@ -175,12 +178,12 @@ async def _no_such_page(request: Request, _: Exception) -> Response:
 
 
 def _home(screens: Screens, viewer: Viewer) -> str:
-    """Where somebody begins: the only site, all sites, the vehicle, or what the role has."""
+    """Where somebody begins: the only site, all sites, the vehicle, what the role has, or one's own account."""
     sites = screens.desk.sites(viewer.actor)
     if len(sites) == 1:
         return f"/site/{sites[0].site_id}"
     found = destinations(screens, viewer)
-    return found[0][1] if found else "/nothing"
+    return found[0][1] if found else "/account"
 
 
 def _sees(action: Action) -> Callable[[Actor], bool]:
@@ -194,6 +197,7 @@ def _oversees_stations(actor: Actor) -> bool:
 
 PAGES = (
     ScreenPage("/sites", _sites, later("Sites"), _sees(Action.SITE_VIEW)),
+    ScreenPage("/power", power_screen, later("Power"), sees_power_alone),
     ScreenPage("/site/{site_id}", _site),
     ScreenPage("/site/{site_id}/island", island_screen),
     ScreenPage("/driver", _driver, later("Vehicle"), _sees(Action.NEED_SET)),

@@ -110,6 +110,14 @@ class Desk:
         pv = None if reading is None or reading.pv_kw is None else finite(reading.pv_kw)
         return site_view(site_id, control.site.tz, control.snapshot(), pv, holders=holders)
 
+    def powers(self, actor: Actor) -> list[SitePower]:
+        """The power of every site of which the actor may see it."""
+        return [
+            site_power(name, control.snapshot())
+            for name, control in sorted(self._sites.items())
+            if actor.may(Action.SITE_POWER, site_scope(name))
+        ]
+
     def power(self, actor: Actor, site_id: str) -> SitePower:
         """A site's power at the grid connection and its limits, without vehicles or people: for a grid operator.
 
