@@ -104,7 +104,7 @@ async def site(request: Request, asking: Asking, site_id: str) -> SiteView:
 
 @router.get("/power", summary="Power of all sites, as the grid sees it")
 async def powers(request: Request, asking: Asking, page: Paging) -> list[SitePower]:
-    """Import positive [kW], limits [kW] and the age of the reading [s], of each site whose power the account may see."""
+    """Import positive [kW], limits [kW], age of the reading [s], of each site whose power the account may see."""
     return page.of(desk_of(request).powers(asking.actor), key=lambda item: (item.site_id,))
 
 
