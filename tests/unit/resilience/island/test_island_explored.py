@@ -15,8 +15,10 @@ from typing import NamedTuple
 
 import pytest
 
-from bothways.resilience.island import interlock, machine
+from bothways.resilience.island import interlock, local_mode, machine, people
 from bothways.resilience.island.commands import Action, Command
+from bothways.resilience.island.local_mode import GIVES_UP, kept_alone, local_modes, may_go_on
+from bothways.resilience.island.offer import restart_offer
 from bothways.resilience.island.signals import (
     GridReading,
     Inputs,
@@ -29,7 +31,7 @@ from bothways.resilience.island.signals import (
     VehicleReading,
 )
 from bothways.resilience.island.site import IslandSite, Section, Source, SourceKind, Timing
-from bothways.resilience.island.state import IslandState, Phase, initial_state
+from bothways.resilience.island.state import IslandState, Phase, from_mapping, initial_state, to_mapping
 
 FULL, LOW = 99, 9  # seconds of full power above the reserve: plenty, and the level to which "sinks" takes it
 LIMIT_S = 2  # within which an unintentional island, or a vehicle that must stop, has stopped
@@ -78,6 +80,10 @@ class World(NamedTuple):
     street_s: int = 0  # seconds for which a source has fed the dead street
     unproven_s: int = 0  # seconds for which a source energises while the contactor is not confirmed open, grid dead
     driver_s: int = 0  # seconds for which a vehicle has given that must not
+    hold: int = 0  # seconds for which charger B was told to hold the island without orders
+    keeps: bool = True  # whether the switchgear was told to keep T3 without orders
+    gone: int = 0  # seconds for which nobody has said anything
+    permit: bool = False  # the operator permits an offer to a restart of the grid, in this island
     faults: int = 0
 
 
@@ -138,6 +144,31 @@ REQUESTS: dict[str, Request] = {
     "aside T3": Request(RequestKind.SET_ASIDE, "T3"),
     "serve T3": Request(RequestKind.BACK_IN_SERVICE, "T3"),
 }
+
+
+def left_alone(world: World) -> World:
+    """A second without orders: followers end with their lease, who holds the island with its time, T3 by the watch."""
+    lease = int(SITE.timing.lease_s)
+    gone = min(world.gone + 1, lease if world.hold == FULL else max(lease, world.hold + 1))  # then nothing changes
+    a, b = world.modes
+    if b is Mode.GIVING and gone >= lease:
+        b = Mode.OFF
+    if b is Mode.FORMING and gone > world.hold:
+        b = Mode.OFF
+    drops = not world.keeps and gone >= lease * GIVES_UP and not world.jammed
+    closed = (world.closed[0], world.closed[1] and not drops)
+    return world._replace(gone=gone, modes=(a, b), closed=closed)
+
+
+def told_beforehand(world: World, state: IslandState, inputs: Inputs) -> World:
+    """What devices were left with after a step of the controller."""
+    mode = local_modes(state, inputs, SITE)[1]
+    hold = int(mode.holds_s) if mode.keep_forming and may_go_on(1, state, inputs, SITE) else 0
+    keep = kept_alone(state, inputs, SITE)
+    if keep is not None and "T1" not in keep:
+        raise Violated("T1 is left to be dropped")
+    hold = FULL if hold > 0 and world.left == FULL else hold  # plenty is not used up
+    return world._replace(hold=hold, keeps=keep is None or "T3" in keep, gone=0)
 
 
 def live(world: World) -> bool:
@@ -263,12 +294,19 @@ def advance(node: Node, event: str) -> tuple[Node, tuple[Command, ...]]:
     world = world._replace(faults=world.faults + faults)
     if event in EVENTS:
         world = EVENTS[event](world)
+    if "away" in {event, network}:
+        world = obey(world._replace(late=()), world.late)
+        return Node(state, pass_a_second(left_alone(world))), ()
+    if "restart" in {event, network}:
+        state = from_mapping(to_mapping(replace(state, t_s=1.0), SITE), SITE)
     request = REQUESTS.get(event)
     reset = request is not None and request.kind is RequestKind.RESET
     world = world._replace(latched=world.estop or (world.latched and not reset))
     drill = state.rehearsal
     answered = () if drill is None else tuple(n for n, a in zip(SITE.devices, drill.sent, strict=True) if a is not None)
-    after, commands, _ = machine.step(state, seen(world, request, answered), SITE)
+    inputs = seen(world, request, answered)
+    after, commands, _ = machine.step(state, inputs, SITE)
+    world = told_beforehand(offered(world, request, after, inputs), after, inputs)
     spent = not world.car or world.out or world.left <= 0
     if spent and any(c.device == "B" and c.action in {Action.FORM, Action.GIVE} and not c.rehearsal for c in commands):
         raise Violated("a vehicle is asked to give that must not")
@@ -280,6 +318,16 @@ def advance(node: Node, event: str) -> tuple[Node, tuple[Command, ...]]:
         soft = tuple(command for command in commands if command.action is not Action.TRIP)
         world = world._replace(late=soft)
     return Node(canonical(after), pass_a_second(world)), commands
+
+
+def offered(world: World, request: Request | None, after: IslandState, inputs: Inputs) -> World:
+    """Keeps the truth of the permission; an offer without it is harm."""
+    kind = None if request is None else request.kind
+    permit = (world.permit or kind is RequestKind.PERMIT_OFFER) and kind is not RequestKind.WITHDRAW_OFFER
+    permit = permit and after.phase in {Phase.ISLAND, Phase.RESYNCHRONISE}
+    if restart_offer(after, inputs, SITE) is not None and not permit:
+        raise Violated("help to a grid restart is offered without permission")
+    return world._replace(permit=permit)
 
 
 class Explored(NamedTuple):
@@ -392,6 +440,8 @@ SEARCHES = {
     "a person in command": (1, ("grid", *ORDERS[:6], "form A, late", "close main, late")),
     "tiers": (1, ("grid", "take over", "hand back", "open T1", "open T3", "close T1", "close T3", "aside T3", "jams")),
     "drivers": (1, ("grid", "leaves", "opts out", "sinks", "lost", "take over", "form B", "give B")),
+    "a lost server": (1, ("grid", "away", "grid, away", "restart", "sinks", "leaves", "dies")),
+    "offers": (1, ("grid", "permit offer", "withdraw offer", "return to grid", "report loss", "restart", "away")),
     "drill": (1, ("grid", "start drill", "end drill", "stop", "reset", "lost", "take over")),
 }
 
@@ -447,6 +497,23 @@ def test_a_broken_interlock_is_caught(name, monkeypatch):
     monkeypatch.setattr(module, function, broken)
     with pytest.raises(Violated, match=harm):
         explore(("grid", *events), faults)
+
+
+def test_a_vehicle_left_alone_without_end_would_be_emptied(monkeypatch):
+    """The checker sees it: without the end of its time, a lost server takes a driver below the reserve."""
+    events = ("grid", "dies", "sinks", "away")
+    explore(events, 2)
+    monkeypatch.setattr(local_mode, "forming_s", lambda *_: float(FULL))
+    with pytest.raises(Violated, match="below the reserve"):
+        explore(events, 2)
+
+
+def test_an_offer_without_permission_would_be_noticed(monkeypatch):
+    events = ("grid", "permit offer", "withdraw offer")
+    explore(events, 0)
+    monkeypatch.setattr(people, "_offer", lambda turn: setattr(turn, "offer", turn.phase is Phase.ISLAND))
+    with pytest.raises(Violated, match="offered without permission"):
+        explore(events, 0)
 
 
 def test_a_contactor_that_lies_is_noticed_only_with_the_meter_on_the_street():
