@@ -132,10 +132,12 @@ def engine(problem: PlanProblem, size: int, kind: str, options: dict[str, Any]) 
 
 
 def auto(problem: PlanProblem, size: int, kind: str, options: dict[str, Any]) -> Iterator[Record]:
-    """What ``bothways plan`` does unless told otherwise."""
+    """What is taken unless told otherwise, where kernels are loaded, as in the live system and in studies."""
     from bothways.planning.solve import solve
+    from bothways.planning.watch import Watch
 
-    told = clocked(lambda: solve(problem, PlanOptions(gap=GAP, time_limit_s=options["limit"])), options["repeat"])
+    asked, watch = PlanOptions(gap=GAP, time_limit_s=options["limit"]), Watch(prepared=True)
+    told = clocked(lambda: solve(problem, asked, watch), options["repeat"])
     yield planned("auto", size, kind, told, told.result)
 
 

@@ -13,9 +13,10 @@ from bothways.planning.engine.corrective import (
     places,
     seed_columns,
 )
+from bothways.planning.engine.meter_price import KNOWN, coupling_price
 from bothways.planning.engine.search import Search
 from bothways.planning.engine.simd import LANES
-from bothways.planning.engine.site import LOAD, coupling_price
+from bothways.planning.engine.site import LOAD
 from bothways.planning.engine.weights import move_weights
 from bothways.planning.problem import Floats, Ints
 
@@ -97,9 +98,20 @@ def polish(search: Search, gap: float, most_passes: int, give_up: int = GIVE_UP)
 def follow(search: Search, sums: Floats) -> None:
     """Moves the prices of all couplings to where the totals are."""
     site, prices = search.site, search.prices
-    z, wanted, price = np.empty(site.width), np.empty(site.width), np.empty(site.width)
+    z, wanted, price = np.empty(site.width), np.empty(site.width + KNOWN), np.empty(site.width)
     coupling_price(
-        sums, prices.energy, search.rho, *search.tables(search.pricing), prices.charges, z, wanted, 0, site.width, price
+        sums,
+        prices.energy,
+        search.rho,
+        *search.tables(search.pricing),
+        prices.charges,
+        z,
+        wanted,
+        0,
+        site.width,
+        0,
+        site.width,
+        price,
     )
     prices.energy = np.maximum(price, search.lowest)
     search.follow_rows(sums[site.width :])

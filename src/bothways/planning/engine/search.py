@@ -10,10 +10,11 @@ import numpy as np
 
 from bothways.planning.engine.certificate import best_values, repaired
 from bothways.planning.engine.coupling import Coupling, extra_prices
+from bothways.planning.engine.meter_price import KNOWN, coupling_price
 from bothways.planning.engine.model import BEGIN, END, FIELDS, Blocks, Numbers
 from bothways.planning.engine.prices import Bounds, Prices, price_unit
 from bothways.planning.engine.simd import LANES
-from bothways.planning.engine.site import LOAD, Site, conjugate, coupling_price, site_cost
+from bothways.planning.engine.site import LOAD, Site, conjugate, site_cost
 from bothways.planning.engine.sweeps import sweep
 from bothways.planning.engine.threads import on_threads
 from bothways.planning.problem import Floats
@@ -280,7 +281,7 @@ class Search:
         """Price of energy and of the demand charges at the present total."""
         table, width, limits, charges, masks = self.tables(self.pricing)
         price, mu = np.empty(width), self.prices.charges.copy()
-        z, wanted = np.empty(width), np.empty(width)
+        z, wanted = np.empty(width), np.empty(width + KNOWN)
         coupling_price(
             self.total(),
             self.prices.energy,
@@ -293,6 +294,8 @@ class Search:
             mu,
             z,
             wanted,
+            0,
+            width,
             0,
             width,
             price,

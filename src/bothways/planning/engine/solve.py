@@ -47,14 +47,17 @@ each has a share of its own, a sweep takes as long as one over 32 times as many 
 PATIENCE_BEFORE_FINISH = 14
 """Corrective passes without progress after which the interior-point method takes over, where it can."""
 
-FEW = 25.0
-"""Vehicles present at once, on average, up to which it takes over at once: few vehicles seldom mix well."""
+FEW, FEW_OF_MANY = 25.0, 40.0
+"""Vehicles present at once, on average, up to which it takes over at once: few vehicles seldom mix well. The second
+holds where stays are short against the horizon, so that there are many more of them (:data:`MANY` times as many)."""
+
+MANY = 5.0
 
 WARM_SCALE = 0.04
 """Step scale of a warm start at most, in typical prices: prices that are nearly right need little room."""
 
 WARM_SWEEPS = 4
-"""Sweeps of the fast form in a re-plan of a small fleet."""
+"""Sweeps of the fast form in a re-plan of a small fleet, and before the interior-point method."""
 
 _UNDERSTOOD = frozenset({
     "step_h", "periods", "import_price", "export_price", "base_load_kw", "fleet", "demand_charges", "import_limit_kw",
@@ -266,21 +269,22 @@ def _search(search: Search, gap: float, warm: EngineState | None) -> None:
         prices = start_prices(search, first_prices(search.site, search.coupling), gap)
     crowd = search.crowd()
     small = crowd <= CORRECTIVE_UP_TO and vehicles <= CORRECTIVE_VEHICLES
-    search.run(prices, gap, _fast_sweeps(crowd, warm=warm is not None) if small else 400)
+    finishable = small and can_finish(search)
+    at_once = finishable and warm is None and crowd <= (FEW_OF_MANY if vehicles >= MANY * crowd else FEW)
+    search.run(prices, gap, _fast_sweeps(crowd, few=warm is not None or at_once) if small else 400)
     if search.bounds.gap() > gap and small:
-        finishable = can_finish(search)
-        if not finishable or warm is not None or crowd > FEW:
+        if not at_once:
             polish(search, gap, 400, PATIENCE_BEFORE_FINISH if finishable else GIVE_UP)
         if finishable and search.bounds.gap() > gap and not search.cancelled():
             finish(search, gap)
     search.finish()
 
 
-def _fast_sweeps(crowd: float, *, warm: bool) -> int:
-    """Sweeps of the fast form before the corrective form takes over; good prices need few of them."""
+def _fast_sweeps(crowd: float, *, few: bool) -> int:
+    """Sweeps of the fast form before another takes over: few where prices are good, or what follows needs none."""
     if crowd >= SMALL_CROWD:
         return 60
-    return WARM_SWEEPS if warm else 16
+    return WARM_SWEEPS if few else 16
 
 
 def _warm_prices(search: Search, warm: EngineState) -> Prices:

@@ -21,9 +21,10 @@ from bothways.planning.engine.coupling import (
     fill_shift,
 )
 from bothways.planning.engine.lanes import cheapest_block
+from bothways.planning.engine.meter_price import KNOWN, coupling_price
 from bothways.planning.engine.model import FIELDS, PER_IN, PER_OUT, VALUE, WEAR, Numbers
 from bothways.planning.engine.simd import LANES, load, load_like, splat, store, total, vmax, vmin
-from bothways.planning.engine.site import LOAD, coupling_price
+from bothways.planning.engine.site import LOAD
 from bothways.planning.problem import Floats, Ints
 
 ROUNDS = 4
@@ -307,14 +308,17 @@ def sweep(  # noqa: C901, PLR0912 (a kernel: its branches are the couplings)
     shift = np.empty(periods * LANES if stocked else 0, kind)
     pad = np.empty(4 * LANES, kind)
     price, probe = np.empty(width), np.empty(width)
-    z, wanted, along, move = np.empty(width), np.empty(width), np.zeros(tall * width), np.zeros(tall * width)
+    z, wanted = np.empty(width), np.empty(width + KNOWN)
+    along, move = np.zeros(tall * width), np.zeros(tall * width)
     totals, y, y_probe = np.empty(sums.shape[1]), np.zeros(extra.rows * width), np.zeros(extra.rows * width)
     gains, stiff, stiff_stock = 0.0, 1.0, np.empty(width if stocked else 0)
     for visit in range(order.shape[0]):
         block = order[visit]
         first, last, row = window[block, 0], window[block, 1], first_row[block]
         _totals(sums, order.shape[0] / max(visit, 1) if starting else 1.0, stairs, width, extra, totals)
-        coupling_price(totals, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, first, last, price)
+        coupling_price(
+            totals, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, 0, width, first, last, price
+        )
         if coupled:
             extra_prices(totals, width, extra_centre, rate, extra, width, first, last, y)
             add_group_prices(y, extra, block, width, first, last, price)
@@ -347,7 +351,9 @@ def sweep(  # noqa: C901, PLR0912 (a kernel: its branches are the couplings)
         # The secant: how far along the step do the couplings' prices eat up the gain?
         stretch = min(1.0 / highest, 1e3)
         _advance(totals, along, stretch, extra, block, width, first, last)
-        coupling_price(totals, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, first, last, probe)
+        coupling_price(
+            totals, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, first, last, first, last, probe
+        )
         bend = 0.0
         if coupled:
             extra_prices(totals, width, extra_centre, rate, extra, width, first, last, y_probe)

@@ -6,9 +6,9 @@ import numpy as np
 from numba import njit
 
 from bothways.planning.engine.coupling import Extra, add_group_prices, extra_prices
+from bothways.planning.engine.meter_price import KNOWN, coupling_price
 from bothways.planning.engine.model import BEGIN, END, FIELDS
 from bothways.planning.engine.simd import HALF, LANES, load, splat, store, total
-from bothways.planning.engine.site import coupling_price
 from bothways.planning.engine.sweeps import stiffness
 from bothways.planning.problem import Floats, Ints
 
@@ -25,7 +25,7 @@ def _turn(
 
 
 @njit(cache=True, nogil=True)
-def move_weights(  # noqa: C901, PLR0912 (a kernel: its branches are the cases of one formula)
+def move_weights(  # noqa: C901, PLR0912, PLR0915 (a kernel: its branches are the cases of one formula)
     sweeps: int,
     order: Ints,
     blocks: Floats,
@@ -60,7 +60,8 @@ def move_weights(  # noqa: C901, PLR0912 (a kernel: its branches are the cases o
         stairs, width, limits, charges, masks, mu: the site.
         extra, extra_centre, rate: group limits and reserve, the prox centre of their prices, 1/ρ of each and step.
     """
-    price, probe, z, wanted = np.empty(width), np.empty(width), np.empty(width), np.empty(width)
+    price, probe = np.empty(width), np.empty(width)
+    z, wanted, since, until = np.empty(width), np.empty(width + KNOWN), 0, width
     trial, y, y_probe = np.empty(sums.shape[0]), np.zeros(extra.rows * width), np.zeros(extra.rows * width)
     cost = np.empty(weight.shape[1])
     coupled, stocked, reserve = extra.rows > 0, extra.stock.shape[0] > 0, extra.groups * width
@@ -73,7 +74,25 @@ def move_weights(  # noqa: C901, PLR0912 (a kernel: its branches are the cases o
             base = block * FIELDS * LANES + i % LANES
             first = int(blocks[base + BEGIN * LANES]) // HALF * HALF
             last = int(blocks[base + END * LANES])
-            coupling_price(sums, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, first, last, price)
+            coupling_price(
+                sums,
+                centre,
+                rho,
+                stairs,
+                width,
+                limits,
+                charges,
+                masks,
+                mu,
+                z,
+                wanted,
+                since,
+                until,
+                first,
+                last,
+                price,
+            )
+            since, until = 0, 0
             if coupled:
                 extra_prices(sums, width, extra_centre, rate, extra, width, first, last, y)
                 add_group_prices(y, extra, block, width, first, last, price)
@@ -94,38 +113,58 @@ def move_weights(  # noqa: C901, PLR0912 (a kernel: its branches are the cases o
             aim = cost[high] - cost[low]
             if aim <= 1e-13 * (1.0 + abs(cost[low])):
                 continue
-            to, since = place[i, 0] + low * place[i, 1], place[i, 0] + high * place[i, 1]
+            to, start = place[i, 0] + low * place[i, 1], place[i, 0] + high * place[i, 1]
             share = weight[i, high]
-            length = _distance(energy, to, since, first, last)
+            length = _distance(energy, to, start, first, last)
             if coupled:
                 length *= stiffness(y, extra, rate, rho, block, width, first, last)
             if stocked:
                 for t in range(first, last):
-                    kept = energy[to + stock_at + t] - energy[since + stock_at + t]
+                    kept = energy[to + stock_at + t] - energy[start + stock_at + t]
                     length += rate[reserve + t] * rho * kept * kept
             if share * length > aim * rho:
                 # A full move may overshoot: the secant of the prices says how far to go, at least the safe step.
                 safe = aim * rho / length
-                for t in range(sums.shape[0]):
-                    trial[t] = sums[t]
-                _transfer(energy, to, since, first, last, share, trial, extra, block, width, stock_at)
+                for row in range(0, sums.shape[0], width):
+                    for t in range(row + first, row + -(-last // HALF) * HALF):  # whole vectors, as they are moved
+                        trial[t] = sums[t]
+                _transfer(energy, to, start, first, last, share, trial, extra, block, width, stock_at)
                 coupling_price(
-                    trial, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, first, last, probe
+                    trial,
+                    centre,
+                    rho,
+                    stairs,
+                    width,
+                    limits,
+                    charges,
+                    masks,
+                    mu,
+                    z,
+                    wanted,
+                    first,
+                    last,
+                    first,
+                    last,
+                    probe,
                 )
                 if coupled:
                     extra_prices(trial, width, extra_centre, rate, extra, width, first, last, y_probe)
                     add_group_prices(y_probe, extra, block, width, first, last, probe)
-                after = _turn(energy, to, since, first, last, probe, price, lowest)
+                after = _turn(energy, to, start, first, last, probe, price, lowest)
                 if stocked:
-                    after += _turn(energy, to + stock_at, since + stock_at, first, last, worth_probe, worth, -np.inf)
+                    after += _turn(energy, to + stock_at, start + stock_at, first, last, worth_probe, worth, -np.inf)
                 if after > aim:
                     share = min(share, max(safe, share * aim / after))
-            _transfer(energy, to, since, first, last, share, sums, extra, block, width, stock_at)
+            _transfer(energy, to, start, first, last, share, sums, extra, block, width, stock_at)
+            since, until = first, last
             weight[i, low] += share
             weight[i, high] = weight[i, high] - share if share < weight[i, high] else 0.0
             moved += aim * share
         if moved <= 0.0:
             break
+    coupling_price(
+        sums, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, since, until, 0, width, price
+    )
 
 
 @njit(cache=True, nogil=True)

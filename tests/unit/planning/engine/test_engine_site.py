@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from bothways.planning.engine.site import Site, conjugate, coupling_price, site_cost, site_of
+from bothways.planning.engine.meter_price import KNOWN, coupling_price
+from bothways.planning.engine.site import Site, conjugate, site_cost, site_of
 from bothways.planning.problem import DemandCharge, Fleet, PlanProblem
 
 PERIODS = 24
@@ -62,8 +63,8 @@ def test_price_and_total_close_the_gap_where_the_meter_agrees(seed: int) -> None
     centre[:PERIODS] = rng.uniform(0.0, 0.5, PERIODS)
     total[:PERIODS] = rng.uniform(-10.0, 15.0, PERIODS)
     mu = np.zeros(site.charge_numbers)
-    z, wanted, price = np.empty(site.width), np.empty(site.width), np.empty(site.width)
-    coupling_price(total, centre, rho, *_tables(site), mu, z, wanted, 0, site.width, price)
+    z, wanted, price = np.empty(site.width), np.empty(site.width + KNOWN), np.empty(site.width)
+    coupling_price(total, centre, rho, *_tables(site), mu, z, wanted, 0, site.width, 0, site.width, price)
     agreed = (centre + total / rho - price) * rho
     agreed[PERIODS:] = 0.0
     cost, broken = site_cost(agreed, PERIODS, *_tables(site))
@@ -72,3 +73,24 @@ def test_price_and_total_close_the_gap_where_the_meter_agrees(seed: int) -> None
     value = conjugate(price, PERIODS, *_tables(site), mu)
     np.testing.assert_allclose(price[:PERIODS], before[:PERIODS], atol=1e-12)
     assert cost + value == pytest.approx(float(price[:PERIODS] @ agreed[:PERIODS]), abs=1e-7)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_price_that_follows_changes_is_that_of_the_whole_total(seed: int) -> None:
+    """What is kept between calls changes nothing: after changes here and there the price is that of a first call."""
+    rng = np.random.default_rng(200 + seed)
+    site = site_of(_problem(rng, seed % 2), np.zeros(PERIODS))
+    rho, centre, total = float(rng.uniform(1.0, 100.0)), np.zeros(site.width), np.zeros(site.width)
+    centre[:PERIODS] = rng.uniform(0.0, 0.5, PERIODS)
+    total[:PERIODS] = rng.uniform(-10.0, 15.0, PERIODS)
+    mu, z, wanted = np.zeros(site.charge_numbers), np.empty(site.width), np.empty(site.width + KNOWN)
+    price, whole = np.empty(site.width), np.empty(site.width)
+    coupling_price(total, centre, rho, *_tables(site), mu, z, wanted, 0, site.width, 0, site.width, price)
+    for _ in range(30):
+        first = int(rng.integers(0, PERIODS - 1))
+        last = int(rng.integers(first + 1, PERIODS + 1))
+        total[first:last] += rng.uniform(-5.0, 5.0, last - first)
+        coupling_price(total, centre, rho, *_tables(site), mu, z, wanted, first, last, first, last, price)
+        fresh, z_own, own = np.zeros(site.charge_numbers), np.empty(site.width), np.empty(site.width + KNOWN)
+        coupling_price(total, centre, rho, *_tables(site), fresh, z_own, own, 0, site.width, 0, site.width, whole)
+        np.testing.assert_allclose(price[first:last], whole[first:last], rtol=1e-9, atol=1e-9)

@@ -24,7 +24,7 @@ HUGE = 1e100
 """In place of the root of such a pivot."""
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def factor(
     edges: Ints,
     first: Ints,
@@ -82,7 +82,7 @@ def factor(
                 band[t, j - k] -= cross[k] * cross[j] * inverse[j - begin]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def solve_rows(edges: Ints, pivot: Floats, below: Floats, rows: Floats) -> None:
     """Solves every vehicle's system in place: ``rows`` ``(S,)`` is the right-hand side and then the answer."""
     for i in range(edges.shape[0] - 1):
@@ -95,7 +95,7 @@ def solve_rows(edges: Ints, pivot: Floats, below: Floats, rows: Floats) -> None:
             rows[k] = rows[k] / pivot[k] - below[k] * rows[k + 1]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def residuals(
     edges: Ints,
     first: Ints,
@@ -139,7 +139,7 @@ def residuals(
             dual[HELD, k] = cost[HELD, k] - v[k] + after - pull[HELD, k]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def gather(
     edges: Ints, first: Ints, per_in: Floats, per_out: Floats, give: Floats, lack: Floats, rows: Floats, side: Floats
 ) -> None:
@@ -156,7 +156,7 @@ def gather(
             side[t] += per_out[i] * out - per_in[i] * into
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def couple(edges: Ints, first: Ints, cross: Floats, rows: Floats, side: Floats) -> None:
     """Subtracts what the rows pass on to the balance: ``side`` −= crossᵀ·rows."""
     for i in range(first.shape[0]):
@@ -164,7 +164,7 @@ def couple(edges: Ints, first: Ints, cross: Floats, rows: Floats, side: Floats) 
             side[first[i] + k - edges[i]] -= cross[k] * rows[k]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def uncouple(edges: Ints, first: Ints, cross: Floats, price: Floats, rows: Floats) -> None:
     """Subtracts what the balance passes back to the rows: ``rows`` −= cross·price."""
     for i in range(first.shape[0]):
@@ -172,7 +172,7 @@ def uncouple(edges: Ints, first: Ints, cross: Floats, price: Floats, rows: Float
             rows[k] -= cross[k] * price[first[i] + k - edges[i]]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def follow(
     edges: Ints,
     first: Ints,
@@ -195,21 +195,7 @@ def follow(
             out_x[HELD, k] = give[HELD, k] * (v[k] - after - lack[HELD, k])
 
 
-@njit(cache=True, nogil=True)
-def longest_steps(room: Floats, pull: Floats, step: Floats, turn: Floats, active: Floats) -> tuple[float, float]:
-    """How far slacks ``room`` and multipliers ``pull`` can go along ``step`` and ``turn`` before one reaches 0."""
-    far, wide = math.inf, math.inf
-    for n in range(room.shape[0]):
-        if active[n] == 0.0:
-            continue
-        if step[n] < 0.0:
-            far = min(far, -room[n] / step[n])
-        if turn[n] < 0.0:
-            wide = min(wide, -pull[n] / turn[n])
-    return far, wide
-
-
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def triangle(band: Floats) -> None:
     """Writes U with Uᵀ·U = the symmetric band matrix over its upper triangle ``(T, W)``.
 
@@ -231,7 +217,9 @@ def triangle(band: Floats) -> None:
                     band[k + i, j - i] -= share * band[k, j]
 
 
-@njit(cache=True, nogil=True)
+@njit(
+    cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"}
+)  # sums in any order: what that loses is mended
 def solve_triangles(upper: Floats, side: Floats) -> None:
     """Solves Uᵀ·U·x = ``side`` in place, U as :func:`triangle` leaves it."""
     size, width = upper.shape
@@ -246,7 +234,7 @@ def solve_triangles(upper: Floats, side: Floats) -> None:
         side[k] = left / upper[k, 0]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def band_times(band: Floats, x: Floats, out: Floats) -> None:
     """Writes the symmetric band matrix, upper triangle ``(T, W)``, times ``x`` ``(T,)``."""
     size, width = band.shape
@@ -260,7 +248,7 @@ def band_times(band: Floats, x: Floats, out: Floats) -> None:
         out[k] += own
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def share_out(
     order: Ints, edges: Ints, bought: Floats, loose: Floats, rests: Floats, wanted: Floats, rows: Floats
 ) -> None:

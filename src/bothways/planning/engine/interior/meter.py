@@ -185,6 +185,8 @@ class MeterSystem:
         left = side - self.times(found)
         near, best = float(np.abs(left).max()), found
         enough = _EXACT * float(np.abs(side).max())
+        if near <= enough:
+            return found
         mended = self._once(left)
         turn, along = float((left * mended).sum()), mended
         for _ in range(_REFINEMENTS):

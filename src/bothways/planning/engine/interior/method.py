@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bothways.planning.engine.interior.bounds import advance, centred, corrected, gives, predicted
 from bothways.planning.engine.interior.kernels import (
     couple,
     factor,
     follow,
     gather,
-    longest_steps,
     residuals,
     solve_rows,
     uncouple,
@@ -130,6 +130,10 @@ class Interior:
         site: the meter.
         blocks: the vehicles.
         unit: a typical price [currency/kWh].
+
+    Attributes:
+        complementarity: duality gap of a point that keeps its equations [currency].
+        lacking: what the equations still lack [kWh].
     """
 
     def __init__(self, site: Site, blocks: Blocks, unit: float) -> None:
@@ -140,7 +144,8 @@ class Interior:
         self._cost = np.concatenate([cars.cost.ravel(), meter.cost])
         width = high - low
         self._free = (width > FIXED_KWH).astype(np.float64)
-        self._capped = (self._free > 0.0) & np.isfinite(high)
+        capped = (self._free > 0.0) & np.isfinite(high)
+        self._capped = capped.astype(np.float64)
         fixed = self._free == 0.0
         middle = np.where(fixed, np.maximum(low, 0.5 * (low + np.where(np.isfinite(high), high, low))), low)
         moving = np.where(fixed[: self._moving], middle[: self._moving], cars.path().ravel())
@@ -150,21 +155,17 @@ class Interior:
         )
         room = np.minimum(self.x - low, high - self.x)
         self._over = np.where(self._free > 0.0, self.x - low, 1.0)
-        self._under = np.where(self._capped, high - self.x, 1.0)
+        self._under = np.where(capped, high - self.x, 1.0)
         steps = int(cars.edges[-1])
         self.v, self.y = np.zeros(steps), np.zeros(meter.rows)
         self.y[: site.periods] = meter.cost[: site.periods]
         middling = float(np.median(room[self._free > 0.0])) if self._free.any() else 1.0
         self.zl = np.where(self._free > 0.0, unit * middling / np.maximum(room, FIXED_KWH), 0.0)
-        self.zu = np.where(self._capped, self.zl, 0.0)
+        self.zu = np.where(capped, self.zl, 0.0)
         self.count = float(self._free.sum() + self._capped.sum())
         self._pivot, self._below, self._cross = np.empty(steps), np.empty(steps), np.empty(steps)
         self.lacking = math.inf
-
-    @property
-    def complementarity(self) -> float:
-        """Duality gap of a point that keeps its equations [currency]."""
-        return float((self._over * self.zl).sum() + (self._under * self.zu).sum())
+        self.complementarity = float((self._over * self.zl).sum() + (self._under * self.zu).sum())
 
     @property
     def objective(self) -> float:
@@ -176,42 +177,29 @@ class Interior:
 
     def iterate(self) -> float:
         """One predictor and corrector; returns the length of the step, 0 where none could be made."""
-        over, under = self._over, self._under
-        stiff = self.zl / over + self.zu / under
-        give = np.where(self._free > 0.0, 1.0 / np.maximum(stiff, 1e-300), 0.0)
+        slacks = self._over, self._under, self.zl, self.zu
+        give, cars = np.empty(self.x.size), self.cars
+        gives(*slacks, self._free, give)
         rows, side, lack = self._lacking()
-        cars = self.cars
         system = self.meter.system(give[self._moving :], cars.longest)
         factor(
             cars.edges, cars.first, cars.per_in, cars.per_out, self._vehicles(give), self._pivot, self._below,
             self._cross, system.band,
         )  # fmt: skip
         system.factor()
-        gap = self.complementarity
-        ahead = self._direction(give, system, rows, side, lack + self.zl - self.zu)
-        dzl, dzu = (-self.zl * over - self.zl * ahead[0]) / over, (-self.zu * under + self.zu * ahead[0]) / under
-        far, wide = self._lengths(over, under, ahead[0], dzl, dzu, 1.0)
-        after = float(
-            ((over + far * ahead[0]) * (self.zl + wide * dzl)).sum()
-            + ((under - far * ahead[0]) * (self.zu + wide * dzu)).sum()
-        )
-        trust = far * wide
-        centre = min(max(after, 0.0) / gap, 1.0) ** 3 * gap / self.count
-        more_low = np.where(self._free > 0.0, centre - over * self.zl - trust * ahead[0] * dzl, 0.0)
-        more_high = np.where(self._capped, centre - under * self.zu + trust * ahead[0] * dzu, 0.0)
-        dx, dv, dy = self._direction(give, system, rows, side, lack - more_low / over + more_high / under)
-        dzl, dzu = (more_low - self.zl * dx) / over, (more_high + self.zu * dx) / under
-        if not (np.isfinite(dx).all() and np.isfinite(dy).all() and np.isfinite(dv).all()):
+        turn, counter, wanted = np.empty(self.x.size), np.empty(self.x.size), lack + self.zl - self.zu
+        dx, _, _ = self._direction(give, system, rows, side, wanted)
+        far, wide, after = predicted(*slacks, self._capped, dx, turn, counter)
+        centre = min(max(after, 0.0) / self.complementarity, 1.0) ** 3 * self.complementarity / self.count
+        centred(*slacks, self._free, self._capped, dx, turn, counter, centre, far * wide, lack, wanted)
+        dx, dv, dy = self._direction(give, system, rows, side, wanted)
+        far, wide = corrected(*slacks, self._capped, dx, turn, counter)
+        if math.isnan(far) or not (np.isfinite(dy).all() and np.isfinite(dv).all()):
             return 0.0
-        far, wide = self._lengths(over, under, dx, dzl, dzu, _BACK)
-        self.x += far * dx
-        # Kept apart from x, which is too coarse to tell how far it is from a bound that is not 0.
-        self._over = np.where(self._free > 0.0, over + far * dx, 1.0)
-        self._under = np.where(self._capped, under - far * dx, 1.0)
+        far, wide = min(1.0, _BACK * far), min(1.0, _BACK * wide)
+        self.complementarity = advance(self.x, *slacks, self._free, self._capped, dx, turn, counter, far, wide)
         self.v += wide * dv
         self.y += wide * dy
-        self.zl += wide * dzl
-        self.zu += wide * dzu
         length = max(far, wide)
         return length if length > _SHORT else 0.0
 
@@ -250,11 +238,3 @@ class Interior:
         follow(cars.edges, cars.first, cars.per_in, cars.per_out, gives, lacks, rows, side, self._vehicles(dx))
         dx[own] = give[own] * (meter.priced(side) - lack[own])
         return dx, rows, side
-
-    def _lengths(
-        self, over: Floats, under: Floats, dx: Floats, dzl: Floats, dzu: Floats, back: float
-    ) -> tuple[float, float]:
-        capped = self._capped.astype(np.float64)
-        far, wide = longest_steps(over, self.zl, dx, dzl, self._free)
-        far_high, wide_high = longest_steps(under, self.zu, -dx, dzu, capped)
-        return min(1.0, back * min(far, far_high)), min(1.0, back * min(wide, wide_high))

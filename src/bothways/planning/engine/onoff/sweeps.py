@@ -12,12 +12,12 @@ import numpy as np
 from numba import njit
 
 from bothways.planning.engine.coupling import Extra, add_group_prices, extra_prices
+from bothways.planning.engine.meter_price import KNOWN, coupling_price
 from bothways.planning.engine.model import BEGIN, END, MOST_OUT, PER_IN, PER_OUT, VALUE, WEAR
 from bothways.planning.engine.onoff.branching import branched
 from bothways.planning.engine.onoff.fleet import PLAIN, RUN, Rows
 from bothways.planning.engine.onoff.oracle import FREE, OFF, ON, cheapest_within, scratch
 from bothways.planning.engine.onoff.runs import cheapest_run
-from bothways.planning.engine.site import coupling_price
 from bothways.planning.problem import Floats, Ints
 
 NODES = 64
@@ -142,7 +142,7 @@ def visit(  # noqa: C901, PLR0912 (a kernel: its branches are the cases of one f
     relaxed, work = np.empty(periods + 1), scratch(periods)
     trial, best, held = np.empty(periods), np.empty(periods), np.empty(periods)
     buy, sell = np.empty(periods), np.empty(periods)
-    price, z, wanted = np.empty(width), np.empty(width), np.empty(width)
+    price, z, wanted = np.empty(width), np.empty(width), np.empty(width + KNOWN)
     probe, moved = np.empty(width), np.empty(totals.shape[0])
     y, y_probe = np.zeros(extra.rows * width), np.zeros(extra.rows * width)
     reserve = extra.groups * width
@@ -153,7 +153,9 @@ def visit(  # noqa: C901, PLR0912 (a kernel: its branches are the cases of one f
         begin, end = int(row[BEGIN]), int(row[END])
         steps = end - begin
         mine = x[first : first + steps]
-        coupling_price(totals, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, begin, end, price)
+        coupling_price(
+            totals, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, 0, width, begin, end, price
+        )
         if extra.rows > 0:
             extra_prices(totals, width, extra_centre, rate, extra, width, begin, end, y)
             add_group_prices(y, extra, i, width, begin, end, price)
@@ -184,7 +186,22 @@ def visit(  # noqa: C901, PLR0912 (a kernel: its branches are the cases of one f
                 moved[:] = totals
                 _move(row, i, first, steps, held, best, 1.0, fleet.stock, extra, width, moved, 1.0)
                 coupling_price(
-                    moved, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, begin, end, probe
+                    moved,
+                    centre,
+                    rho,
+                    stairs,
+                    width,
+                    limits,
+                    charges,
+                    masks,
+                    mu,
+                    z,
+                    wanted,
+                    begin,
+                    end,
+                    begin,
+                    end,
+                    probe,
                 )
                 bend = 0.0
                 if extra.rows > 0:
