@@ -100,19 +100,9 @@ def follow(search: Search, sums: Floats) -> None:
     site, prices = search.site, search.prices
     z, wanted, price = np.empty(site.width), np.empty(site.width + KNOWN), np.empty(site.width)
     coupling_price(
-        sums,
-        prices.energy,
-        search.rho,
-        *search.tables(search.pricing),
-        prices.charges,
-        z,
-        wanted,
-        0,
-        site.width,
-        0,
-        site.width,
-        price,
-    )
+        sums, prices.energy, search.rho, *search.tables(search.pricing), prices.charges, z, wanted, 0, site.width, 0,
+        site.width, price,
+    )  # fmt: skip
     prices.energy = np.maximum(price, search.lowest)
     search.follow_rows(sums[site.width :])
 

@@ -283,23 +283,9 @@ class Search:
         price, mu = np.empty(width), self.prices.charges.copy()
         z, wanted = np.empty(width), np.empty(width + KNOWN)
         coupling_price(
-            self.total(),
-            self.prices.energy,
-            self.rho,
-            table,
-            width,
-            limits,
-            charges,
-            masks,
-            mu,
-            z,
-            wanted,
-            0,
-            width,
-            0,
-            width,
-            price,
-        )
+            self.total(), self.prices.energy, self.rho, table, width, limits, charges, masks, mu, z, wanted, 0, width,
+            0, width, price,
+        )  # fmt: skip
         return np.maximum(price, self.lowest), mu
 
     def _recentre(self) -> None:

@@ -352,8 +352,9 @@ def sweep(  # noqa: C901, PLR0912 (a kernel: its branches are the couplings)
         stretch = min(1.0 / highest, 1e3)
         _advance(totals, along, stretch, extra, block, width, first, last)
         coupling_price(
-            totals, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, first, last, first, last, probe
-        )
+            totals, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, first, last, first, last,
+            probe,
+        )  # fmt: skip
         bend = 0.0
         if coupled:
             extra_prices(totals, width, extra_centre, rate, extra, width, first, last, y_probe)

@@ -75,23 +75,9 @@ def move_weights(  # noqa: C901, PLR0912, PLR0915 (a kernel: its branches are th
             first = int(blocks[base + BEGIN * LANES]) // HALF * HALF
             last = int(blocks[base + END * LANES])
             coupling_price(
-                sums,
-                centre,
-                rho,
-                stairs,
-                width,
-                limits,
-                charges,
-                masks,
-                mu,
-                z,
-                wanted,
-                since,
-                until,
-                first,
-                last,
+                sums, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, since, until, first, last,
                 price,
-            )
+            )  # fmt: skip
             since, until = 0, 0
             if coupled:
                 extra_prices(sums, width, extra_centre, rate, extra, width, first, last, y)
@@ -130,23 +116,9 @@ def move_weights(  # noqa: C901, PLR0912, PLR0915 (a kernel: its branches are th
                         trial[t] = sums[t]
                 _transfer(energy, to, start, first, last, share, trial, extra, block, width, stock_at)
                 coupling_price(
-                    trial,
-                    centre,
-                    rho,
-                    stairs,
-                    width,
-                    limits,
-                    charges,
-                    masks,
-                    mu,
-                    z,
-                    wanted,
-                    first,
-                    last,
-                    first,
-                    last,
-                    probe,
-                )
+                    trial, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, first, last, first,
+                    last, probe,
+                )  # fmt: skip
                 if coupled:
                     extra_prices(trial, width, extra_centre, rate, extra, width, first, last, y_probe)
                     add_group_prices(y_probe, extra, block, width, first, last, probe)

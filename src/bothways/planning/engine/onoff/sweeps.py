@@ -186,23 +186,9 @@ def visit(  # noqa: C901, PLR0912 (a kernel: its branches are the cases of one f
                 moved[:] = totals
                 _move(row, i, first, steps, held, best, 1.0, fleet.stock, extra, width, moved, 1.0)
                 coupling_price(
-                    moved,
-                    centre,
-                    rho,
-                    stairs,
-                    width,
-                    limits,
-                    charges,
-                    masks,
-                    mu,
-                    z,
-                    wanted,
-                    begin,
-                    end,
-                    begin,
-                    end,
+                    moved, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, begin, end, begin, end,
                     probe,
-                )
+                )  # fmt: skip
                 bend = 0.0
                 if extra.rows > 0:
                     extra_prices(moved, width, extra_centre, rate, extra, width, begin, end, y_probe)
