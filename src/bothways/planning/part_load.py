@@ -31,6 +31,9 @@ Ints = NDArray[np.int64]
 REST_KW = 1e-9
 """Power up to which a converter is off: rounding of a plan is no power [kW]."""
 
+LEAST_OUT_KW = 0.01
+"""Least power of a converter that discharges [kW]: with none at all it could not be told from one that is off."""
+
 NONE = -1
 """In ``PartLoad.curve``: the vehicle's efficiencies hold at every power."""
 
@@ -59,9 +62,9 @@ class Segments:
         needed = np.max((out_kw[..., None] - intercept) / slope, axis=-1)
         return np.asarray(np.where(out_kw > REST_KW, needed, 0.0))
 
-    def least_in_kw(self) -> Floats:
-        """Power that must go in before anything comes out, ``(N,)`` [kW]."""
-        return np.asarray(np.maximum(np.max(-self.intercept / self.slope, axis=1), 0.0))
+    def least_in_kw(self, out_kw: float = 0.0) -> Floats:
+        """Power that must go in before that much comes out, ``(N,)`` [kW]."""
+        return np.asarray(np.maximum(np.max((out_kw - self.intercept) / self.slope, axis=1), 0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +121,7 @@ class PartLoad:
         able = has & (stored > REST_KW)
         unable = has & ~able
         taken = discharge.in_kw(fleet.discharge_kw, number)
-        gives = has & (fleet.discharge_kw > REST_KW)
+        gives = has & (fleet.discharge_kw > LEAST_OUT_KW)
         return replace(
             fleet,
             charge_kw=np.where(unable, 0.0, fleet.charge_kw),

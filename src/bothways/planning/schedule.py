@@ -6,7 +6,7 @@ import numpy as np
 
 from bothways.planning.layout import Layout
 from bothways.planning.part_load import ac_power_kw, power_for, stored_by
-from bothways.planning.problem import Floats, PlanProblem
+from bothways.planning.problem import Bools, Floats, PlanProblem
 from bothways.planning.shortfall import Reach
 
 _ROUNDING_KWH = 1e-10
@@ -14,9 +14,6 @@ _ROUNDING_KWH = 1e-10
 
 _WORTH_SWITCHING_KWH = 1e-7
 """The same where a converter would have to be on for it."""
-
-_PATH_NOISE_KWH = 1e-6
-"""Change of stored energy that a linear program leaves where nothing is meant [kWh]."""
 
 
 def net_power_kw(problem: PlanProblem, layout: Layout, charge_kw: Floats, discharge_kw: Floats) -> Floats:
@@ -86,17 +83,16 @@ def repaired_power_kw(
     return power
 
 
-def power_following(problem: PlanProblem, layout: Layout, energy_kwh: Floats, change_kwh: Floats) -> Floats:
+def power_following(problem: PlanProblem, layout: Layout, energy_kwh: Floats, on: Bools) -> Floats:
     """Power of converters with losses that follows a path of stored energy, ``(S,)`` [kW].
 
-    Where the path moves by no more than a solver's noise the converter stays off; the difference is made up in the next
-    step in which it is on.
+    What the path moves by in a step in which nothing is on, a solver's noise, is made up in the next one.
 
     Args:
         problem: what is asked.
         layout: its vehicle-steps.
         energy_kwh: stored energy at the end of each vehicle-step, ``(S,)`` [kWh].
-        change_kwh: change in it, ``(S,)`` [kWh].
+        on: where something is meant to flow, ``(S,)``.
     """
     fleet, power = problem.fleet, np.zeros(layout.size)
     vehicles = layout.staying[np.argsort(-layout.duration[layout.staying], kind="stable")]
@@ -105,7 +101,7 @@ def power_following(problem: PlanProblem, layout: Layout, energy_kwh: Floats, ch
         alive = vehicles[: np.count_nonzero(layout.duration[vehicles] > k)]
         at = layout.first[alive] + k
         moved = power_for(problem, energy_kwh[at] - now[: alive.size], alive)
-        moved = np.where(np.abs(change_kwh[at]) > _PATH_NOISE_KWH, moved, 0.0)
+        moved = np.where(on[at], moved, 0.0)
         power[at] = np.clip(moved, -fleet.discharge_kw[alive], fleet.charge_kw[alive])
         now[: alive.size] += stored_by(problem, power[at], alive)
     return power

@@ -17,9 +17,10 @@ import numpy as np
 
 from bothways.planning.highs.program import Assembly
 from bothways.planning.layout import Layout
-from bothways.planning.part_load import Segments
+from bothways.planning.part_load import LEAST_OUT_KW, Segments
 from bothways.planning.problem import Bools, Floats, Ints, PlanProblem
 
+_NEARLY = 0.01  # this near to on or off counts as that
 _WASTE_KW = 1e-4  # the solver's tolerance, and what a schedule may cost by it, are less
 
 
@@ -63,6 +64,8 @@ class Sides:
         discharge: their columns.
         most_discharge: upper bounds by vehicle-step, ``(S,)`` [kW].
         exact: vehicle-steps in which nothing can be wasted, ``(S,)``.
+        near: how far charging and discharging are on in a relaxed solution, ``(S,)`` each: those that are on or off
+            there stay so.
     """
 
     charge: Ints
@@ -72,6 +75,7 @@ class Sides:
     discharge: Ints
     most_discharge: Floats
     exact: Bools
+    near: tuple[Floats, Floats] | None
 
 
 def add_converters(
@@ -92,9 +96,11 @@ def add_converters(
     has, owner = problem.part_load.has[layout.owner], layout.owner
     into, out_of = problem.segments
     at = np.flatnonzero(has)
+    decided = (np.zeros(layout.size), np.ones(layout.size)) if sides.near is None else _decided(sides.near[0])
     on, stored = _one_way(
-        problem, owner[at], into, sides.charge[at], sides.most_charge[at], sides.least_charge[at], assembly, whole=whole
-    )
+        problem, owner[at], into, (sides.charge[at], sides.most_charge[at], sides.least_charge[at]),
+        (decided[0][at], decided[1][at]), assembly, whole=whole,
+    )  # fmt: skip
     _exactly(
         into, owner[at], stored, sides.charge[at], on, problem.fleet.charge_kw[owner[at]], sides.exact[at], assembly
     )
@@ -103,7 +109,10 @@ def add_converters(
     out_at = sides.discharging[which]
     giving = sides.discharge[which]
     most = sides.most_discharge[out_at]
-    off, taken = _other_way(problem, owner[out_at], out_of, giving, most, assembly, whole=whole)
+    decided = (np.zeros(layout.size), np.ones(layout.size)) if sides.near is None else _decided(sides.near[1])
+    off, taken = _other_way(
+        problem, owner[out_at], out_of, (giving, most), (decided[0][out_at], decided[1][out_at]), assembly, whole=whole
+    )
     most_taken = problem.fleet.discharge_kw[owner[out_at]] / problem.fleet.discharge_efficiency[owner[out_at]]
     _exactly(out_of, owner[out_at], giving, taken, off, most_taken, sides.exact[out_at], assembly)
     assembly.entries(stored_row[out_at], taken, problem.step_h)
@@ -113,13 +122,18 @@ def add_converters(
     return Converters(at, on, stored, out_at, off, taken)
 
 
+def _decided(on: Floats) -> tuple[Floats, Floats]:
+    """Bounds of columns that stay as they are where they are nearly whole."""
+    return (on > 1.0 - _NEARLY).astype(np.float64), (on > _NEARLY).astype(np.float64)
+
+
 def _one_way(
-    problem: PlanProblem, vehicle: Ints, curve: Segments, ac: Ints, most_kw: Floats, least_kw: Floats,
-    assembly: Assembly, *, whole: bool,
+    problem: PlanProblem, vehicle: Ints, curve: Segments, power: tuple[Ints, Floats, Floats],
+    decided: tuple[Floats, Floats], assembly: Assembly, *, whole: bool,
 ) -> tuple[Ints, Ints]:  # fmt: skip
     """Charging: columns that say whether it is on, and of what is stored."""
-    fleet = problem.fleet
-    on = assembly.columns(vehicle.size, upper=1.0, integer=whole)
+    fleet, (ac, most_kw, least_kw) = problem.fleet, power
+    on = assembly.columns(vehicle.size, lower=decided[0], upper=decided[1], integer=whole)
     stored = assembly.columns(vehicle.size, upper=fleet.charge_kw[vehicle] * fleet.charge_efficiency[vehicle])
     _curve(curve, vehicle, stored, ac, on, assembly)
     at_most = assembly.rows(vehicle.size, upper=0.0)
@@ -133,17 +147,21 @@ def _one_way(
 
 
 def _other_way(
-    problem: PlanProblem, vehicle: Ints, curve: Segments, ac: Ints, most_kw: Floats, assembly: Assembly, *, whole: bool
-) -> tuple[Ints, Ints]:
+    problem: PlanProblem, vehicle: Ints, curve: Segments, power: tuple[Ints, Floats], decided: tuple[Floats, Floats],
+    assembly: Assembly, *, whole: bool,
+) -> tuple[Ints, Ints]:  # fmt: skip
     """Discharging: columns that say whether it is on, and of what is taken out."""
-    fleet = problem.fleet
+    fleet, (ac, most_kw) = problem.fleet, power
     most_taken = fleet.discharge_kw[vehicle] / fleet.discharge_efficiency[vehicle]
-    on = assembly.columns(vehicle.size, upper=1.0, integer=whole)
+    on = assembly.columns(vehicle.size, lower=decided[0], upper=decided[1], integer=whole)
     taken = assembly.columns(vehicle.size, upper=most_taken)
     _curve(curve, vehicle, ac, taken, on, assembly)
     at_most = assembly.rows(vehicle.size, upper=0.0)
     assembly.entries(at_most, taken, 1.0)
     assembly.entries(at_most, on, -np.where(most_kw > 0.0, most_taken, 0.0))
+    at_least = assembly.rows(vehicle.size, lower=0.0)
+    assembly.entries(at_least, ac, 1.0)
+    assembly.entries(at_least, on, -LEAST_OUT_KW)
     return on, taken
 
 

@@ -33,6 +33,7 @@ class Choices:
         on: what is decided there, ``(S,)``.
         converters: whether converters with losses at part load are on or off, or anything between.
         exact: vehicle-steps in which they cannot waste anything, ``(S,)``; ``None`` for nowhere.
+        near: how far they charge and discharge in a relaxed solution, ``(S,)`` each, where its decisions are to stay.
     """
 
     one_direction: Ints = field(default_factory=_no_positions)
@@ -42,6 +43,7 @@ class Choices:
     on: Bools | None = None
     converters: bool = False
     exact: Bools | None = None
+    near: tuple[Floats, Floats] | None = None
 
     def open_at(self, problem: PlanProblem, layout: Layout) -> tuple[Bools, Floats]:
         """Vehicle-steps whose on or off is to be decided, and the least power of those that charge, ``(S,)`` each."""
@@ -186,7 +188,7 @@ def build(
     )  # fmt: skip
     _, least = choices.open_at(problem, layout)
     exact = np.zeros(layout.size, dtype=np.bool_) if choices.exact is None else choices.exact
-    sides = Sides(charge, most_charge, least, discharging, discharge, most_discharge, exact)
+    sides = Sides(charge, most_charge, least, discharging, discharge, most_discharge, exact, choices.near)
     converters = add_converters(problem, layout, sides, stored, assembly, whole=choices.converters)
 
     balance = assembly.rows(problem.periods, lower=problem.base_load_kw, upper=problem.base_load_kw)

@@ -79,6 +79,18 @@ def look_near(search: Search, relaxed: FleetProgram, x: Floats) -> None:
         _reopen(search, choices, until_s)
 
 
+def settle_converters(search: Search, relaxed: FleetProgram, x: Floats) -> None:
+    """Offers the best schedule whose converters are on or off as in a relaxed solution, where it says so."""
+    converters, size = relaxed.converters, search.layout.size
+    near = (np.zeros(size), np.zeros(size))
+    near[0][converters.charging_at] = x[converters.charging]
+    near[1][converters.discharging_at] = x[converters.discharging]
+    model = build_for(search, replace(search.choices, near=near))
+    answer = run(search, model, at_most_s=_SHARE * search.seconds_left).answer
+    if answer is not None and answer.x is not None:
+        search.offer(search.read(model, search.choices, answer.x))
+
+
 def _read_relaxed(search: Search, relaxed: FleetProgram, x: Floats) -> tuple[Bools, Bools, Bools]:
     """What is on in a relaxed solution, what is unsettled, ``(S,)`` each, and which vehicles pause and must not."""
     layout, fleet = search.layout, search.problem.fleet

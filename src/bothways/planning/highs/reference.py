@@ -12,7 +12,7 @@ from bothways.planning.answer import infeasible, no_pause_notes, solution
 from bothways.planning.early import early_power_kw
 from bothways.planning.highs.converters import wasting
 from bothways.planning.highs.model import Choices, FleetProgram
-from bothways.planning.highs.neighbourhood import build_for, look_near, run
+from bothways.planning.highs.neighbourhood import build_for, look_near, run, settle_converters
 from bothways.planning.highs.priorities import Ranked, cannot_be_kept
 from bothways.planning.highs.search import Search
 from bothways.planning.layout import Layout
@@ -62,7 +62,8 @@ def solve_with_highs(
         if outcome.answer.status == "infeasible" and not search.ranked:
             search.ranked, search.best, search.bound = True, None, -math.inf
             continue
-        search.learn(max(outcome.answer.bound, _simple_bound(search, model, outcome)), outcome.least)
+        bound = max(outcome.answer.bound, _simple_bound(search, model, outcome)) + _never_there(problem, layout)
+        search.learn(bound, outcome.least)
         search.note_prices(model, outcome.answer.row_prices)
         x = outcome.answer.x
         if x is None:
@@ -74,6 +75,8 @@ def solve_with_highs(
         search.choices = wider
         if search.problem.part_load is None:
             look_near(search, model, x)
+        elif not model.program.integer.any():
+            settle_converters(search, model, x)
         if search.done():
             break
     return _conclude(search)
@@ -115,6 +118,12 @@ def _simple_bound(search: Search, model: FleetProgram, outcome: Ranked) -> float
     nothing = model.program.bound(prices)
     prices[model.balance] = search.problem.step_h * search.problem.import_price
     return max(nothing, model.program.bound(prices))
+
+
+def _never_there(problem: PlanProblem, layout: Layout) -> float:
+    """Part of the objective that is in no program: terminal value of vehicles with an empty stay [currency]."""
+    empty = layout.duration == 0
+    return -problem.terminal_value_per_kwh * float(problem.fleet.energy_at_arrival_kwh[empty].sum())
 
 
 def _not_even_with_all_discharge_kw(problem: PlanProblem, layout: Layout) -> Floats:

@@ -17,6 +17,7 @@ from bothways.planning.schedule import net_power_kw, power_following, repaired_p
 from bothways.planning.shortfall import Reach
 
 _BOTH_KW = 1e-6  # charging and discharging below this at once is the solver's noise, not a decision
+_PATH_NOISE_KWH = 1e-6  # change of stored energy that a program leaves where nothing is meant
 _RANK_NOISE = 1e-5  # difference in energy missing that is the solver's tolerance summed over a fleet [kWh]
 
 
@@ -157,7 +158,16 @@ class Search:
         problem, layout, bounds = self.problem, self.layout, self.bounds
         energy = x[model.energy]
         before = np.where(layout.k == 0, problem.fleet.energy_at_arrival_kwh[layout.owner], np.roll(energy, 1))
-        power = power_following(problem, layout, energy, energy - before)
+        on = np.abs(energy - before) > _PATH_NOISE_KWH
+        if self.choices.converters:
+            converters = model.converters
+            either = np.zeros(layout.size)
+            either[converters.charging_at] = x[converters.charging]
+            either[converters.discharging_at] += x[converters.discharging]
+            has = np.zeros(layout.size, dtype=np.bool_)
+            has[converters.charging_at] = True
+            on &= ~has | (either > 0.5)
+        power = power_following(problem, layout, energy, on)
         lower = bounds.lower_kwh
         if self.ranked:
             lower = np.minimum(bounds.floor_kwh, problem.fleet.energy_at_arrival_kwh[layout.owner])
