@@ -64,7 +64,7 @@ class Garage:
         assert wrong == []
 
     def shot(self, page: Page, name: str) -> None:
-        page.screenshot(path=self.shots / f"{name}.png")
+        screens_of_people.shoot_both(page, self.shots, name)
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,7 @@ def test_a_week_of_wishes_is_used_at_plug_in_and_what_cannot_be_met_is_said_with
     with garage.page("driver") as page:
         page.goto(f"{garage.url}driver")
         expect(page.get_by_text("Nothing is remembered yet.")).to_be_visible()
+        screens_of_people.live(page)
         page.get_by_label("Time of day").fill("05:30")
         for day in ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"):
             box = page.get_by_role("checkbox", name=day, exact=True)
@@ -124,7 +125,7 @@ def test_a_week_of_wishes_is_used_at_plug_in_and_what_cannot_be_met_is_said_with
         ).to_be_visible()
         page.evaluate("window.scrollTo(0, 0)")
         expect(page.get_by_text("Saved.")).to_be_hidden(timeout=8000)
-        garage.shot(page, "not-possible-phone")
+        garage.shot(page, "not-possible")
         assert serious(page, axe) == []
 
         page.get_by_role("button", name="Leave now").click()
@@ -153,7 +154,7 @@ def test_a_guest_reads_the_printed_code_charges_now_and_leaves(garage, axe):
         guest.locator("#soc").fill("90")
         guest.get_by_role("button", name="Opslaan").click()
         expect(guest.get_by_text(re.compile("90 % om"))).to_be_visible()
-        garage.shot(guest, "guest-phone")
+        garage.shot(guest, "guest-charging")
         assert serious(guest, axe) == []
         other.goto(address)
         expect(other.get_by_text("Somebody looks after this vehicle already.")).to_be_visible()
@@ -173,6 +174,7 @@ def test_neighbours_wait_swap_and_are_called(garage, axe):
         headers = {"x-csrf-token": token}
         queue = f"{garage.url}api/v1/sites/house/queues/garage"
         desk.goto(f"{garage.url}driver")
+        screens_of_people.live(desk)
         desk.get_by_role("region", name="Shared charging points").first.get_by_label("Name").fill("garage")
         desk.get_by_label("Charging points").last.click()
         desk.get_by_role("option", name="CP-1/1").click()
@@ -185,7 +187,7 @@ def test_neighbours_wait_swap_and_are_called(garage, axe):
         page.get_by_role("button", name="Join the queue").click()
         expect(page.get_by_text(re.compile("You are number 1"))).to_be_visible()
         page.get_by_text("Shared charging points: garage").scroll_into_view_if_needed()
-        garage.shot(page, "queue-phone")
+        garage.shot(page, "queue")
         assert serious(page, axe) == []
         page.get_by_label("Ask to swap with").click()
         page.get_by_role("option", name="whoever charges at CP-1/1").click()
@@ -214,6 +216,8 @@ def test_the_month_is_told_line_by_line_and_ones_data_are_taken_along_and_erased
         stay.get_by_role("button").first.click()
         expect(stay.get_by_text(re.compile("Charging at once: the same energy"))).to_be_visible()
         expect(stay.get_by_role("row")).not_to_have_count(0)
+        stay.scroll_into_view_if_needed()
+        garage.shot(page, "statement")
         assert serious(page, axe) == []
         with page.expect_download() as download:
             page.get_by_role("link", name="Download everything").click()

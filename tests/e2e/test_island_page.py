@@ -147,7 +147,7 @@ def test_the_grid_fails_people_switch_and_the_building_stays_on(island, axe):
     accessible(page, axe)
     page.evaluate("window.scrollTo(0, 0)")
     time.sleep(1.5)
-    page.screenshot(path=island.shots / "island-phone.png")
+    screens.shoot_both(page, island.shots, "island")
     island.say("refuge on")
     page.get_by_role("button", name="I have done it").first.click()
     expect(page.locator(".bw-tier.on")).to_have_count(2, timeout=60000)  # the third must wait: energy is rationed
@@ -194,7 +194,7 @@ def test_the_paper_plan_needs_no_script_and_fits_the_printer(island, axe):
     assert "Switch OFF the main switch" in steps.nth(3).inner_text()
     assert page.locator("script").count() == 0
     page.emulate_media(media="print")
-    page.screenshot(path=island.shots / "island-paper.png", full_page=True)
+    screens.shoot_both(page, island.shots, "island-paper")
     page.context.close()
     page = island.browser.new_context().new_page()
     page.goto(f"{island.url}site/drill/island/paper")

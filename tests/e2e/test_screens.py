@@ -62,6 +62,9 @@ class Demo:
     def shot(self, page: Page, name: str) -> None:
         shoot(page, self.shots, name)
 
+    def shots_of(self, page: Page, name: str) -> None:
+        shoot_both(page, self.shots, name)
+
 
 def shoot(page: Page, folder: Path, name: str) -> None:
     """A small picture of what is in sight; ``BOTHWAYS_SCREENSHOTS=docs/images`` renews those of the documentation."""
@@ -69,6 +72,16 @@ def shoot(page: Page, folder: Path, name: str) -> None:
     made = tool.send("Page.captureScreenshot", {"format": "webp", "quality": 70})["data"]
     (folder / f"{name}.webp").write_bytes(base64.b64decode(made))
     tool.detach()
+
+
+def shoot_both(page: Page, folder: Path, name: str) -> None:
+    """The same on a phone and on a desktop; the page is then as large as before."""
+    before = page.viewport_size
+    for kind, size in (("phone", PHONE), ("desktop", DESKTOP)):
+        page.set_viewport_size(size)
+        page.wait_for_timeout(300)
+        shoot(page, folder, f"{name}-{kind}")
+    page.set_viewport_size(before)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +128,11 @@ def axe() -> str:
 
 def _read(path: str) -> str:
     return Path(path).read_text(encoding="utf-8")
+
+
+def live(page: Page) -> None:
+    """Waits until the page talks to the server: what is filled in and pressed before may arrive in another order."""
+    page.wait_for_function("window.did_handshake === true")
 
 
 def _until(look: Callable[[], Any], otherwise: str, seconds: float = 10.0) -> Any:
@@ -192,6 +210,7 @@ def test_a_driver_is_invited_says_a_need_and_charges_now(demo):
         page.get_by_role("button", name="Set the password").click()
         expect(page).to_have_url(f"{demo.url}driver")
         expect(page.get_by_role("heading", name=f"Vehicle {holder}")).to_be_visible()
+        live(page)
 
         page.get_by_label("Time of day").fill("07:30")
         slider = page.get_by_label("Battery at least")
@@ -209,7 +228,7 @@ def test_a_driver_is_invited_says_a_need_and_charges_now(demo):
         expect(page.get_by_text(re.compile(r"charges \d+\.\d kW")).first).to_be_visible(timeout=10_000)
         assert _evse(admin, demo, place)["measured_kw"] > 3.0
         expect(page.get_by_text("Saved.")).to_be_hidden()
-        demo.shot(page, "charging-phone")
+        demo.shots_of(page, "charging")
         page.get_by_role("button", name="Back to the plan").click()
         expect(page.get_by_role("button", name="Charge now")).to_be_visible()
 
@@ -262,7 +281,7 @@ def test_an_operator_stops_everything_lowers_the_limit_and_releases(demo):
         expect(page.get_by_text("Everything is stopped: smoke in the garage")).to_be_visible(timeout=3000)
         _until(lambda: all(abs(evse["measured_kw"] or 0.0) < 0.1 for evse in _evses(admin, demo)), "power still flows")
         expect(page.get_by_role("img", name=re.compile("vehicles 0.0 kW"))).to_be_visible(timeout=3000)
-        demo.shot(page, "site-stopped")
+        demo.shots_of(page, "site-stopped")
 
         page.get_by_role("button", name="Release").click()
         page.get_by_role("dialog").get_by_role("button", name="Release the stop").click()
@@ -279,7 +298,7 @@ def test_an_operator_stops_everything_lowers_the_limit_and_releases(demo):
         expect(page.get_by_text(re.compile(r"\(\d+ min left\) · operator: the feeder is full"))).to_be_visible()
         expect(page.get_by_text("90.0 kW", exact=True)).to_be_visible(timeout=5000)
         assert _ask(page, demo, "GET", "sites/demo")["import_limit_kw"] == 90.0
-        demo.shot(page, "site-override")
+        demo.shots_of(page, "site-override")
         page.get_by_role("button", name="End now: import at most 90.0 kW").click()
         expect(page.get_by_text("demo: import at most 90.0 kW")).to_be_hidden(timeout=5000)
         _until(lambda: _ask(page, demo, "GET", "sites/demo")["import_limit_kw"] == 110.0, "the limit does not return")
@@ -298,6 +317,7 @@ def test_a_contractor_puts_a_station_into_service_and_a_driver_leaves_from_it(de
             assert page.get_by_text("DEMO-").count() == 0, address
         page.goto(f"{demo.url}installations")
         expect(page.get_by_text("No installation is under way.")).to_be_visible()
+        live(page)
         page.get_by_label("Id, as printed on the station").fill("NEW-7")
         page.get_by_role("button", name="Register the station").click()
         expect(page.get_by_text("The password is shown this once.")).to_be_visible()
@@ -312,7 +332,7 @@ def test_a_contractor_puts_a_station_into_service_and_a_driver_leaves_from_it(de
             expect(page.get_by_text("Plug a vehicle in with a card")).to_be_visible(timeout=20_000)
             page.get_by_role("button", name="Begin the test charge").click()
             expect(page.get_by_text(re.compile(r"ordered 6\.0 kW, metered \d\.\d kW"))).to_be_visible(timeout=40_000)
-            demo.shot(page, "installation-desktop")
+            demo.shots_of(page, "test-charge")
             page.get_by_role("button", name="Hand over").click()
             page.get_by_role("dialog").get_by_label("Reason, for the record").fill("labelled and tried")
             page.get_by_role("dialog").get_by_role("button", name="Hand over").click()

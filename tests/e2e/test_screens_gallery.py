@@ -102,9 +102,7 @@ def test_a_grid_viewer_sees_power_and_nothing_else(demo, axe):
         expect(page.get_by_role("row").filter(has_text="demo")).to_contain_text("110.0 kW")
         assert screens._serious(page, axe) == []
         assert screens._ask(page, demo, "GET", "power")[0]["import_limit_kw"] == 110.0
-        demo.shot(page, "power-desktop")
-        page.set_viewport_size(screens.PHONE)
-        demo.shot(page, "power-phone")
+        demo.shots_of(page, "power")
         for address in ("site/demo", "driver", "stations", "audit", "people", "installations", "site/demo/island"):
             assert page.goto(f"{demo.url}{address}").status == 404, address
         refused = page.request.post(f"{demo.url}api/v1/sites/demo/emergency-stop", data={"reason": "because"})

@@ -84,12 +84,14 @@ def test_a_second_factor_is_set_up_on_a_phone_and_asked_for(demo, axe):
         expect(page.locator("svg.qr")).to_be_visible()
         secret = page.locator("code").inner_text()
         assert screens._serious(page, axe) == []
-        demo.shot(page, "second-factor-phone")
+        demo.shots_of(page, "second-factor")
         code = pyotp.TOTP(secret).at(datetime.now(tz=UTC))
         page.get_by_label("The six digits that it shows now").fill(code)
         page.get_by_role("button", name="Turn on").click()
         expect(page.locator("h1")).to_have_text("Recovery codes")
         recovery = page.locator("code").all_inner_texts()
+        assert screens._serious(page, axe) == []
+        demo.shots_of(page, "recovery-codes")
         assert len(recovery) == 10
         _out(page, demo.url)
         demo.sign_in(page)
