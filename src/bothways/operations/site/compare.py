@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from bothways.operations.orders import Composite
@@ -28,6 +28,10 @@ RESEND_EVERY_S = 30.0
 
 TRY_AGAIN_S = 900.0
 """A station that was left to its safe profile is tried again after this time, then after twice that."""
+
+
+_REMEMBERED = 256
+"""Orders that are remembered at most: one a second for longer than a metered value counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class Watch:
         times: how often in this transaction.
         refused: refusals in a row.
         refusal: the station's word.
+        orders: what was ordered since when, as far back as a metered value may have to do with it.
     """
 
     kind: str = ""
@@ -76,12 +81,20 @@ class Watch:
     refused: int = 0
     refusal: str = ""
     transaction_id: str = field(default="")
+    orders: list[tuple[datetime, float]] = field(default_factory=list)
+
+    def ordered(self, now: datetime, power_kw: float) -> None:
+        """Notes the order in force."""
+        if not self.orders or self.orders[-1][1] != power_kw:
+            self.orders.append((now, power_kw))
+            del self.orders[:-_REMEMBERED]
 
     def reset(self, transaction_id: str) -> None:
         """Begins anew for another transaction."""
         self.kind, self.since, self.resent, self.resent_at = "", None, 0, None
         self.given_up, self.refused, self.refusal, self.transaction_id = False, 0, "", transaction_id
         self.text, self.given_up_at, self.times = "", None, 0
+        self.orders.clear()
 
     def answered(self, *, accepted: bool, status: str) -> None:
         """Notes the answer to an order."""
@@ -123,9 +136,38 @@ def disagreement(commanded_kw: float, metered_kw: float | None, composite: Compo
     return "", ""
 
 
+def beyond_all_orders(watch: Watch, at: datetime, metered_kw: float, settle_s: float) -> tuple[str, str]:
+    """Kind and text of a disagreement with every order that a metered value may have followed; else empty strings.
+
+    Where orders change all the time none of them ever settles, but a vehicle that obeys lies between the least and the
+    greatest of them all the same.
+
+    Args:
+        watch: memory of this EVSE.
+        at: when the value was metered.
+        metered_kw: power [kW].
+        settle_s: time that vehicles get to follow [s].
+    """
+    since = at - timedelta(seconds=settle_s)
+    while len(watch.orders) > 1 and watch.orders[1][0] <= since:
+        del watch.orders[0]
+    if not watch.orders or watch.orders[0][0] > since:
+        return "", ""
+    told = [0.0, *(power_kw for when, power_kw in watch.orders if when <= at)]
+    least, most = min(told), max(told)
+    tolerance = TOLERANCE_KW + TOLERANCE_SHARE * max(-least, most)
+    if metered_kw > most + tolerance:
+        return "takes-more", f"meter shows {metered_kw:.1f} kW, orders were {most:.1f} kW at most"
+    if metered_kw < least - tolerance:
+        if least >= 0.0:
+            return "discharges-untold", f"meter shows {metered_kw:.1f} kW, no order was below 0 kW"
+        return "takes-more", f"discharges {-metered_kw:.1f} kW, orders were {-least:.1f} kW at most"
+    return "", ""
+
+
 def compare(
     watch: Watch, now: datetime, commanded_kw: float, metered_kw: float | None, composite: Composite | None, *,
-    settle_s: float = 0.0,
+    settle_s: float = 0.0, seen: tuple[datetime, float] | None = None,
 ) -> Finding:  # fmt: skip
     """One comparison; ``watch`` is changed in place.
 
@@ -141,7 +183,9 @@ def compare(
         metered_kw: power after the order settled [kW]; ``None`` where it has not.
         composite: what the station says it holds to.
         settle_s: time that vehicles get to follow; patience grows with it [s].
+        seen: when and what was metered last, settled or not; ``None`` where that is too old [kW].
     """
+    watch.ordered(now, commanded_kw)
     if _left_alone(watch, now):
         return Finding(watch.kind, watch.text)
     patience_s, every_s = max(PATIENCE_S, 1.5 * settle_s), max(RESEND_EVERY_S, 1.5 * settle_s)
@@ -150,6 +194,8 @@ def compare(
         watch.text = text = f"the station answered {watch.refusal!r} to {watch.refused} orders in a row"
         return Finding("order-refused", text, _give_up(watch, now))
     kind, text = disagreement(commanded_kw, metered_kw, composite)
+    if metered_kw is None and seen is not None and not kind:
+        kind, text = beyond_all_orders(watch, *seen, settle_s)
     if metered_kw is None:
         kind, text = kind or watch.kind, text or watch.text  # an order that has just changed disproves nothing
     if kind != watch.kind:

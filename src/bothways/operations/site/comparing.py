@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bothways.operations.events import EvseKey
 from bothways.operations.orders import CommandResult
@@ -47,9 +47,11 @@ class Comparer:
         if watch is not None:
             watch.reset(watch.transaction_id)
 
-    def compare(self, image: Image, outlets: dict[EvseKey, Outlet], now: datetime, settle_s: float) -> list[Todo]:
-        """Compares every EVSE that is in use; returns what is to be done."""
-        todo = []
+    def compare(
+        self, image: Image, outlets: dict[EvseKey, Outlet], now: datetime, settle_s: float, stale_s: float
+    ) -> list[Todo]:
+        """Compares every EVSE that is in use; returns what is to be done. Values older than ``stale_s`` say nothing."""
+        todo, stale = [], timedelta(seconds=stale_s)
         for item in image.evses:
             outlet, watch = outlets[item.key], self._watches.setdefault(item.key, Watch())
             transaction = item.session.transaction_id if item.session is not None else ""
@@ -61,7 +63,9 @@ class Comparer:
             # the image is older than the order that this tick gave: what it shows says nothing about that one
             same = outlet.ordered_kw == item.ordered_kw and not outlet.pending
             metered = item.measured_kw if item.fresh and same else None
-            finding = compare(watch, now, outlet.ordered_kw, metered, outlet.composite, settle_s=settle_s)
+            at = outlet.meter.power_at
+            seen = None if at is None or now - at > stale else (at, item.measured_kw)
+            finding = compare(watch, now, outlet.ordered_kw, metered, outlet.composite, settle_s=settle_s, seen=seen)
             self._show(item.key, finding.kind, finding.text, now)
             if finding.action != "nothing":
                 todo.append(Todo(item.key, finding.action, transaction))

@@ -175,7 +175,8 @@ class LoopCore(LoopState):
             return
         for outlet in self._composites.due(self._book.outlets, self._met, now):
             self._orders.run(self._composites.ask(outlet))
-        for todo in self._comparer.compare(image, self._book.outlets, now, self.options.settle_s):
+        options = self.options
+        for todo in self._comparer.compare(image, self._book.outlets, now, options.settle_s, options.sample_stale_s):
             if todo.action == "resend":
                 self._orders.again(todo.key)
             elif todo.action == "safe":

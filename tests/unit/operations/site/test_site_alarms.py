@@ -97,3 +97,35 @@ def test_patience_grows_with_the_time_that_vehicles_need():
     kinds = {compare(watch, NOW + timedelta(seconds=k), 0.0, 7.0, None, settle_s=120.0).kind for k in range(179)}
     assert kinds == {""}
     assert compare(watch, NOW + timedelta(seconds=180), 0.0, 7.0, None, settle_s=120.0).kind == "takes-more"
+
+
+def wandering(metered_kw, seconds=600, settle_s=20.0, least=0.0, most=4.0):
+    """Findings where another order goes out every second, so that none ever settles."""
+    watch, found = Watch(), []
+    for k in range(seconds):
+        now = NOW + timedelta(seconds=k)
+        order = least + (most - least) * (k % 7) / 6.0
+        found.append(compare(watch, now, order, None, None, settle_s=settle_s, seen=(now, metered_kw)))
+    return watch, found
+
+
+@pytest.mark.parametrize(
+    ("metered", "least", "most", "kind"),
+    [
+        (11.0, 0.0, 4.0, "takes-more"), (4.2, 0.0, 4.0, ""), (0.0, 0.0, 4.0, ""), (-3.0, 0.0, 4.0, "discharges-untold"),
+        (-9.0, -5.0, 4.0, "takes-more"), (-5.1, -5.0, 4.0, ""), (7.0, -5.0, 0.0, "takes-more"),
+    ],
+)  # fmt: skip
+def test_orders_that_change_all_the_time_hide_no_disobedience(metered, least, most, kind):
+    watch, found = wandering(metered, least=least, most=most)
+    assert found[-1].kind == kind
+    assert [item.action for item in found].count("resend") == (RESENDS if kind else 0)
+    assert {item.kind for item in found[:50]} == {""}  # first one settling time is known, then patience
+    assert len(watch.orders) <= 256
+
+
+def test_a_value_from_before_the_orders_says_nothing():
+    watch = Watch()
+    for k in range(200):
+        now = NOW + timedelta(seconds=k)
+        assert compare(watch, now, float(k % 5), None, None, settle_s=20.0, seen=(NOW, 11.0)).kind == ""
