@@ -46,6 +46,14 @@ async def test_an_operator_pauses_a_charging_point_for_a_while(tmp_path):
         assert kinds.count("override begun") == kinds.count("override ended") == 2
 
 
+async def test_station_quality_is_told_to_who_oversees_stations(tmp_path):
+    async with live_world.world(tmp_path) as world:
+        operator, elsewhere = await world.client("operator"), await world.client("elsewhere")
+        (station,) = (await operator.get("/api/v1/station-quality", params={"site_id": "house"})).json()
+        assert (station["station_id"], station["online"], station["protocol"]) == ("CP-1", True, "ocpp2.1")
+        assert (await elsewhere.get("/api/v1/station-quality")).json() == []
+
+
 async def test_savings_price_and_the_audit_log_are_for_who_oversees_the_site(tmp_path):
     async with live_world.world(tmp_path) as world:
         operator, driver = await world.client("operator"), await world.client("driver")

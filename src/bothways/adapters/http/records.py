@@ -11,6 +11,7 @@ from bothways.adapters.http.paging import Paging
 from bothways.adapters.http.session import Asking
 from bothways.adapters.http.sites import desk_of
 from bothways.operations.desk.audit import AuditFilter, audit
+from bothways.operations.desk.quality import StationQuality, qualities
 from bothways.operations.desk.savings import PriceNow, SavingsView, savings_of
 from bothways.operations.ports import AuditLine
 
@@ -50,3 +51,16 @@ async def savings(request: Request, asking: Asking, site_id: str) -> SavingsView
 async def price(request: Request, asking: Asking, site_id: str) -> PriceNow:
     """By the plan in force, in the site's currency per kWh; ``null`` where it is not known."""
     return savings_of(desk_of(request)).price(asking.actor, site_id)
+
+
+@router.get("/station-quality", summary="How stations are doing")
+async def quality(
+    request: Request, asking: Asking, page: Paging, site_id: Annotated[str | None, Query(max_length=48)] = None
+) -> list[StationQuality]:
+    """Firmware, end of the certificate, missed heartbeats, new connections, and where command and meter disagree [kW].
+
+    Those that call for somebody come first.
+    """
+    desk = desk_of(request)
+    now = desk.now()
+    return page.of(await qualities(desk, asking.actor, site_id), lambda item: (not item.calls(now), item.station_id))
