@@ -152,7 +152,6 @@ def _expand(
 
     Tables with one row per vehicle of the fleet are written by vehicle, tables with one row in that row.
     """
-    periods = total.shape[0]
     wear = 0.0
     for k in range(vehicles.shape[0]):
         i, lane = vehicles[k], lanes[k]
@@ -161,22 +160,29 @@ def _expand(
         now = start[i]
         begin, stop = int(row[BEGIN]), int(row[END])
         per_in, per_out, most_in, most_out = row[PER_IN], row[PER_OUT], row[MOST_IN], row[MOST_OUT]
-        block = lane // LANES
-        shift = (first_row[block] - window[block, 0]) * LANES + lane % LANES if lane >= 0 else 0
-        for t in range(periods):
+        forced = min(max(int(arrival[i]), 0), begin)
+        one_power[:] = 0.0
+        one_energy[:forced] = now
+        for t in range(forced, begin):
             one_energy[t] = now
-            x = 0.0
-            if arrival[i] <= t < begin:
-                x = most_in
-            elif lane >= 0 and begin <= t < stop:
+            now += most_in
+            one_power[t] = most_in * per_in / step_h
+            total[t] += one_power[t]
+        if lane >= 0:
+            block = lane // LANES
+            at = (first_row[block] + begin - window[block, 0]) * LANES + lane % LANES
+            for t in range(begin, stop):
+                one_energy[t] = now
                 low = max(row[FLOOR], row[REQUIRED] - (stop - (t + 1.0)) * most_in)
-                x = min(np.float64(schedules[shift + t * LANES]), most_in, row[CEILING] - now)
+                x = min(np.float64(schedules[at]), most_in, row[CEILING] - now)
                 x = min(max(x, -most_out, low - now), most_in)
-            used = max(x, 0.0) * per_in + min(x, 0.0) * per_out
-            wear -= min(x, 0.0) * per_out * row[WEAR]
-            now += x
-            one_power[t] = used / step_h
-            total[t] += used / step_h
-        one_energy[periods] = now
+                at += LANES
+                sold = min(x, 0.0) * per_out
+                used = (max(x, 0.0) * per_in + sold) / step_h
+                wear -= sold * row[WEAR]
+                now += x
+                one_power[t] = used
+                total[t] += used
+        one_energy[stop if lane >= 0 else begin :] = now
         end[i] = now
     return wear
