@@ -1,5 +1,10 @@
-"""Virtual stations under load that note every acknowledged message, and the check of a store against their notes."""
+"""Virtual stations under load that note every acknowledged message, and the check of a store against their notes.
 
+``BOTHWAYS_LOAD_SPEED`` sets how fast their time runs: stations buffer what a server that is gone cannot take, and where
+it is gone for long, as on a busy machine, slower ones leave a backlog that can be worked off.
+"""
+
+import os
 import random
 from collections import Counter
 
@@ -13,7 +18,7 @@ from bothways.adapters.simulated.station import StationOptions, VirtualStation
 from bothways.operations.stations import EvseRecord, StationRecord
 
 PROTOCOLS = ("ocpp1.6", "ocpp2.0.1", "ocpp2.1")
-SPEED = 600.0
+SPEED = float(os.environ.get("BOTHWAYS_LOAD_SPEED", "600"))
 
 
 async def register(database, count):

@@ -91,9 +91,15 @@ async def _under_load(server, port, secrets, rng):
     stations = loaded.stations_of(secrets, port, clock)
     drivers = loaded.drivers_of(stations, clock)
     running = [asyncio.create_task(station.run()) for station in stations]
+
+    def waiting():
+        return sum(len(station.wire.queue) for station in stations)
+
     people = asyncio.create_task(live(drivers, 1.0, rng))
     try:
-        for _ in range(KILLS):
+        for number in range(KILLS):
+            if number and number % 20 == 0:
+                print(f"{number} kills, {loaded.acknowledged(stations)} acknowledged, {waiting()} wait", flush=True)
             heard = loaded.acknowledged(stations)
             await _until(
                 lambda heard=heard: loaded.acknowledged(stations) > heard + len(stations),
@@ -108,7 +114,8 @@ async def _under_load(server, port, secrets, rng):
         await asyncio.gather(people, return_exceptions=True)
         for station in stations:
             station.finish(station.outlet(1), "Local")
-        await _until(lambda: not any(s.wire.queue for s in stations), 180, "messages wait for ever")
+        while left := waiting():
+            await _until(lambda left=left: waiting() < left, 180, f"{left} messages wait for ever")
     finally:
         for task in (*running, people):
             task.cancel()
