@@ -11,11 +11,13 @@ from random_plans import random_problem
 from scipy.optimize import linprog
 
 from bothways.battery.losses import ChargerLosses, EfficiencyCurve, default_losses
+from bothways.planning.engine.converters.solve import solve_converters, supports
 from bothways.planning.evaluation import evaluate
+from bothways.planning.limits import EnergyReserve, GroupLimit
 from bothways.planning.parsing import problem_from_mapping, problem_to_mapping
 from bothways.planning.part_load import PartLoad, power_for, stored_by
-from bothways.planning.problem import PlanOptions, PlanProblem
-from bothways.planning.solve import solve
+from bothways.planning.problem import DemandCharge, Fleet, PlanOptions, PlanProblem
+from bothways.planning.solve import reason_for, solve
 
 KINDS = (
     default_losses(11.0),
@@ -32,6 +34,24 @@ def lossy(problem: PlanProblem, seed: int) -> PlanProblem:
     """The problem with losses of some kind at about three vehicles in four."""
     kinds = np.random.default_rng(seed + 7).integers(-1, len(KINDS), problem.fleet.size)
     return replace(problem, part_load=PartLoad(KINDS, kinds))
+
+
+def crowd(size: int, periods: int) -> PlanProblem:
+    """Many vehicles that come and go, and feed back."""
+    rng = np.random.default_rng(3)
+    hour = np.arange(periods) * 24.0 / periods
+    buy = 0.2 + 0.15 * np.sin(hour / 24.0 * 2.0 * np.pi)
+    start = rng.uniform(8.0, 30.0, size)
+    fleet = Fleet(
+        arrival=rng.integers(0, periods // 2, size), departure=rng.integers(periods // 2 + 1, periods + 1, size),
+        energy_at_arrival_kwh=start, energy_required_kwh=start + rng.uniform(0.0, 20.0, size),
+        energy_min_kwh=np.full(size, 6.0), energy_max_kwh=np.full(size, 60.0), charge_kw=np.full(size, 11.0),
+        discharge_kw=np.full(size, 11.0), charge_efficiency=np.full(size, 0.92),
+        discharge_efficiency=np.full(size, 0.92), wear_per_kwh=np.full(size, 0.02), min_charge_kw=np.zeros(size),
+        no_pause=np.zeros(size, dtype=np.bool_),
+    )  # fmt: skip
+    peak = DemandCharge(0.2, np.ones(periods, dtype=np.bool_))
+    return PlanProblem(24.0 / periods, periods, buy, 0.8 * buy, np.full(periods, 40.0), fleet, (peak,))
 
 
 def one_vehicle(rng: np.random.Generator, periods: int) -> PlanProblem:
@@ -118,6 +138,46 @@ def test_plans_keep_all_limits_and_cost_what_the_curve_says(seed: int) -> None:
     for i in np.flatnonzero(problem.part_load.has).tolist():
         stored = KINDS[problem.part_load.curve[i]].stored_kw(plan.power_kw[i]) * problem.step_h
         np.testing.assert_allclose(np.diff(plan.energy_kwh[i]), stored, atol=1e-8)
+
+
+@given(seed=st.integers(0, 2000))
+@settings(max_examples=20, deadline=None)
+def test_the_engine_and_highs_bound_each_other(seed: int) -> None:
+    problem = lossy(random_problem(seed), seed)
+    if supports(problem) is not None:
+        return
+    found = solve_converters(problem, PlanOptions(gap=1e-6))
+    exact = solve(problem, PlanOptions(gap=1e-6, time_limit_s=0.5, solver="highs"))
+    slack = 1e-6 * max(1.0, abs(exact.objective))
+    assert evaluate(problem, found.power_kw).violations.none
+    assert found.lower_bound <= exact.objective + slack
+    assert exact.lower_bound <= found.objective + slack
+
+
+def test_the_engine_plans_many_vehicles_with_losses_group_limits_and_a_reserve() -> None:
+    problem = lossy(crowd(60, 24), 5)
+    weight = np.where(np.arange(60) % 3 == 0, 1.0, 0.0)
+    problem = replace(
+        problem,
+        group_limits=(GroupLimit("feeder", weight, np.full(24, 60.0), np.full(24, -np.inf), np.zeros(24), np.inf),),
+        energy_reserve=EnergyReserve.of(50.0, 60, 24),
+    )
+    plan = solve_converters(problem, PlanOptions(gap=1e-4))
+    assert evaluate(problem, plan.power_kw).violations.none
+    assert plan.gap <= 0.02
+    assert plan.group_power_kw.max() <= 60.0 + 1e-6
+    again = solve_converters(problem, PlanOptions(gap=1e-4))
+    np.testing.assert_array_equal(plan.power_kw, again.power_kw)
+
+
+def test_auto_takes_the_engine_for_many_and_says_so() -> None:
+    name, why = reason_for(lossy(crowd(60, 24), 5))
+    assert name == "engine"
+    assert "60 vehicles" in why
+    assert reason_for(lossy(crowd(10, 24), 5))[0] == "highs"
+    pausing = lossy(crowd(60, 24), 5)
+    pausing = replace(pausing, fleet=replace(pausing.fleet, no_pause=np.ones(60, dtype=np.bool_)))
+    assert reason_for(pausing) == ("highs", "a vehicle that must not pause beside losses at part load")
 
 
 @given(seed=st.integers(0, 2000))

@@ -26,6 +26,7 @@ def _highs(watch: Watch) -> Solver:
 
 
 def _engine(watch: Watch, warm: EngineState | None = None) -> Solver:
+    from bothways.planning.engine.converters.solve import prepare_converters, solve_converters  # noqa: PLC0415
     from bothways.planning.engine.onoff.solve import needed, prepare_on_off, solve_on_off  # noqa: PLC0415
     from bothways.planning.engine.solve import prepare, solve_engine  # noqa: PLC0415 (numba is loaded when needed)
 
@@ -33,11 +34,14 @@ def _engine(watch: Watch, warm: EngineState | None = None) -> Solver:
         prepare()  # compiling is not searching
 
     def solve_with_engine(problem: PlanProblem, options: PlanOptions) -> PlanSolution:
-        on_off = needed(problem)
-        if on_off and watch.clock is not None:
-            prepare_on_off()
+        converters = problem.part_load is not None
+        on_off = not converters and needed(problem)
+        if watch.clock is not None and (converters or on_off):
+            (prepare_converters if converters else prepare_on_off)()
         stop = watch.until(options.time_limit_s)
-        if on_off:
+        if converters:
+            plan = solve_converters(problem, options, cancel=stop, progress=watch.progress)
+        elif on_off:
             plan = solve_on_off(problem, options, cancel=stop, progress=watch.progress)
         else:
             dense = True if options.keep_schedule else None
@@ -67,10 +71,11 @@ def _engine_then_highs(watch: Watch, warm: EngineState | None = None) -> Solver:
             second = highs(problem, rest())
             return _noted(second, "the engine found no schedule within the hard limits; HiGHS took over")
         stopped = watch.cancel is not None and watch.cancel()
-        most = HIGHS_AFTER_ON_OFF_UP_TO if problem.fleet.semi_continuous else HIGHS_AFTER_ENGINE_UP_TO
+        whole = problem.fleet.semi_continuous or problem.part_load is not None
+        most = HIGHS_AFTER_ON_OFF_UP_TO if whole else HIGHS_AFTER_ENGINE_UP_TO
         if first.status == "optimal" or problem.fleet.size > most or stopped:
             return first
-        if problem.fleet.semi_continuous:  # on and off are looked for around what the engine has found
+        if whole:  # on and off are looked for around what the engine has found
             return _narrowed(problem, first, rest(), watch)
         second = highs(problem, rest())
         if second.status == "feasible" and second.gap > first.gap:
@@ -107,8 +112,8 @@ HIGHS_AFTER_ENGINE_UP_TO = 2_000
 """Vehicles up to which ``auto`` lets HiGHS finish what the engine left with too large a gap."""
 
 ON_OFF_FROM = 50
-"""Vehicles from which it does where some have a minimum power or must not pause: HiGHS then works on whole numbers, and
-from about here on it does not come to an end within a minute."""
+"""Vehicles from which it does where some have a minimum power, must not pause or lose more at part load: HiGHS works on
+whole numbers then, and from about here on it does not come to an end within a minute."""
 
 HIGHS_AFTER_ON_OFF_UP_TO = 100
 """Vehicles up to which ``auto`` lets HiGHS try to narrow the gap that on and off leave."""
@@ -125,14 +130,18 @@ def choose(problem: PlanProblem, *, prepared: bool = False) -> str:
 def reason_for(problem: PlanProblem, *, prepared: bool = False) -> tuple[str, str]:
     """The solver that ``auto`` begins with on this problem, and why."""
     vehicles, least = problem.fleet.size, ENGINE_FROM_PREPARED if prepared else ENGINE_FROM
-    if problem.fleet.semi_continuous:
+    if problem.fleet.semi_continuous or problem.part_load is not None:
         least = ON_OFF_FROM
     if vehicles < least:
         return "highs", f"{vehicles} vehicles are fewer than {least}"
+    from bothways.planning.engine.converters import solve as converters  # noqa: PLC0415
     from bothways.planning.engine.onoff import solve as on_off  # noqa: PLC0415
     from bothways.planning.engine.solve import supports  # noqa: PLC0415
 
-    reason = on_off.supports(problem) if on_off.needed(problem) else supports(problem)
+    if converters.needed(problem):
+        reason = converters.supports(problem)
+    else:
+        reason = on_off.supports(problem) if on_off.needed(problem) else supports(problem)
     if reason is None:
         return "engine", f"{vehicles} vehicles, and nothing that the engine does not take"
     return "highs", reason

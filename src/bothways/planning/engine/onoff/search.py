@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bothways.planning.engine.coupling import Extra
 from bothways.planning.engine.onoff.fleet import PLAIN, Vehicles
 from bothways.planning.engine.onoff.sweeps import add_up, fleet_values, own_cost, visit
 from bothways.planning.engine.polish import follow
 from bothways.planning.engine.search import Search
 from bothways.planning.engine.site import LOAD
-from bothways.planning.problem import Floats, Ints
+from bothways.planning.problem import Bools, Floats, Ints
 
 SWITCHING, MIXING = 4, 8
 """Rounds of each in a cycle: switching finds which vehicle is on, mixing how much of it."""
@@ -68,7 +69,7 @@ class OnOff:
 
     def __post_init__(self) -> None:
         search = self.search
-        self._settled = (self.vehicles.rows.kind == PLAIN).astype(np.int64)
+        self._settled = self._settled_first().astype(np.int64)
         self._rows = search.coupling.extra._replace(weight=self.vehicles.weight)
         self._margin = 0.0
         self._margins = np.zeros((search.coupling.extra.rows, search.site.periods))
@@ -78,8 +79,38 @@ class OnOff:
         """Totals of site and rows, from scratch."""
         site, extra = self.search.site, self._rows
         totals = np.concatenate([site.table[LOAD * site.width : (LOAD + 1) * site.width], extra.base])
-        add_up(self.vehicles.free, self.vehicles.rows, self.x, extra, site.width, totals)
+        self._add_up(extra, totals)
         return totals
+
+    def _settled_first(self) -> Bools:
+        """Vehicles whose schedule from the relaxed search is one of theirs, whatever it is."""
+        return np.asarray(self.vehicles.rows.kind == PLAIN)
+
+    def _add_up(self, extra: Extra, totals: Floats) -> None:
+        add_up(self.vehicles.free, self.vehicles.rows, self.x, extra, self.search.site.width, totals)
+
+    def _own_cost(self) -> float:
+        """Wear less terminal value of the present schedules [currency]."""
+        return float(own_cost(self.vehicles.free, self.vehicles.rows, self.x))
+
+    def _visit(self, order: Ints, extra: Extra, *, switching: bool) -> tuple[float, int, int]:
+        """One pass over the fleet: gains within fixed states, vehicles that switched, those without a schedule."""
+        search, site = self.search, self.search.pricing
+        found: tuple[float, int, int] = visit(
+            order, switching, self._tolerance(), self.vehicles.rows, self.x, self._settled, self._totals,
+            search.prices.energy, search.rho, site.periods, *search.tables(site), search.prices.charges.copy(), extra,
+            search.prices.extra, search.rate,
+        )  # fmt: skip
+        return found
+
+    def _values(self, by_kind: Floats, y: Floats) -> float:
+        """Lower bounds on the vehicles' least costs at given prices, added up."""
+        search, vehicles = self.search, self.vehicles
+        value: float = fleet_values(
+            vehicles.free, vehicles.rows, by_kind, self.kind_of, y, search.coupling.extra, search.site.periods,
+            search.site.width, self._tolerance(),
+        )  # fmt: skip
+        return value
 
     def run(self) -> None:
         """Searches until the gap is closed or nothing is gained any more."""
@@ -113,15 +144,11 @@ class OnOff:
 
     def _round(self, *, switching: bool) -> float:
         """One pass over the fleet; returns the sum of gains within fixed states."""
-        search, site = self.search, self.search.pricing
+        search = self.search
         search.sweeps += 1
         order = search.rng.permutation(self.vehicles.free)
         extra = search.pricing_rows.extra._replace(weight=self.vehicles.weight)
-        gains, _, self.lost = visit(
-            order, switching, self._tolerance(), self.vehicles.rows, self.x, self._settled, self._totals,
-            search.prices.energy, search.rho, site.periods, *search.tables(site), search.prices.charges.copy(), extra,
-            search.prices.extra, search.rate,
-        )  # fmt: skip
+        gains, _, self.lost = self._visit(order, extra, switching=switching)
         return float(gains)
 
     def _judge(self, fleet_gap: float, *, bounded: bool) -> None:
@@ -132,7 +159,7 @@ class OnOff:
         search.sums[:] = 0.0
         search.sums[0] = self._totals - np.concatenate([still, self._rows.base])
         cost, broken, excess = search.coupling_cost()
-        upper = search.offset + cost + own_cost(self.vehicles.free, self.vehicles.rows, self.x)
+        upper = search.offset + cost + self._own_cost()
         beyond = max(broken, float(excess.max(initial=0.0)))
         if not self.lost and beyond <= search.slack_kwh and upper < search.bounds.upper:
             search.bounds.upper, self.best = upper, self.x.copy()
@@ -160,11 +187,6 @@ class OnOff:
 
     def _bound(self) -> None:
         """The bound of the present prices: on-off vehicles as they are, by their own trees."""
-        search, vehicles = self.search, self.vehicles
+        search = self.search
         dual, y, by_kind = search.dual(*search.conjugate())
-        extra = search.coupling.extra
-        value = fleet_values(
-            vehicles.free, vehicles.rows, by_kind, self.kind_of, y, extra, search.site.periods, search.site.width,
-            self._tolerance(),
-        )  # fmt: skip
-        search.learn(search.offset + dual + value, y)
+        search.learn(search.offset + dual + self._values(by_kind, y), y)
