@@ -182,7 +182,10 @@ def test_the_front_desk_sees_and_orders_nothing_and_the_page_speaks_dutch(island
     expect(page.locator(".bw-phase")).to_contain_text("Aan het net", timeout=30000)
     expect(page.get_by_role("button", name="Bediening overnemen")).to_have_count(0)
     expect(page.get_by_role("heading", name="Tijd over")).to_be_visible()
+    expect(page.get_by_role("heading", name="Als de server uitvalt")).to_be_visible()
     accessible(page, axe)
+    page.goto(f"{island.url}site/drill/island/paper")
+    expect(page.get_by_role("heading", name="Als het net is uitgevallen")).to_be_visible()
     page.context.close()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from nicegui import ui
 
 from bothways.adapters.web.frame import Screens, Viewer, dialog, heading, tried
-from bothways.adapters.web.words import later
+from bothways.adapters.web.words import Words, later
 from bothways.operations.access.roles import Action, site_scope
 from bothways.operations.desk.island import IslandDesk
 from bothways.operations.desk.island_views import IslandView
@@ -45,6 +45,17 @@ _ORDERS: dict[RequestKind, str] = {
     RequestKind.ORDER_FORM: later("Start: {name}"), RequestKind.ORDER_RELEASE: later("Stop: {name}"),
     RequestKind.SET_ASIDE: later("Out of service: {name}"), RequestKind.BACK_IN_SERVICE: later("In service: {name}"),
 }  # fmt: skip
+
+
+def asked(kind: str, device: str, words: Words) -> str:
+    """What somebody asked the controller for, in the words of its button."""
+    for text, _, one, _, _ in _ACTIONS:
+        if one.value == kind:
+            return words(text)
+    for one, text in _ORDERS.items():
+        if one.value == kind:
+            return words(text, name=device)
+    return words("Reset after a stop") if kind == RequestKind.RESET.value else f"{kind} {device}".strip()
 
 
 def orders_of(view: IslandView, main: str) -> list[tuple[RequestKind, str, str]]:
@@ -86,13 +97,19 @@ class Actions:
     def _may(self, action: Action) -> bool:
         return self.viewer.actor.may(action, site_scope(self.site_id))
 
+    def build_first(self) -> None:
+        """The button that the controller waits for: beside what it asks, where a tired person looks first."""
+        if self._may(Action.SITE_OVERRIDE):
+            with ui.element("div").classes("bw-actions"):
+                self._wish(*_ACTIONS[0])
+
     def build(self) -> None:
-        """Lays the buttons out."""
+        """Lays the other buttons out."""
         words = self.words
         with ui.element("section").classes("bw-actions").props(f'aria-label="{words("Actions")}"'):
             if self._may(Action.SITE_OVERRIDE):
-                for text, meaning, kind, when, style in _ACTIONS:
-                    self._show_when(self._button(words(text), words(meaning), self._asking(kind), style), when)
+                for action in _ACTIONS[1:]:
+                    self._wish(*action)
             if self._may(Action.SITE_RELEASE):
                 self._reset()
             if self._may(Action.SITE_STOP):
@@ -102,6 +119,10 @@ class Actions:
                 button = self._button(words("Emergency stop"), meaning, self._stop, "bw-stop")
                 self._show_when(button, lambda view: not view.stopped)
         self.orders = ui.element("section").classes("bw-stack").props(f'aria-label="{words("Orders by hand")}"')
+
+    def _wish(self, text: str, meaning: str, kind: RequestKind, when: Callable[[IslandView], bool], style: str) -> None:
+        button = self._button(self.words(text), self.words(meaning), self._asking(kind), style)
+        self._show_when(button, when)
 
     def show(self, view: IslandView) -> None:
         """Shows what makes sense now."""

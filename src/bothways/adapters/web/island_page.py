@@ -22,6 +22,7 @@ from bothways.adapters.web.frame import (
     tried,
 )
 from bothways.adapters.web.island_actions import Actions
+from bothways.adapters.web.island_happened import happened_said
 from bothways.adapters.web.island_sayings import island_said
 from bothways.adapters.web.tables import Table, cell
 from bothways.adapters.web.words import Words, later
@@ -84,6 +85,8 @@ class IslandPage:
         self.drill = ui.label(words("Drill: nothing acts, the main contactor stays closed.")).classes("bw-drill")
         self.stale = ui.label("").classes("bw-stale").props('role="alert"')
         self.notices = ui.element("section").classes("bw-stack").props(f'aria-label="{words("Messages")}"')
+        self.actions = Actions(self.screens, self.viewer, self.site_id, self.desk, self.refresh)
+        self.actions.build_first()
         with ui.element("section").classes("bw-stack").props(f'aria-label="{words("Do now")}"'):
             heading(words("Do by hand now"))
             self.tasks = ui.element("div").classes("bw-stack")
@@ -91,7 +94,6 @@ class IslandPage:
             heading(words("Time left"))
             self.tiers = ui.element("div").classes("bw-tiles")
             self.energy = ui.label("").classes("bw-small")
-        self.actions = Actions(self.screens, self.viewer, self.site_id, self.desk, self.refresh)
         self.actions.build()
         heading(words("What is on"))
         self.sections = Table(
@@ -146,7 +148,12 @@ class IslandPage:
         kind = "grave" if grave else "calm" if view.phase == "grid-connected" else "alone"
         self.state.classes(remove="grave calm alone", add=kind)
         grid, main = words(_GRID[view.grid]), words(_ON[view.main])
-        self.seen.text = words("Grid {grid} · main switch {main} · seen {age}", grid=grid, main=main, age=measured)
+        shown = {"grid": grid, "main": main, "age": measured}
+        self.seen.text = (
+            words("Grid {grid} · main switch {main} in the drill · seen {age}", **shown)
+            if view.drill
+            else words("Grid {grid} · main switch {main} · seen {age}", **shown)
+        )
         self.drill.set_visibility(view.drill)
         old = view.age_s is None or view.age_s > _OLD_S or bool(view.failure)
         why = view.failure or words("no reading")
@@ -287,7 +294,7 @@ class IslandPage:
         for line in view.happened:
             with ui.element("div").classes("bw-line"):
                 ui.label(clock(line.at, view.tz, self.words)).classes("bw-small")
-                ui.label(island_said(line.text, self.words))
+                ui.label(happened_said(line.who, line.text, self.words))
 
 
 def _rough(vehicles: tuple[GivingView, ...]) -> object:

@@ -94,6 +94,7 @@ _SENTENCES = (
     later("Go on feeding the building for at most {hours} h, so that {kwh} kWh are left, then stop."),
     later("Give nothing; charge with at most {kw} kW."),
     later("Stop: neither give nor charge."),
+    later("The grid must have been good for {minutes} minutes."),
 )  # fmt: skip
 _WORDS = (
     later("grid-connected"),
@@ -112,7 +113,6 @@ _WORDS = (
           "above it."),
     later("When the grid has failed"),
     later("When the grid is back"),
-    later("The grid must have been good for {minutes} minutes."),
     later("Sections, in the order of switching on"),
     later("Sources, in the order of trying"),
     later("People to call"),

@@ -69,7 +69,7 @@ def paper_plan(
         f"<p>{escape(say(KEEP))} {escape(say(WRITE))}</p>",
         f'<p class="danger">{escape(say(DANGER))}</p>',
         _steps(say(STEPS), island_tasks(site), say),
-        _steps(say(BACK), return_tasks(site), say, say(SURE).format(minutes=minutes)),
+        _steps(say(BACK), return_tasks(site), say, say(SURE.format(minutes=minutes))),
         f"<h2>{escape(say(SECTIONS))}</h2>{_sections(site, say)}",
         f"<p>{escape(say(LIFE))}</p>" if life_safety else "",
         f"<h2>{escape(say(SOURCES))}</h2>{_sources(site, say)}",
