@@ -48,7 +48,7 @@ class InputError(BothwaysError):
         if not problems:
             msg = "an InputError needs at least one problem"
             raise ValueError(msg)
-        self.problems = tuple(problems)
+        self.problems = tuple(dict.fromkeys(problems))  # the same file read for two purposes has the same faults
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bothways.domain.errors import Problems
+from bothways.domain.mappings import nan_keys
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -38,6 +39,9 @@ def validated(
         InputError: with every problem found.
     """
     problems = Problems(at=at)
+    refused = set(nan_keys(mapping))
+    for where in sorted(refused):
+        problems.add(where, "nan", "a number", "Give a number, or leave the key out.")
     if not switches:
         _refuse_booleans(problems, mapping, "")
     try:
@@ -45,7 +49,8 @@ def validated(
     except ValidationError as error:
         known = sorted(known_keys(model))
         for item in error.errors(include_url=False):
-            _explain(problems, item, known, page, hint)
+            if _place(item) not in refused:
+                _explain(problems, item, known, page, hint)
         problems.raise_if_any()
         raise
     problems.raise_if_any()
@@ -85,21 +90,62 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return [found for inner in typing.get_args(annotation) for found in _models_in(inner)]
 
 
+def _place(item: Any) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
+
+
+_ALLOWED = {
+    "greater_than": "a number above {gt:.15g}",
+    "greater_than_equal": "a number of at least {ge:.15g}",
+    "less_than": "a number below {lt:.15g}",
+    "less_than_equal": "a number of at most {le:.15g}",
+    "finite_number": "a finite number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "a text in quotes",
+    "list_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "literal_error": "one of {expected}",
+}
+"""What is allowed, in the words of this project, by pydantic's kind of error."""
+
+
+def _allowed(item: Any) -> str:
+    words = _ALLOWED.get(item["type"])
+    if words is None:
+        return str(item["msg"]).removeprefix("Value error, ")
+    return words.format(**item.get("ctx", {}))
+
+
 def _explain(
     problems: Problems, item: Any, known: list[str], page: str, hint: Callable[[str, str], str] | None
 ) -> None:
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
-    message = item["msg"].removeprefix("Value error, ")
+    where = _place(item)
+    message = _allowed(item)
     match item["type"]:
         case "extra_forbidden":
             key = str(item["loc"][-1])
-            near = difflib.get_close_matches(key, known, n=1)
+            near = difflib.get_close_matches(key, [name for name in known if name != key], n=1)
             remedy = f"Did you mean {near[0]!r}?" if near else f"Remove it, or see {page}."
             problems.add(where, key, "a key that this format knows", remedy)
         case "missing":
             problems.add(where, "nothing", "a value is required here", f"Add {item['loc'][-1]!r}.")
         case kind:
-            before = "" if hint is None else hint(where, kind)
             found = item.get("input")
+            before = _percent(item) or ("" if hint is None else hint(where, kind))
             shown = "this table" if isinstance(found, dict) else str(found) if isinstance(found, date) else found
             problems.add(where or "the file", shown, message, f"{before}Correct the value; see {page}.")
+
+
+def _percent(item: Any) -> str:
+    """Asks for the usual cause of a fraction between 1 and 100."""
+    found = item.get("input")
+    if item["type"] != "less_than_equal" or item["ctx"]["le"] != 1 or not isinstance(found, int | float):
+        return ""
+    return "Divide percent by 100. " if 1 < found <= 100 else ""

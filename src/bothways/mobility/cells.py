@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -299,7 +300,10 @@ class RowProblems:
         for fault in np.unique(cells.fault):
             if fault:
                 allowed, remedy = ALLOWED[Fault(fault)]
-                self.add(cells.fault == fault, column, raw, allowed or unreadable, remedy)
+                faulty = cells.fault == fault
+                if fault == Fault.UNREADABLE and isinstance(cells, Numbers) and _decimal_commas(raw, faulty):
+                    remedy = "Write decimals with a point, 1.5 for 1,5, here and in the whole column."
+                self.add(faulty, column, raw, allowed or unreadable, remedy)
 
     def __len__(self) -> int:
         return len(self.general) + sum(int(rows.size) for rows, _ in self._kinds)
@@ -320,6 +324,15 @@ class RowProblems:
                 more = f"… and {rows.size - len(listed)} more of this kind"
                 problems.add(self.source, more, sample.allowed, sample.remedy)
         problems.raise_if_any()
+
+
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
+
+
+def _decimal_commas(column: pl.Series, rows: Bools) -> bool:
+    """Whether what is unreadable in a column are numbers with a decimal comma."""
+    texts = [column[int(row)] for row in np.flatnonzero(rows)[:MAX_LISTED]]
+    return all(isinstance(text, str) and _DECIMAL_COMMA.fullmatch(text) for text in texts)
 
 
 def _cell(column: pl.Series, row: int) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bothways.domain.errors import InputError, Problem, Problems
+from bothways.domain.mappings import nan_keys
 
 MAX_BYTES = 1 << 30
 """Largest content that is read [bytes, after unpacking]: a year of one-second data of several columns."""
@@ -210,16 +211,20 @@ def _as_float(token: str) -> float:
         return math.nan
 
 
-def read_toml(path: Path | str) -> dict[str, object]:
+def read_toml(path: Path | str, *, with_nan: bool = False) -> dict[str, object]:
     """Reads a TOML file; ``nan`` is refused.
+
+    Args:
+        path: the file.
+        with_nan: leaves ``nan`` in, for :func:`bothways.domain.validation.validated`, which tells it with all else.
 
     Raises:
         InputError: as :func:`read_text`, or any breach of TOML (duplicate keys included), with line and column.
     """
-    return parse_toml(read_text(path), shown(path))
+    return parse_toml(read_text(path), shown(path), with_nan=with_nan)
 
 
-def parse_toml(text: str, source: str) -> dict[str, object]:
+def parse_toml(text: str, source: str, *, with_nan: bool = False) -> dict[str, object]:
     """Parses TOML text as strictly as :func:`read_toml`; ``source`` names it in messages."""
     try:
         parsed: dict[str, object] = tomllib.loads(text)
@@ -237,19 +242,7 @@ def parse_toml(text: str, source: str) -> dict[str, object]:
         problem = Problem(source, f"a value that cannot be read ({error})", "valid TOML", "Correct the value.")
         raise InputError([problem]) from error
     problems = Problems(at=source)
-    for key in _nan_keys(parsed):
+    for key in () if with_nan else nan_keys(parsed):
         problems.add(key, "nan", "a number", "Give a number, or leave the key out.")
     problems.raise_if_any()
     return parsed
-
-
-def _nan_keys(parsed: dict[str, object]) -> Iterator[str]:
-    waiting: list[tuple[str, object]] = list(parsed.items())
-    while waiting:
-        key, value = waiting.pop(0)
-        if isinstance(value, float) and math.isnan(value):
-            yield key
-        elif isinstance(value, dict):
-            waiting.extend((f"{key}.{name}", inner) for name, inner in value.items())
-        elif isinstance(value, list):
-            waiting.extend((f"{key}[{index}]", inner) for index, inner in enumerate(value))

@@ -127,7 +127,8 @@ def _check_columns(table: NumberedTable, wanted: Sequence[str], remedies: Mappin
     names = table.frame.columns
     for name in wanted:
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
+            near = [other for other in names if other.strip().casefold() == name.casefold()]
+            near = near or difflib.get_close_matches(name, names, n=1)
             guess = f"Did you mean {near[0]!r}?" if near else ""
             told = f"{guess} {remedies.get(name, '')}".strip()
             remedy = told or "Rename the column, or say which one it is."
@@ -221,8 +222,21 @@ def _check_steps(
     rows.add(off, timestamp, told, ordered, "Give all rows the same step, without seconds of drift.")
     missing = after // step - 1
     gap = (after > step) & ~off & (missing > hold)
+    once = gap & _lost_repeat(instants, step)
+    said = f"{ordered}; the hour that the clock repeats stands twice"
+    remedy = remedies("Give the repeated hour twice, or timestamps with offset, or name a fixed zone (tz Etc/GMT…).")
+    rows.add(once, timestamp, lambda row: f"{told(row)}: {missing[row]} row(s) missing", said, remedy)
+    gap &= ~once
     rows.add(gap, timestamp, lambda row: f"{told(row)}: {missing[row]} row(s) missing", ordered, remedies.gap)
     return step
+
+
+def _lost_repeat(instants: Instants, step_s: int) -> Bools:
+    """Rows that a gap of one repeated hour, which a clock without offset shows twice, stands before."""
+    lost = np.zeros(instants.epoch_s.shape[0], dtype=np.bool_)
+    shown_twice = instants.repeated[:-1] & ~instants.repeated[1:]
+    lost[1:] = shown_twice & (instants.epoch_s[1:] - instants.later_s[:-1] == step_s)
+    return lost
 
 
 def _span(seconds: int) -> str:

@@ -143,6 +143,24 @@ def check_result_folder(target: Path | str, ignore: str = "") -> None:
         raise InputError([Problem(shown(folder), found, "a new folder, an empty one, or earlier results", remedy)])
 
 
+def check_result_file(target: Path | str) -> None:
+    """Raises :class:`InputError` unless a file of this name could be written; creates nothing.
+
+    Call it before a long computation, and before the first of several files that belong together is written.
+    """
+    with _path_faults(target):
+        path = Path(target)
+        path = path.resolve() if path.is_symlink() else path
+        if path.is_dir():
+            raise IsADirectoryError
+        if path.exists() and not path.is_file():  # a pipe, /dev/null
+            return
+        if not path.parent.is_dir():
+            _check_can_be_made(path)
+        elif not os.access(path.parent, os.W_OK | os.X_OK) or _is_virtual(path.parent.absolute()):
+            raise PermissionError
+
+
 def _check_can_be_made(folder: Path) -> None:
     """Raises :class:`InputError` where a folder that does not exist yet could not be created."""
     home = next(parent for parent in folder.absolute().parents if parent.exists())
@@ -215,7 +233,7 @@ def _path_faults(path: Path | str) -> Iterator[None]:
     except PermissionError as error:
         raise _refused(path, "a place that may not be written", "Choose another folder, or change rights.") from error
     except OSError as error:
-        if error.errno not in {errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS}:
+        if error.errno not in {errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS, errno.ENOENT}:
             raise
         raise _refused(path, f"a path that cannot be written ({error.strerror})", "Choose another place.") from error
     except ValueError as error:

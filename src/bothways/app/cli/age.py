@@ -55,13 +55,15 @@ def age(
 
     Whether feeding back harms a battery depends on the cell, so all cells are told side by side unless one is named.
     """
-    from bothways.adapters.files.writing import write_text  # noqa: PLC0415
+    from bothways.adapters.files.writing import check_result_file, write_text  # noqa: PLC0415
     from bothways.battery import ageing  # noqa: PLC0415
     from bothways.battery.wear import BatteryValue  # noqa: PLC0415
 
     numbers = {"--years": years, "--capacity-kwh": capacity_kwh, "--temperature": temperature_c}
     models = _check_options(model, numbers, replacement, residual)
     value = None if replacement is None else BatteryValue(replacement, residual or 0.0)
+    if figure is not None:
+        check_result_file(figure)
     soc, celsius = read_profile(profile, soc_column, temperature_column, timestamp_column, tz, temperature_c)
     grid = soc.grid
     results = [

@@ -108,6 +108,7 @@ def _with_products(
 
 
 def _check_options(solver: str, schedule: Path | None) -> None:
+    from bothways.adapters.files.writing import check_result_file  # noqa: PLC0415
     from bothways.domain.errors import Problems  # noqa: PLC0415
     from bothways.planning.solve import SOLVERS  # noqa: PLC0415
 
@@ -120,6 +121,8 @@ def _check_options(solver: str, schedule: Path | None) -> None:
             "--schedule", str(schedule), "a file whose name ends in .npz", "Name it, for example, schedule.npz."
         )
     problems.raise_if_any()
+    if schedule is not None:
+        check_result_file(schedule)
 
 
 def _read(path: Path) -> object:
@@ -249,6 +252,10 @@ def _because(asked: PlanProblem, options: PlanOptions) -> str:
     return "auto: " + reason_for(asked)[1] if options.solver == "auto" else "asked for"
 
 
+def _vehicles(count: int) -> str:
+    return "1 vehicle" if count == 1 else f"{count} vehicles"
+
+
 def _energies(asked: PlanProblem, answer: PlanSolution) -> list[tuple[str, str]]:
     if answer.power_kw.shape[0] != asked.fleet.size:  # a very large fleet without its table
         return []
@@ -305,7 +312,7 @@ def _show(
         *_energies(asked, answer),
         ("highest import", f"{answer.peak_import_kw:,.1f} kW"),
         ("curtailed", f"{answer.curtailed_kw.sum() * asked.step_h:,.1f} kWh"),
-        ("short of energy", f"{len(short)} vehicles, {answer.shortfall_kwh.sum():,.1f} kWh"),
+        ("short of energy", f"{_vehicles(len(short))}, {answer.shortfall_kwh.sum():,.1f} kWh"),
         *_coupled(asked, answer),
     ):
         table.add_row(name, value)

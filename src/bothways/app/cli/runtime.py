@@ -51,11 +51,15 @@ def explain(error: Exception) -> int:
     match error:
         case InputError():
             print(f"{len(error.problems)} problem(s) in the input; nothing was written:", file=sys.stderr)
+            before = ("", "")
             for number, problem in enumerate(error.problems, 1):
                 print(f"  {number}. {problem.where}", file=sys.stderr)
                 print(f"     found:   {problem.found}", file=sys.stderr)
+                if (problem.allowed, problem.remedy) == before:  # twenty cells of one column: said once
+                    continue
                 print(f"     allowed: {problem.allowed}", file=sys.stderr)
                 print(f"     remedy:  {problem.remedy}", file=sys.stderr)
+                before = (problem.allowed, problem.remedy)
             return EXIT_BAD_INPUT
         case InfeasibleError():
             print("No schedule can keep the hard limits:", file=sys.stderr)

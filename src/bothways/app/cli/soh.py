@@ -147,11 +147,12 @@ def _check_options(
 
 
 def _sign(payload: dict[str, object], target: Path, key: Path, *, new_key: bool) -> list[str]:
-    from bothways.adapters.files.writing import write_json  # noqa: PLC0415
+    from bothways.adapters.files.writing import check_result_file, write_json  # noqa: PLC0415
     from bothways.adapters.trust.ed25519 import create_key, fingerprint, sign  # noqa: PLC0415
     from bothways.battery.certificate import Certificate, canonical_bytes  # noqa: PLC0415
 
     lines = []
+    check_result_file(target)  # a new key is not left behind where the certificate has no place
     if new_key:
         public = key.with_name(key.name + ".pub")
         create_key(key, public)

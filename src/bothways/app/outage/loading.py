@@ -12,7 +12,6 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bothways.adapters.files.reading import read_toml
 from bothways.adapters.files.sessions import read_sessions
 from bothways.app.outage.scenario import (
     CasePart,
@@ -22,6 +21,7 @@ from bothways.app.outage.scenario import (
     VehiclePart,
     outage_scenario,
 )
+from bothways.app.scenario_file import read_scenario
 from bothways.app.study.columns import load_column
 from bothways.domain.errors import DomainError, InputError, Problems
 from bothways.domain.timegrid import TimeGrid
@@ -83,7 +83,7 @@ def load_outage(path: Path, seed: int | None = None, draws: int | None = None) -
     Raises:
         InputError: with the problems of all files together.
     """
-    scenario = outage_scenario(read_toml(path), at=path.name)
+    scenario = outage_scenario(read_scenario(path, "outage", "study"), at=path.name)
     changes = {key: value for key, value in (("seed", seed), ("draws", draws)) if value is not None}
     if changes:
         scenario = scenario.model_copy(update={"outage": scenario.outage.model_copy(update=changes)})

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from bothways.adapters.files.reading import read_toml
+from bothways.app.scenario_file import read_scenario
 from bothways.app.study.backup import load_backup
 from bothways.app.study.behind_meter import load_case
 from bothways.app.study.columns import load_column
@@ -56,7 +56,7 @@ def load_study(path: Path, seed: int | None = None) -> Loaded:
     Raises:
         InputError: with the problems of all files together.
     """
-    scenario = scenario_from_mapping(read_toml(path), at=path.name)
+    scenario = scenario_from_mapping(read_scenario(path, "study", "outage"), at=path.name)
     grid = _grid(scenario, path.name)
     if seed is not None:
         scenario = scenario.model_copy(update={"study": scenario.study.model_copy(update={"seed": seed})})

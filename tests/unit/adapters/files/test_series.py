@@ -203,3 +203,23 @@ def test_resample_refuses_what_is_not_covered() -> None:
     series = series_of([1, 2], 30)
     with pytest.raises(InputError, match="2024-01-01T01:00Z"):
         resample(series, TimeGrid(series.grid.start, timedelta(minutes=30), 3))
+
+
+def test_a_repeated_hour_that_stands_once_is_told_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "load.csv"
+    hours = "".join(f"2019-11-03T{hour:02d}:00:00,1\n" for hour in (0, 1, 2, 3))
+    path.write_text(f"timestamp,load_kw\n{hours}")
+    with pytest.raises(InputError) as caught:
+        read_series(path, "load_kw", tz="America/Los_Angeles")
+    (problem,) = caught.value.problems
+    assert "1 row(s) missing" in problem.found
+    assert "repeats stands twice" in problem.allowed
+    assert problem.where.endswith("line 4, column timestamp")
+
+
+def test_decimal_commas_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "load.csv"
+    path.write_text("timestamp;load_kw\n2019-06-01T00:00Z;1,5\n2019-06-01T01:00Z;1,7\n")
+    with pytest.raises(InputError) as caught:
+        read_series(path, "load_kw")
+    assert all("1.5 for 1,5" in problem.remedy for problem in caught.value.problems)

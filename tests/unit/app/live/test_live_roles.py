@@ -52,7 +52,7 @@ def test_a_part_of_the_roles_needs_a_bus_and_unknown_ones_are_refused():
         ({"url": f"nats://u:{SECRET}@127.0.0.1:4222"}, "keys of their own"),
         ({"url": "nats://bus.example.org:4222", "user": "u", "password": SECRET}, "needs TLS"),
         (FAR, "who connects"),
-        (FAR | {"user": "u", "password": SECRET, "lease_s": 0.1}, "greater than or equal to 1"),
+        (FAR | {"user": "u", "password": SECRET, "lease_s": 0.1}, "a number of at least 1"),
         (LOCAL | {"name": "a.b"}, "pattern"),
     ],
 )
