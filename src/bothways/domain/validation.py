@@ -112,6 +112,10 @@ _ALLOWED = {
     "dict_type": "a table",
     "model_type": "a table",
     "literal_error": "one of {expected}",
+    "string_too_short": "a text of at least {min_length} characters",
+    "string_too_long": "a text of at most {max_length} characters",
+    "too_short": "a list of at least {min_length}",
+    "too_long": "a list of at most {max_length}",
 }
 """What is allowed, in the words of this project, by pydantic's kind of error."""
 

@@ -257,17 +257,65 @@ def test_all_problems_come_at_once_with_a_remedy():
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("level = 4", "level = 1", "must rise"),
+        ("level = 4", "level = 1", "tier: levels that rise"),
         ("target_h = 12", "target_h = 48", "must not exceed"),
         ("hourly_kw = [1, ", "hourly_kw = [", "24 values"),
-        ('giver = "bus"', 'giver = "buss"', "none of the vehicles"),
-        ("cooling_level = 1", "cooling_level = 2", "cooling_level"),
+        ('giver = "bus"', 'giver = "buss"', "v2v[0].giver: one of the vehicles"),
+        ("cooling_level = 1", "cooling_level = 2", "case[0].cooling_level: one of [1, 4]"),
         ("[vehicle.habit]\nleaves_h = 8.0\nreturns_h = 18.0\n", "", "exactly one of"),
-        ('name = "bus"', 'name = "car"', "must differ"),
+        ('name = "bus"', 'name = "car"', "vehicle: names that differ"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(old, new, said):
-    assert said in " ".join(problem.allowed for problem in problems_of(SMALL.replace(old, new)))
+    found = problems_of(SMALL.replace(old, new))
+    assert said in " | ".join(f"{item.where.removeprefix('home.toml: ')}: {item.allowed}" for item in found)
+
+
+NASTY = {
+    "nothing in it": ("", ["outage", "tier"]),
+    "a number for a table": (SMALL.replace("[outage]\nname", "outage = 3\nname", 1), ["outage"]),
+    "a table for a list": (SMALL.partition("[[tier]]")[0] + "[tier]\nlevel = 1\n", ["tier"]),
+    "watts and joules": (
+        SMALL.replace("discharge_kw = 7.0", "discharge_kw = 7000").replace("capacity_kwh = 10.0", "capacity_kwh = 1e9"),
+        ["vehicle[0].discharge_kw", "battery.capacity_kwh"],
+    ),
+    "infinite": (
+        SMALL.replace("inrush_kw = 3.0", "inrush_kw = inf").replace("capacity_kwh = 10.0", "capacity_kwh = -inf"),
+        ["tier[1].inrush_kw", "battery.capacity_kwh"],
+    ),
+    "across tables and inside them": (
+        SMALL.replace("level = 4", "level = 1")
+        .replace('giver = "bus"', 'giver = "lorry"')
+        .replace("draws = 10", "draws = 1"),
+        ["tier", "v2v[0].giver", "outage.draws"],
+    ),
+    "texts too short, lists too long": (
+        SMALL.replace('voll_source = "assumed"', 'voll_source = ""', 1).replace("cooling_level = 1", "cooling_level = 3")
+        .replace("compliance = [", "compliance = [0.1] # ["),
+        ["tier[0].voll_source", "case[0].cooling_level", "sweep.compliance"],
+    ),
+    "dates for numbers": (
+        SMALL.replace("start_soc = 0.8", "start_soc = 2025-01-01"), ["battery.start_soc"],
+    ),
+    "a text for a list of tables": ('tier = "all"\n' + SMALL.partition("[[tier]]")[0], ["tier"]),
+    "the same vehicle twice, unknown keys": (
+        SMALL.replace('name = "bus"', 'name = "car"').replace("kwh_per_km", "kwh_per_mile"),
+        ["vehicle", "vehicle[0].kwh_per_mile", "vehicle[0].kwh_per_km"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_nasty_files_are_told_whole_and_in_plain_words(name):
+    text, places = NASTY[name]
+    found = problems_of(text)
+    told = {item.where.removeprefix("home.toml: ") for item in found}
+    assert told >= set(places)
+    for item in found:
+        assert item.remedy.endswith((".", "?"))
+        assert "String should" not in item.allowed
+        assert "Input should" not in item.allowed
+        assert "List should" not in item.allowed
 
 
 def refusal(capsys, tmp_path, text):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from bothways.domain.errors import DomainError
+from bothways.domain.errors import DomainError, InputError, Problems
 from bothways.domain.timegrid import zone
 from bothways.domain.validation import validated
 from bothways.resilience.site import (
@@ -322,27 +322,33 @@ class OutageScenario(Part):
     v2l: list[StandAlonePart] = Field(default_factory=list)
     v2v: list[CarToCarPart] = Field(default_factory=list)
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        levels = [part.level for part in self.tier]
-        if levels != sorted(set(levels)):
-            msg = f"the tiers' levels must rise from table to table, found {levels}"
-            raise ValueError(msg)
-        names = [part.name for part in self.vehicle]
-        if len(set(names)) != len(names):
-            msg = f"vehicle names must differ, found {names}"
-            raise ValueError(msg)
-        for item in self.v2v:
-            for name in (item.giver, item.taker):
-                if name not in names:
-                    msg = f"[[v2v]] names {name!r}, which is none of the vehicles {names}"
-                    raise ValueError(msg)
-        counted = [part.level for part in self.tier if part.level > 0 or part.authority]
-        for case in self.case:
-            if case.cooling_kw > 0.0 and case.cooling_level not in counted:
-                msg = f"[[case]] {case.name!r} needs cooling_level, one of {counted}"
-                raise ValueError(msg)
-        return self
+
+def _across(scenario: Mapping[str, Any]) -> list[tuple[str, object, str]]:
+    """What does not go together across tables: where, found, allowed. Values of another kind are told elsewhere."""
+    tiers, vehicles = _tables(scenario, "tier"), _tables(scenario, "vehicle")
+    faults: list[tuple[str, object, str]] = []
+    levels = [part.get("level") for part in tiers]
+    known = [level for level in levels if isinstance(level, int)]
+    if known == levels and known != sorted(set(known)):
+        faults.append(("tier", levels, "levels that rise from table to table"))
+    names = [str(part.get("name")) for part in vehicles]
+    if len(set(names)) != len(names):
+        faults.append(("vehicle", names, "names that differ"))
+    for k, item in enumerate(_tables(scenario, "v2v")):
+        wrong = [role for role in ("giver", "taker") if role in item and item[role] not in names]
+        faults += [(f"v2v[{k}].{role}", item[role], f"one of the vehicles {names}") for role in wrong]
+    counted = [part["level"] for part in tiers if isinstance(part.get("level"), int)
+               and (part["level"] > 0 or part.get("authority"))]  # fmt: skip
+    for k, case in enumerate(_tables(scenario, "case")):
+        cools = isinstance(case.get("cooling_kw"), int | float) and case["cooling_kw"] > 0.0
+        if cools and case.get("cooling_level") not in counted:
+            faults.append((f"case[{k}].cooling_level", case.get("cooling_level"), f"one of {counted}"))
+    return faults
+
+
+def _tables(scenario: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    found = scenario.get(name)
+    return [part for part in found if isinstance(part, Mapping)] if isinstance(found, list) else []
 
 
 _LOST_KILO = "Watts or watt-hours instead of kilo? "
@@ -359,7 +365,15 @@ def outage_scenario(mapping: Mapping[str, Any], *, at: str = "scenario") -> Outa
         InputError: with every problem found: key, value, what is allowed, remedy.
     """
     page = "docs/how-to/plan-for-outages.md"
-    return validated(OutageScenario, mapping, at=at, page=page, switches=False, hint=_lost_kilo)
+    problems = Problems(at=at)
+    for where, found, allowed in _across(mapping):
+        problems.add(where, found, allowed, f"Correct the value; see {page}.")
+    try:
+        made = validated(OutageScenario, mapping, at=at, page=page, switches=False, hint=_lost_kilo)
+    except InputError as error:
+        raise InputError([*problems.items, *error.problems]) from error
+    problems.raise_if_any()
+    return made
 
 
 def _lost_kilo(where: str, kind: str) -> str:
