@@ -25,14 +25,20 @@ FIRST_BOOT = "tests/e2e/test_ocpp_server.py::test_only_a_station_that_was_never_
 PULL = "tests/e2e/test_ocpp_messages.py::test_a_dynamic_schedule_is_pulled_and_taken_back_when_its_order_ends"
 CONSENT = "tests/e2e/test_ocpp_messages.py::test_the_drivers_consent_decides_on_energy_transfer"
 COMPOSITE = "tests/e2e/test_ocpp_messages.py::test_the_composite_schedule_is_read_in_kilowatts"
+ABILITIES = (
+    "tests/e2e/test_ocpp_messages.py::"
+    "test_a_station_is_asked_for_its_abilities_and_for_a_report_where_it_cannot_take_the_question"
+)
 STREAM = "tests/e2e/test_ocpp_messages.py::test_a_stream_is_taken_without_answer_and_as_a_call"
+
+KEPT = "stored as it is and confirmed"
 
 Direction = Literal["from the station", "to the station"]
 
 _MEANINGS: dict[str, str] = {
-    "Authorize": "answered by the platform; in 2.1 with the energy transfer that the driver allows",
+    "Authorize": "answered by the platform",
     "BootNotification": "stored, registration recorded, then accepted",
-    "DataTransfer": "stored, answered by the vendor's handler, else UnknownVendorId; sent by discharge adapters",
+    "DataTransfer": "stored, answered by the vendor's handler, else UnknownVendorId",
     "Get15118EVCertificate": "stored, answered Failed: contract certificates are not issued here; refused without TLS",
     "GetCertificateChainStatus": "stored, answered Failed for each certificate; refused without TLS",
     "GetCertificateStatus": "stored, answered Failed; refused without TLS",
@@ -49,12 +55,13 @@ _MEANINGS: dict[str, str] = {
     "VatNumberValidation": "stored, answered Rejected: no register is asked",
     "SetChargingProfile": "setpoints and safe profiles; by hand only what the rules of operation modes allow",
     "UpdateDynamicSchedule": "setpoints of a dynamic profile",
-    "ClearChargingProfile": "takes a dynamic profile back when its order ended",
     "GetCompositeSchedule": "compared with what was ordered",
     "RequestStartTransaction": "start on request",
     "RemoteStartTransaction": "start on request",
     "RequestStopTransaction": "stop on request",
     "RemoteStopTransaction": "stop on request",
+    "ExtendedTriggerMessage": "rotation of certificates; by hand",
+    "GetBaseReport": "where a station cannot take the question about its abilities; by hand",
     "TriggerMessage": "asks a station that was never accepted to boot; rotation of certificates",
     "GetConfiguration": "asks for smart-charging abilities",
     "GetVariables": "asks for smart-charging abilities",
@@ -66,6 +73,17 @@ _MEANINGS: dict[str, str] = {
     "AFRRSignal": "signal for stations in CentralFrequency",
 }
 
+_OF_ONE: dict[tuple[Version, Direction, str], str] = {
+    ("1.6", "to the station", "TriggerMessage"): "asks a station that was never accepted to boot",
+    (
+        "2.1",
+        "from the station",
+        "Authorize",
+    ): "answered by the platform, with the energy transfer that the driver allows",
+    ("2.1", "to the station", "ClearChargingProfile"): "takes a dynamic profile back when its order ended",
+    ("2.1", "to the station", "NotifyAllowedEnergyTransfer"): "when a driver's consent changes during a transaction",
+}
+
 _TESTS: dict[tuple[Version, Direction, str], str] = {
     ("2.1", "from the station", "Authorize"): CONSENT,
     ("2.1", "from the station", "NotifyPeriodicEventStream"): STREAM,
@@ -74,6 +92,7 @@ _TESTS: dict[tuple[Version, Direction, str], str] = {
     ("2.1", "from the station", "NotifyEVChargingNeeds"): TWO_WAY,
     ("2.1", "to the station", "UpdateDynamicSchedule"): TWO_WAY,
     ("2.1", "to the station", "GetVariables"): TWO_WAY,
+    ("2.1", "to the station", "GetBaseReport"): ABILITIES,
 }
 for _version in VERSIONS:
     _session = SESSION_16 if _version == "1.6" else SESSION_2X
@@ -81,6 +100,7 @@ for _version in VERSIONS:
                     "MeterValues", "Authorize", "NotifyEVChargingNeeds"):  # fmt: skip
         if _action in HANDLERS[_version]:
             _TESTS.setdefault((_version, "from the station", _action), _session)
+    _OF_ONE[_version, "to the station", "DataTransfer"] = "by discharge adapters, and by hand"
     _TESTS[_version, "from the station", "SignCertificate"] = CERTIFICATES
     _TESTS[_version, "to the station", "CertificateSigned"] = CERTIFICATES
     _TESTS[_version, "to the station", "SetChargingProfile"] = SAFE
@@ -111,11 +131,11 @@ def rows() -> Iterator[Row]:
     for version in VERSIONS:
         for action in sorted(HANDLERS[version]):
             test = _TESTS.get((version, "from the station", action), RECEIVED)
-            meaning = _MEANINGS.get(action, "stored as it is and confirmed")
+            meaning = _OF_ONE.get((version, "from the station", action)) or _MEANINGS.get(action, KEPT)
             yield Row(version, action, "from the station", meaning, test)
         for action in sorted(outgoing(version)):
             test = _TESTS.get((version, "to the station", action), SENT)
-            meaning = _MEANINGS.get(action, "by hand")
+            meaning = _OF_ONE.get((version, "to the station", action)) or _MEANINGS.get(action, "by hand")
             yield Row(version, action, "to the station", meaning, test)
 
 

@@ -7,6 +7,7 @@ from bothways.adapters.ocpp.schemas import actions
 from bothways.adapters.ocpp.support import VERSIONS, page, rows
 
 ROOT = Path(__file__).resolve().parents[4]
+CLIENT = ROOT / "tests" / "e2e" / "ocpp_client" / "station.cjs"
 
 
 def test_the_page_is_the_one_that_the_code_writes() -> None:
@@ -24,3 +25,15 @@ def test_every_named_test_exists() -> None:
         path, _, function = name.partition("::")
         source = (ROOT / path).read_text(encoding="utf-8")
         assert re.search(rf"^(async )?def {function}\(", source, re.MULTILINE), name
+
+
+def test_every_named_test_is_about_its_message() -> None:
+    """Either it goes through the table of all messages of a direction, or it speaks of this one."""
+    for row in rows():
+        path, _, function = row.test.partition("::")
+        source = (ROOT / path).read_text(encoding="utf-8")
+        body = re.search(rf"^(?:async )?def {function}\(.*?(?=^(?:async )?def |^class |^@|\Z)", source, re.M | re.S)
+        assert body is not None
+        table = "HANDLERS" if row.direction == "from the station" else "outgoing("
+        told = body[0] + (CLIENT.read_text(encoding="utf-8") if "independent_client" in path else "")
+        assert table in told or row.action in told, row
