@@ -290,7 +290,8 @@ NASTY = {
         ["tier", "v2v[0].giver", "outage.draws"],
     ),
     "texts too short, lists too long": (
-        SMALL.replace('voll_source = "assumed"', 'voll_source = ""', 1).replace("cooling_level = 1", "cooling_level = 3")
+        SMALL.replace('voll_source = "assumed"', 'voll_source = ""', 1)
+        .replace("cooling_level = 1", "cooling_level = 3")
         .replace("compliance = [", "compliance = [0.1] # ["),
         ["tier[0].voll_source", "case[0].cooling_level", "sweep.compliance"],
     ),
