@@ -81,3 +81,22 @@ def test_another_case_of_a_column_is_guessed(monkeypatch, capsys, tmp_path):
     code, _, told = run(monkeypatch, capsys, "age", str(table))
     assert code == 2
     assert "Did you mean 'SOC'?" in told
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("structlog", "pip install 'bothways[live,web]'"),
+        ("demandlib.bdew", "pip install 'bothways[profiles]'"),
+        ("jsonschema_rs", "pip install 'bothways[live,web]'"),
+        ("numpy", "install bothways again"),
+    ],
+)
+def test_a_package_that_is_not_installed_is_no_defect(monkeypatch, capsys, module, words):
+    listed = ["numpy>=2.0", "structlog>=24.4; extra == 'live'", "jsonschema-rs>=0.29; extra == 'live'",
+              "demandlib>=0.2.2; extra == 'profiles'"]  # fmt: skip
+    monkeypatch.setattr("importlib.metadata.requires", lambda _: listed)
+    assert runtime.explain(ModuleNotFoundError(f"No module named {module!r}", name=module)) == 1
+    told = capsys.readouterr().err
+    assert words in told
+    assert "defect" not in told

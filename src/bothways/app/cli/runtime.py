@@ -65,20 +65,35 @@ def explain(error: Exception) -> int:
             print("No schedule can keep the hard limits:", file=sys.stderr)
             for reason in error.reasons:
                 print(f"  - {reason}", file=sys.stderr)
-            return EXIT_FAILURE
         case BothwaysError():
             print(f"bothways: {error}", file=sys.stderr)
-            return EXIT_FAILURE
+        case ModuleNotFoundError() if error.name and error.name.split(".")[0] != "bothways":
+            print(f"bothways: {_missing(error.name.split('.')[0])}", file=sys.stderr)
         case MemoryError():
             print("bothways: not enough memory for this input", file=sys.stderr)
-            return EXIT_FAILURE
         case OSError():
             print(f"bothways: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
-            return EXIT_FAILURE
         case _:
             print(
                 f"bothways: internal error ({type(error).__name__}: {error}). This is a defect of bothways; "
                 "run again with BOTHWAYS_DEBUG=1 for the trace and report it.",
                 file=sys.stderr,
             )
-            return EXIT_FAILURE
+    return EXIT_FAILURE
+
+
+def _missing(module: str) -> str:
+    """Which extra of bothways brings a package that is not installed."""
+    import re  # noqa: PLC0415
+    from importlib.metadata import PackageNotFoundError, requires  # noqa: PLC0415
+
+    try:
+        listed = requires("bothways") or []
+    except PackageNotFoundError:
+        listed = []
+    words = re.compile(rf"{re.escape(module.replace('_', '-'))}\b.*extra == ['\"](\w+)['\"]", re.IGNORECASE)
+    extras = [found[1] for line in listed if (found := words.match(line))]
+    if not extras:
+        return f"the Python package {module!r} is not installed; install bothways again"
+    extra = "live,web" if extras[0] in {"live", "web"} else extras[0]  # a live site has screens
+    return f"this needs the Python package {module!r}. Run: pip install 'bothways[{extra}]'"
