@@ -109,6 +109,7 @@ _ALLOWED = {
     "bool_parsing": "true or false",
     "string_type": "a text in quotes",
     "list_type": "a list",
+    "tuple_type": "a list; several tables are written [[…]]",
     "dict_type": "a table",
     "model_type": "a table",
     "literal_error": "one of {expected}",

@@ -92,3 +92,17 @@ def test_a_paper_plan_needs_a_site_that_can_be_an_island(tmp_path):
     assert isinstance(done.exception, InputError)
     assert "no site has" in str(done.exception)
     assert not (tmp_path / "plan.html").exists()
+
+
+def test_all_that_is_wrong_with_a_drill_is_told_at_once(tmp_path):
+    file = tmp_path / "drill.toml"
+    text = SHORT.format(energy="nan").replace("tier = 1", "tier = 9").replace('"battery"\npower', '"nuclear"\npower')
+    file.write_text(text.replace("hours = 0.05", "hours = 1e9"), encoding="utf-8")
+    done = CliRunner().invoke(app, ["drill", str(file)])
+    assert isinstance(done.exception, InputError)
+    places = {item.where.rpartition(": ")[2] for item in done.exception.problems}
+    assert places >= {"sources[0].energy_kwh", "sections[0].tier", "sources[0].kind", "outage.hours"}
+    file.write_text(SHORT.format(energy=5).replace("[[sources]]", "[sources]"), encoding="utf-8")
+    (problem,) = CliRunner().invoke(app, ["drill", str(file)]).exception.problems
+    assert "Input should" not in problem.allowed
+    assert problem.allowed.startswith("a list")

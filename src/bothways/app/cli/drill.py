@@ -66,7 +66,7 @@ def drill(
     from bothways.simulation.island_drill import play  # noqa: PLC0415
     from bothways.simulation.island_setup import DEMO, setup_from_mapping  # noqa: PLC0415
 
-    mapping = DEMO if scenario is None else read_toml(scenario)
+    mapping = DEMO if scenario is None else read_toml(scenario, with_nan=True)
     name = "the built-in drill" if scenario is None else str(scenario)
     if paper is not None:
         from bothways.app.drill.paper import write_paper  # noqa: PLC0415
