@@ -104,3 +104,24 @@ def test_a_second_factor_is_set_up_on_a_phone_and_asked_for(demo, axe):
         expect(page.get_by_text("9 recovery codes are left")).to_be_visible()
         page.get_by_role("button", name="Turn off").click()
         expect(page.get_by_role("button", name="Set up")).to_be_visible()
+
+
+def test_an_administrator_removes_a_lost_second_factor_on_the_page_of_people(demo):
+    with demo.page() as admin, demo.page() as page:
+        demo.sign_in(admin)
+        page.goto(screens._invited(admin, demo, "Forgetful", "grid_viewer", "site:demo"))
+        page.get_by_label(re.compile("at least 12")).fill("many words of length")
+        page.get_by_role("button", name="Set the password").click()
+        page.goto(f"{demo.url}account")
+        page.get_by_role("button", name="Set up").click()
+        secret = page.locator("code").inner_text()
+        page.get_by_label("The six digits that it shows now").fill(pyotp.TOTP(secret).at(datetime.now(tz=UTC)))
+        page.get_by_role("button", name="Turn on").click()
+        expect(page.locator("h1")).to_have_text("Recovery codes")
+        admin.goto(f"{demo.url}people")
+        screens.live(admin)
+        admin.get_by_role("button", name="Remove the second factor Forgetful").click()
+        admin.get_by_role("dialog").get_by_role("button", name="Remove").click()
+        expect(admin.get_by_role("button", name="Remove the second factor Forgetful")).to_have_count(0)
+        noted = screens._ask(admin, demo, "GET", "audit?kind=second%20factor%20turned%20off&subject=Forgetful")
+        assert [line["detail"]["who"] for line in noted] == [demo.user]

@@ -42,6 +42,7 @@ class Screens:
     desk: Desk
     pages: tuple[ScreenPage, ...] = ()
     services: Mapping[type, object] = field(default_factory=dict)
+    public_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

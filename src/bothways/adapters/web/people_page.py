@@ -9,6 +9,7 @@ from nicegui import ui
 
 from bothways.adapters.web.frame import Screens, Viewer, dialog, heading, tried
 from bothways.adapters.web.words import later
+from bothways.operations.access.factors import SecondFactors
 from bothways.operations.access.roles import EVERYTHING, Grant, Role
 from bothways.operations.desk.people import AccountView, People
 
@@ -67,6 +68,8 @@ class PeoplePage:
                     self._button(words("Let in again"), account, lambda: self._enable(account))
                 else:
                     self._button(words("New invitation"), account, self._again(account).open)
+                    if account.second_factor:
+                        self._button(words("Remove the second factor"), account, self._without_factor(account).open)
                     self._button(words("Send away"), account, self._sure(account).open)
 
     @staticmethod
@@ -98,6 +101,27 @@ class PeoplePage:
             with ui.element("div").classes("bw-line"):
                 ui.button(words("Cancel"), on_click=made.close, color=None).props("no-caps flat").classes("bw-plain")
                 ui.button(words("New invitation"), on_click=go, color=None).props("no-caps").classes("bw-do")
+        return made
+
+    def _without_factor(self, account: AccountView) -> ui.dialog:
+        words = self.words
+        with dialog(words("Remove the second factor of {name}?", name=account.name)) as made:
+            ui.label(words("For a lost phone without recovery codes. Make sure who asks for it."))
+
+            async def act() -> None:
+                other = await self.people.other(self.viewer.actor, account.account_id)
+                factors = self.screens.services[SecondFactors]
+                if isinstance(factors, SecondFactors):
+                    await factors.remove(other, self.viewer.actor.name)
+
+            async def go() -> None:
+                made.close()
+                if await tried(self.screens, self.viewer, act):
+                    await self.refresh()
+
+            with ui.element("div").classes("bw-line"):
+                ui.button(words("Cancel"), on_click=made.close, color=None).props("no-caps flat").classes("bw-plain")
+                ui.button(words("Remove"), on_click=go, color=None).props("no-caps").classes("bw-stop")
         return made
 
     def _sure(self, account: AccountView) -> ui.dialog:

@@ -60,7 +60,9 @@ _ALARM = (
     later("the station holds to {kw} kW, order is {order} kW"),
     later("the station answered {what} to {count} orders in a row"),
     later("the bus does not answer: nothing can be ordered"), later("no planner has answered for {seconds} s"),
-    later("no solver answered"),
+    later("no solver answered"), later("meter shows {kw} kW, orders were {order} kW at most"),
+    later("discharges {kw} kW, orders were {order} kW at most"), later("meter shows {kw} kW, no order was below 0 kW"),
+    later("{count} events of {rows} transactions never arrived: {which}"),
 )  # fmt: skip
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
 

@@ -35,6 +35,7 @@ from bothways.operations.desk.desk import Desk, Unknown
 
 _log = structlog.get_logger("bothways.screens")
 _OWN = ("/api/", "/metrics", "/healthz", "/readyz")
+_PATIENCE_S = 20.0  # on a machine that is busy, late is better than an error
 _QUASAR = {"en": "en-US", "nl": "nl"}
 
 Build = Callable[[Viewer], Awaitable[None]]
@@ -59,7 +60,7 @@ def add_screens(app: FastAPI, access: Access, desk: Desk) -> None:
         access: sign-in and sessions.
         desk: what people can do; pages call nothing else.
     """
-    screens = Screens(access, desk, PAGES, app.state.services)
+    screens = Screens(access, desk, PAGES, app.state.services, app.state.public_url)
     app.include_router(signin.router)
     app.include_router(island_paper.router)
     app.include_router(guest_page.router)
@@ -88,7 +89,7 @@ def add_screens(app: FastAPI, access: Access, desk: Desk) -> None:
 
 
 def _add(screens: Screens, page: ScreenPage) -> None:
-    @ui.page(page.path)
+    @ui.page(page.path, response_timeout=_PATIENCE_S)
     async def answer(request: Request) -> Response | None:
         return await show(screens, request, lambda viewer: page.build(screens, viewer, request))
 
@@ -109,7 +110,7 @@ async def _sites(screens: Screens, viewer: Viewer, _: Request) -> None:
 async def _people(screens: Screens, viewer: Viewer, request: Request) -> None:
     viewer.actor.require(Action.ACCOUNT_MANAGE)
     with frame(screens, viewer, viewer.words("People"), "/people"):
-        await PeoplePage(screens, viewer, str(request.base_url)).build()
+        await PeoplePage(screens, viewer, f"{screens.public_url or str(request.base_url).rstrip('/')}/").build()
 
 
 async def _driver(screens: Screens, viewer: Viewer, request: Request) -> None:
