@@ -41,6 +41,7 @@ clean:
 	rm -rf $(VENV) out dist build
 
 $(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bothways needs Python 3.11 or newer: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run-ready: requirements/run.txt pyproject.toml | $(BIN)/python
