@@ -196,7 +196,7 @@ def island_view(
         failure=service.failure, phase=state.phase.value,
         fault=state.fault.value if state.phase is Phase.FAULT else "",
         drill=state.rehearsal is not None, manual=state.manual, stopped=state.latch.estop,
-        confirm=state.phase is Phase.FAULT or any(m.severity.value == "ask" for m in service.journal.conditions),
+        confirm=_awaited(service),
         permitted=site.islanding_permitted,
         grid="unknown" if inputs is None else "lost" if inputs.loss_of_mains
         else judge(inputs.grid, site.windows).value,
@@ -217,6 +217,14 @@ def island_view(
         offer=None if inputs is None else restart_offer(state, inputs, site),
         stay_on=_staying(service.alone, site),
     )  # fmt: skip
+
+
+def _awaited(service: IslandService) -> bool:
+    """Whether anything waits to be confirmed: a question, a fault, a tripped section, an order that nobody obeyed."""
+    state = service.state
+    asked = any(message.severity.value == "ask" for message in service.journal.conditions)
+    fewer = state.cap < len(state.on) or any(state.faulty)
+    return asked or fewer or state.phase is Phase.FAULT or any(t is not None and t.given_up for t in state.tracks)
 
 
 def _tiers(inputs: Inputs, state: IslandState, site: IslandSite) -> tuple[tuple[TierView, ...], float]:

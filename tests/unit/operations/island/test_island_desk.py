@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import httpx
@@ -203,3 +204,37 @@ async def test_the_api_asks_the_same_rights(world, tmp_path):
     for client in clients.values():
         await client.aclose()
     await store.close()
+
+
+async def test_what_waits_for_a_confirmation_can_be_confirmed(world):
+    """A section that switched itself off, or that the switchgear dropped while nobody spoke, waits for a person."""
+    desk = desk_of(world)
+    await world.go(3)
+    world.grid(False)
+    await world.go(60)
+    assert not desk.view(OPERATOR, "hall").confirm
+    world.yard.plant = replace(world.yard.plant, closed=(True, False, False, False))
+    await world.go(30)
+    view = desk.view(OPERATOR, "hall")
+    assert view.confirm
+    assert [section.section_id for section in view.sections if section.tripped] == ["refuge"]
+    desk.ask(OPERATOR, "hall", RequestKind.CONFIRM)
+    await world.go(20)
+    assert world.yard.plant.closed[1]
+    assert not desk.view(OPERATOR, "hall").confirm
+
+
+async def test_the_view_tells_what_stays_on_when_the_server_is_lost(world):
+    desk = desk_of(world)
+    await world.go(3)
+    view = desk.view(OPERATOR, "hall")
+    assert view.stay_on is None
+    assert {source.alone for source in view.sources} == {
+        "Stop: neither give nor charge.", "Give nothing; charge with at most 1.4 kW."
+    }  # fmt: skip
+    world.grid(False)
+    await world.go(60)
+    view = desk.view(OPERATOR, "hall")
+    assert view.stay_on == ("essential",)
+    assert view.sources[0].alone == "Go on feeding the building until 5.0 kWh are left, then stop."
+    assert {source.alone for source in view.sources[1:]} == {"Stop: neither give nor charge."}
