@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bothways.dispatch.budgets import DischargeBudgets, solve_within, within_budget_kw
+from bothways.dispatch.budgets import DischargeBudgets, Solve, solve_within, within_budget_kw
 from bothways.domain.errors import SolverError
+from bothways.planning.part_load import PartLoad
 from bothways.planning.problem import DemandCharge, Fleet, PlanOptions, PlanProblem, PlanSolution
 from bothways.planning.solve import solve
 from bothways.planning.watch import Watch
@@ -40,6 +41,7 @@ class Connected:
         wear_per_kwh: cost of wear per kWh discharged [currency/kWh].
         minimum_kw: smallest charging power other than 0 [kW].
         left_kwh: what may still be discharged today [kWh, AC side], ``inf`` for no cap; ``None`` where nobody has one.
+        part_load: losses at part load; ``None`` where ``eta_c`` and ``eta_d`` hold at every power.
     """
 
     key: Ints
@@ -55,6 +57,7 @@ class Connected:
     wear_per_kwh: Floats
     minimum_kw: Floats
     left_kwh: Floats | None = None
+    part_load: PartLoad | None = None
 
     @property
     def size(self) -> int:
@@ -166,7 +169,7 @@ def decide(
         return solve(asked, how, watch, warm)
 
     try:
-        solution = solve_within(problem, budgets, options, plan) if budgets else plan(problem, options)
+        solution = within_caps(problem, budgets, options, plan) if budgets else plan(problem, options)
     except SolverError:
         solution = None
     if solution is None or solution.status == "infeasible":
@@ -174,6 +177,22 @@ def decide(
         nothing = np.zeros((connected.size, horizon))
         return Plan(connected.key, nothing, np.full(horizon, math.inf), solution)
     return Plan(connected.key, solution.power_kw, import_target(problem, solution), solution)
+
+
+def within_caps(
+    problem: PlanProblem, budgets: Sequence[DischargeBudgets], options: PlanOptions, plan: Solve
+) -> PlanSolution:
+    """A plan under caps on discharging; these are kept by mixing plans, which converters that are on or off forbid.
+
+    So where a cap would be broken, losses are taken as they are at full power; dispatch knows better.
+    """
+    if problem.part_load is None:
+        return solve_within(problem, budgets, options, plan)
+    found = plan(problem, options)
+    if found.status == "infeasible" or all(each.kept_by(found.power_kw, problem.step_h) for each in budgets):
+        return found
+    found = solve_within(replace(problem, part_load=None), budgets, options, plan)
+    return replace(found, notes=(*found.notes, "under caps on discharging, losses are those at full power"))
 
 
 def plan_problem(site: SiteView, connected: Connected) -> PlanProblem:
@@ -208,6 +227,7 @@ def plan_problem(site: SiteView, connected: Connected) -> PlanProblem:
         import_limit_penalty_per_kwh=site.import_limit_penalty_per_kwh,
         import_hard_limit_kw=site.import_hard_limit_kw,
         export_limit_kw=site.export_limit_kw,
+        part_load=connected.part_load,
     )
 
 

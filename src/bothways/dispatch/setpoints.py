@@ -10,6 +10,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bothways.dispatch.curves import Curves, in_for, out_of
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -28,6 +30,8 @@ def envelope(  # numba has no keyword structures here: one row per quantity keep
     eta_c: float,
     eta_d: float,
     step_h: float,
+    curves: Curves | None = None,
+    i: int = 0,
 ) -> tuple[float, float, float]:
     """Range of power of one vehicle in one step.
 
@@ -42,17 +46,28 @@ def envelope(  # numba has no keyword structures here: one row per quantity keep
         eta_c: charging efficiency.
         eta_d: discharging efficiency.
         step_h: step [h].
+        curves: losses at part load; the efficiencies are then those at full power.
+        i: the vehicle in them.
 
     Returns:
         ``(low, must, high)`` [kW]: ``low`` is the least power the battery and the driver's floor allow, ``must``
         (at least ``low``) the least with which the need is still in reach afterwards, ``high`` the greatest.
     """
-    high = min(charge_kw, max(0.0, ceiling - energy) / (eta_c * step_h))
-    low = -min(discharge_kw, max(0.0, energy - floor) * eta_d / step_h)
+    if curves is None:
+        high = min(charge_kw, max(0.0, ceiling - energy) / (eta_c * step_h))
+        low = -min(discharge_kw, max(0.0, energy - floor) * eta_d / step_h)
+    else:
+        high = min(charge_kw, in_for(curves.in_slope, curves.in_intercept, i, max(0.0, ceiling - energy) / step_h))
+        low = -min(discharge_kw, out_of(curves.out_slope, curves.out_intercept, i, max(0.0, energy - floor) / step_h))
     later = max(0, steps_left - 1) * charge_kw * eta_c * step_h
     missing = min(need, ceiling) - later - energy
     urgent = max(missing, floor - energy)  # negative: that much may leave the battery in this step
-    must = urgent / (eta_c * step_h) if urgent >= 0.0 else urgent * eta_d / step_h
+    if curves is None:
+        must = urgent / (eta_c * step_h) if urgent >= 0.0 else urgent * eta_d / step_h
+    elif urgent >= 0.0:
+        must = in_for(curves.in_slope, curves.in_intercept, i, urgent / step_h)
+    else:
+        must = -out_of(curves.out_slope, curves.out_intercept, i, -urgent / step_h)
     return low, min(max(must, low), high), high
 
 
@@ -137,6 +152,7 @@ def setpoints(
     hard_kw: float,
     export_kw: float,
     step_h: float,
+    curves: Curves | None = None,
 ) -> Floats:
     """Setpoints of all connected vehicles for one step; arrays have shape ``(N,)``.
 
@@ -157,6 +173,7 @@ def setpoints(
         hard_kw: site import that must not be exceeded [kW]; goes before everything.
         export_kw: greatest site export [kW]; vehicles never add to an export above it.
         step_h: step [h].
+        curves: losses at part load; the efficiencies are then those at full power.
 
     Returns:
         Setpoints [kW], positive charges. A setpoint is what is commanded: below the minimum current only 0 is
@@ -172,7 +189,7 @@ def setpoints(
     for i in range(n):
         low[i], must[i], high[i] = envelope(
             energy[i], floor[i], ceiling[i], need[i], steps_left[i], charge_kw[i], discharge_kw[i], eta_c[i],
-            eta_d[i], step_h,
+            eta_d[i], step_h, curves, i,
         )  # fmt: skip
         power[i] = min(max(planned[i], must[i]), high[i])
         total += power[i]

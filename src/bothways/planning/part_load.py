@@ -103,6 +103,12 @@ class PartLoad:
         """The same for some of the vehicles."""
         return replace(self, curve=self.curve[vehicles])
 
+    @property
+    def standby_kw(self) -> Floats:
+        """What each vehicle and its charger draw while they are ready to feed back and idle, ``(N,)`` [kW]."""
+        each = np.array([0.0, *(item.standby_kw for item in self.curves)])
+        return np.asarray(each[self.curve + 1])
+
     @cached_property
     def _tables(self) -> tuple[Segments, Segments]:
         return _stacked([c.charge for c in self.curves]), _stacked([c.discharge for c in self.curves])
@@ -112,34 +118,41 @@ class PartLoad:
 
         With them, what a step moves at most, and so what is in reach, is exact.
         """
+        charge, discharge, into, out = self.limits_at_full_power(
+            fleet.charge_kw, fleet.discharge_kw, fleet.charge_efficiency, fleet.discharge_efficiency
+        )
+        return replace(
+            fleet, charge_kw=charge, discharge_kw=discharge, charge_efficiency=into, discharge_efficiency=out,
+            min_charge_kw=np.minimum(fleet.min_charge_kw, charge),
+        )  # fmt: skip
+
+    def limits_at_full_power(
+        self, charge_kw: Floats, discharge_kw: Floats, charge_efficiency: Floats, discharge_efficiency: Floats
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """The same for columns: greatest powers [kW] and efficiencies at them, ``(N,)`` each."""
         has = self.has
         if not has.any():
-            return fleet
+            return charge_kw, discharge_kw, charge_efficiency, discharge_efficiency
         number = np.maximum(self.curve, 0)
         charge, discharge = self._tables
-        stored = charge.out_kw(fleet.charge_kw, number)
+        stored = charge.out_kw(charge_kw, number)
         able = has & (stored > REST_KW)
-        unable = has & ~able
-        taken = discharge.in_kw(fleet.discharge_kw, number)
-        gives = has & (fleet.discharge_kw > LEAST_OUT_KW)
-        return replace(
-            fleet,
-            charge_kw=np.where(unable, 0.0, fleet.charge_kw),
-            min_charge_kw=np.where(unable, 0.0, fleet.min_charge_kw),
-            discharge_kw=np.where(has & ~gives, 0.0, fleet.discharge_kw),
-            charge_efficiency=np.where(able, stored / np.where(able, fleet.charge_kw, 1.0), fleet.charge_efficiency),
-            discharge_efficiency=np.where(
-                gives, fleet.discharge_kw / np.where(gives, taken, 1.0), fleet.discharge_efficiency
-            ),
+        taken = discharge.in_kw(discharge_kw, number)
+        gives = has & (discharge_kw > LEAST_OUT_KW)
+        return (
+            np.where(has & ~able, 0.0, charge_kw),
+            np.where(has & ~gives, 0.0, discharge_kw),
+            np.where(able, stored / np.where(able, charge_kw, 1.0), charge_efficiency),
+            np.where(gives, discharge_kw / np.where(gives, taken, 1.0), discharge_efficiency),
         )
 
-    def segments(self, fleet: Fleet) -> tuple[Segments, Segments]:
-        """Both directions of every vehicle of the fleet, those without losses with their efficiencies."""
+    def segments(self, charge_efficiency: Floats, discharge_efficiency: Floats) -> tuple[Segments, Segments]:
+        """Both directions of every vehicle, those without losses with their efficiencies, ``(N,)`` each."""
         if not self.curves:
-            return _line(fleet.charge_efficiency), _line(fleet.discharge_efficiency)
+            return _line(charge_efficiency), _line(discharge_efficiency)
         has, number = self.has, np.maximum(self.curve, 0)
         found = []
-        for table, efficiency in zip(self._tables, (fleet.charge_efficiency, fleet.discharge_efficiency), strict=True):
+        for table, efficiency in zip(self._tables, (charge_efficiency, discharge_efficiency), strict=True):
             slope = np.where(has[:, None], table.slope[number], efficiency[:, None])
             found.append(Segments(slope, np.where(has[:, None], table.intercept[number], 0.0)))
         return found[0], found[1]

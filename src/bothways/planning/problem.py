@@ -193,7 +193,9 @@ class PlanProblem:
     @cached_property
     def segments(self) -> tuple[Segments, Segments]:
         """What AC power stores, and stored power gives, vehicle by vehicle."""
-        return (self.part_load or PartLoad((), np.full(self.fleet.size, -1))).segments(self.fleet)
+        return (self.part_load or PartLoad((), np.full(self.fleet.size, -1))).segments(
+            self.fleet.charge_efficiency, self.fleet.discharge_efficiency
+        )
 
     @property
     def curtailable_kw(self) -> Floats:

@@ -6,6 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bothways.dispatch.curves import Curves, in_for, out_of
+
 Floats = NDArray[np.float64]
 
 
@@ -19,6 +21,8 @@ def respond(
     eta_c: float,
     eta_d: float,
     step_h: float,
+    curves: Curves | None = None,
+    i: int = 0,
 ) -> tuple[float, float]:
     """Power that really flows in one step, and the energy stored afterwards.
 
@@ -33,10 +37,21 @@ def respond(
         eta_c: stored per AC energy.
         eta_d: AC per stored energy.
         step_h: step [h].
+        curves: losses at part load, which then hold in place of the efficiencies.
+        i: the battery in them.
 
     Returns:
         Mean AC power [kW] and stored energy at the end of the step [kWh].
     """
+    if curves is not None:
+        if setpoint > 0.0:
+            room = in_for(curves.in_slope, curves.in_intercept, i, max(0.0, target - energy) / step_h)
+            power = min(setpoint, charge_kw, room)
+            return power, energy + step_h * out_of(curves.in_slope, curves.in_intercept, i, power)
+        given = out_of(curves.out_slope, curves.out_intercept, i, max(0.0, energy) / step_h)
+        power = -min(-setpoint, discharge_kw, given)
+        taken = step_h * in_for(curves.out_slope, curves.out_intercept, i, -power)
+        return power, max(energy - taken, min(energy, 0.0))
     if setpoint > 0.0:
         power = min(setpoint, charge_kw, max(0.0, target - energy) / (eta_c * step_h))
         return power, energy + power * eta_c * step_h
@@ -54,6 +69,7 @@ def respond_all(
     eta_c: Floats,
     eta_d: Floats,
     step_h: float,
+    curves: Curves | None = None,
 ) -> tuple[Floats, Floats]:
     """:func:`respond` for all connected vehicles; arrays have shape ``(N,)``."""
     n = setpoint.shape[0]
@@ -61,6 +77,6 @@ def respond_all(
     after = np.empty(n)
     for i in range(n):
         power[i], after[i] = respond(
-            setpoint[i], energy[i], target[i], charge_kw[i], discharge_kw[i], eta_c[i], eta_d[i], step_h
+            setpoint[i], energy[i], target[i], charge_kw[i], discharge_kw[i], eta_c[i], eta_d[i], step_h, curves, i
         )
     return power, after

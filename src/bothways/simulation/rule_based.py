@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bothways.dispatch.curves import Curves, curves_of
 from bothways.dispatch.setpoints import setpoints
 from bothways.domain.errors import DomainError
 from bothways.simulation.plant import respond
@@ -77,15 +78,24 @@ def charge_on_arrival(
         stays.arrival, stays.departure, stays.evse, stays.evse_count, stays.energy_kwh, stays.floor_kwh,
         stays.target_kwh, stays.charge_kw, stays.eta_c, stays.eta_d, stays.minimum_kw, stays.previous,
         stays.away_kwh, np.ascontiguousarray(base_kw), step_h, import_hard_limit_kw, import_target_kw,
+        curves_of(stays.part_load, stays.eta_c, stays.eta_d),
     )  # fmt: skip
     return Trace(*parts)
+
+
+@njit(cache=True, nogil=True)
+def _chosen(curves: Curves | None, who: Ints) -> Curves | None:
+    """The curves of some of the stays."""
+    if curves is None:
+        return None
+    return Curves(curves.in_slope[who], curves.in_intercept[who], curves.out_slope[who], curves.out_intercept[who])
 
 
 @njit(cache=True, nogil=True)
 def _run(
     arrival: Ints, departure: Ints, evse: Ints, evse_count: int, energy0: Floats, floor: Floats, target: Floats,
     charge_kw: Floats, eta_c: Floats, eta_d: Floats, minimum_kw: Floats, previous: Ints, away_kwh: Floats,
-    base_kw: Floats, step_h: float, hard_kw: float, target_kw: float,
+    base_kw: Floats, step_h: float, hard_kw: float, target_kw: float, curves: Curves | None = None,
 ) -> tuple[Floats, Floats, NDArray[np.int32], Floats, Floats, Floats, Floats]:  # fmt: skip
     periods = base_kw.shape[0]
     count = arrival.shape[0]
@@ -125,11 +135,13 @@ def _run(
                 least, promised = floor[who], target[who]
             points = setpoints(
                 charge_kw[who], energy[who], least, target[who], promised, left, charge_kw[who], none, eta_c[who],
-                eta_d[who], minimum_kw[who], base_kw[t], target_kw, hard_kw, math.inf, step_h,
+                eta_d[who], minimum_kw[who], base_kw[t], target_kw, hard_kw, math.inf, step_h, _chosen(curves, who),
             )  # fmt: skip
         for k in range(held):
             i = who[k]
-            power, energy[i] = respond(points[k], energy[i], target[i], charge_kw[i], 0.0, eta_c[i], eta_d[i], step_h)
+            power, energy[i] = respond(
+                points[k], energy[i], target[i], charge_kw[i], 0.0, eta_c[i], eta_d[i], step_h, curves, i
+            )
             charged[i] += power * step_h
             power_out[evse[i], t] = power
             energy_out[evse[i], t] = energy[i]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bothways.domain.errors import DomainError
+from bothways.planning.part_load import PartLoad
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -41,6 +42,8 @@ class Stays:
         away_kwh: energy driven away between the previous stay and this one [kWh].
         target_known: whether the operator knows ``target_kwh`` at arrival (the vehicle reports its SoC).
         capacity_kwh: usable capacity [kWh].
+        part_load: losses at part load, and stand-by of those that can feed back; ``None`` where ``eta_c`` and ``eta_d``
+            hold at every power. They are those at full power otherwise.
     """
 
     session_id: tuple[str, ...]
@@ -62,6 +65,7 @@ class Stays:
     away_kwh: Floats
     target_known: Bools
     capacity_kwh: Floats
+    part_load: PartLoad | None = None
 
     def __post_init__(self) -> None:
         if np.any(np.diff(self.arrival) < 0):
@@ -87,6 +91,24 @@ class Stays:
     def one_way(self) -> Stays:
         """The same stays with discharging switched off."""
         return self.with_discharge(0.0)
+
+    def with_losses(self, part_load: PartLoad) -> Stays:
+        """The same stays with losses at part load; their efficiencies become those at full power."""
+        charge, discharge, eta_c, eta_d = part_load.limits_at_full_power(
+            self.charge_kw, self.discharge_kw, self.eta_c, self.eta_d
+        )
+        return replace(
+            self, charge_kw=charge, discharge_kw=discharge, eta_c=eta_c, eta_d=eta_d,
+            minimum_kw=np.minimum(self.minimum_kw, charge), part_load=part_load,
+        )  # fmt: skip
+
+    def at_share_of_power(self, charge: Floats, discharge: Floats) -> Stays:
+        """The same stays with shares of their powers, as a cold or hot battery takes them, ``(S,)`` each."""
+        most = self.charge_kw * charge
+        return replace(
+            self, charge_kw=most, discharge_kw=self.discharge_kw * discharge,
+            minimum_kw=np.minimum(self.minimum_kw, most),
+        )  # fmt: skip
 
     def with_discharge(self, limit_kw: float) -> Stays:
         """The same stays with discharging capped at ``limit_kw``."""

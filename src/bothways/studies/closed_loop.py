@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bothways.dispatch.budgets import DischargeBudgets
+from bothways.dispatch.curves import curves_of
 from bothways.dispatch.policy import Connected, Plan, SiteView, decide, standing_need
 from bothways.dispatch.setpoints import setpoints
+from bothways.planning.part_load import NONE
 from bothways.planning.problem import DemandCharge, PlanOptions
 from bothways.planning.watch import Watch
 from bothways.simulation.plant import respond_all
@@ -20,6 +22,7 @@ from bothways.studies.ageing import batteries_of
 from bothways.studies.allowances import Allowances, ceiling_kwh, floor_kwh
 from bothways.studies.drivers import CautiousDepartures
 from bothways.studies.inputs import Case, StudyInputs
+from bothways.studies.losses import PART_LOAD_GAP, drawn_kw, standby_kw
 from bothways.studies.runs import Planning, StrategyRun, site_flows
 
 Floats = NDArray[np.float64]
@@ -29,6 +32,7 @@ Bools = NDArray[np.bool_]
 _BATTERY = -1
 _SILENT_KW = 0.05
 _TOLERANCE_KW = 1e-6
+_LEAST_KWH = 1e-9  # per step, where a cold battery takes nothing
 _SURPRISE_KW = 1.0
 _SURPRISE_SHARE = 0.1
 
@@ -86,7 +90,9 @@ class _Loop:
         self.step_h = grid.step_h
         self.horizon = max(1, round(settings.horizon_h / grid.step_h))
         self.max_age = max(1, round(settings.replan_every_h / grid.step_h))
-        self.options = PlanOptions(gap=settings.gap, time_limit_s=settings.time_limit_s)
+        gap = settings.gap if stays.part_load is None else max(settings.gap, PART_LOAD_GAP)
+        self.options = PlanOptions(gap=gap, time_limit_s=settings.time_limit_s)
+        self.standby_kw = standby_kw(stays)
         self.departures = CautiousDepartures(inputs)
         self.energy = stays.energy_kwh.copy()
         self.start = stays.energy_kwh.copy()
@@ -150,7 +156,8 @@ class _Loop:
         need = np.where(self.full[who], ceiling, need)  # what a full vehicle took is owed, whatever was asked for
         ceiling = ceiling_kwh(self.limits, stays, who, ceiling, need)
         room = np.maximum(0.0, ceiling - self.energy[who])
-        busy = np.ceil(room / (stays.charge_kw[who] * stays.eta_c[who] * self.step_h) - 1e-9).astype(np.int64)
+        per_step = np.maximum(stays.charge_kw[who] * stays.eta_c[who] * self.step_h, _LEAST_KWH)
+        busy = np.ceil(room / per_step - 1e-9).astype(np.int64)
         left = np.where(declared, self.departures.steps_left(who, now), np.maximum(1, busy))
         rows = Connected(
             key=who,
@@ -166,6 +173,7 @@ class _Loop:
             eta_d=stays.eta_d[who],
             wear_per_kwh=self.inputs.wear_per_kwh[who],
             minimum_kw=stays.minimum_kw[who],
+            part_load=None if stays.part_load is None else stays.part_load.of(who),
         )
         rows = self._with_battery(rows, now)
         if self.allowances is None:
@@ -191,7 +199,11 @@ class _Loop:
             "wear_per_kwh": battery.wear_per_kwh,
             "minimum_kw": 0.0,
         }
-        return Connected(**{name: np.append(getattr(rows, name), value) for name, value in own.items()})
+        known = rows.part_load  # that of the battery's converter is in its efficiencies
+        part_load = None if known is None else replace(known, curve=np.append(known.curve, NONE))
+        return Connected(
+            **{name: np.append(getattr(rows, name), value) for name, value in own.items()}, part_load=part_load
+        )
 
     def _stale(self, now: int) -> bool:
         if self.plan is None or now - self.planned_at >= min(self.max_age, self.expected_base.shape[0]):
@@ -207,6 +219,7 @@ class _Loop:
         longest = int(connected.steps_left.max())
         reach = min(self.horizon, longest, self.inputs.grid.periods - now)
         base = case.load.view(now, reach) - case.pv.view(now, reach)
+        base += self._ready_kw(connected, reach)
         demand = tuple(
             DemandCharge(term.price_per_kw, term.steps[now : now + reach], peak)
             for term, peak in zip(case.demand, self.peaks, strict=True)
@@ -235,6 +248,14 @@ class _Loop:
         )
         self.planned_at, self.expected_base = now, base
         self._note_plan(now)
+
+    def _ready_kw(self, connected: Connected, reach: int) -> Floats:
+        """Stand-by of those who are connected now, as a load, ``(reach,)`` [kW]."""
+        if self.standby_kw is None:
+            return np.zeros(reach)
+        left = connected.steps_left[: self.present.size]
+        there = np.arange(reach)[:, None] < left[None, :]
+        return np.asarray(there @ self.standby_kw[self.present])
 
     def _note_plan(self, now: int) -> None:
         record, solution = self.record, self.plan.solution if self.plan else None
@@ -268,18 +289,21 @@ class _Loop:
         case, offset = self.case, now - self.planned_at
         target = connected.ceiling_kwh.copy()
         target[: self.present.size] = self.stays.target_kwh[self.present]
+        curves = curves_of(connected.part_load, connected.eta_c, connected.eta_d)
+        ready = 0.0 if self.standby_kw is None else float(self.standby_kw[self.present].sum())
         lowest = min(case.base_kw[now], -case.limits.export_limit_kw) - _TOLERANCE_KW
         ceiling, discharge_kw = connected.ceiling_kwh, connected.discharge_now_kw(self.step_h)
         while True:
             points = setpoints(
                 np.ascontiguousarray(plan.power_kw[:, offset]), connected.energy_kwh, connected.floor_kwh, ceiling,
                 connected.need_kwh, connected.steps_left, connected.charge_kw, discharge_kw,
-                connected.eta_c, connected.eta_d, connected.minimum_kw, case.base_kw[now], plan.target_kw[offset],
-                case.limits.import_hard_limit_kw, case.limits.export_limit_kw, self.step_h,
+                connected.eta_c, connected.eta_d, connected.minimum_kw, case.base_kw[now] + ready,
+                plan.target_kw[offset], case.limits.import_hard_limit_kw, case.limits.export_limit_kw, self.step_h,
+                curves,
             )  # fmt: skip
             power, after = respond_all(
                 points, connected.energy_kwh, target, connected.charge_kw, discharge_kw, connected.eta_c,
-                connected.eta_d, self.step_h,
+                connected.eta_d, self.step_h, curves,
             )  # fmt: skip
             declined = (points > 0.0) & (power < points - _TOLERANCE_KW) & (after < ceiling)
             if case.base_kw[now] + power.sum() >= lowest or not declined.any():
@@ -307,6 +331,9 @@ class _Loop:
     def _meter(self, now: int) -> None:
         self.record.battery_energy[now] = self.battery_kwh
         drawn = self.case.base_kw[now] + self.record.evse_power[:, now].sum() + self.record.battery[now]
+        if self.standby_kw is not None:
+            idle = self.record.evse_power[self.stays.evse[self.present], now] == 0.0
+            drawn += float(self.standby_kw[self.present][idle].sum())
         for k, term in enumerate(self.case.demand):
             if term.steps[now] and drawn > self.peaks[k]:
                 self.peaks[k] = float(drawn)
@@ -319,7 +346,7 @@ class _Loop:
             self.charged,
         )  # fmt: skip
         flows = site_flows(
-            case.load.values, case.pv.values, trace.vehicles_kw, record.battery, record.battery_energy,
+            case.load.values, case.pv.values, drawn_kw(self.stays, trace), record.battery, record.battery_energy,
             case.limits.export_limit_kw,
         )  # fmt: skip
         if self.allowances is not None and self.allowances.reached:

@@ -21,9 +21,10 @@ def select_stays(stays: Stays, chosen: NDArray[np.intp]) -> Stays:
     columns: dict[str, Any] = {
         name: (tuple(value[i] for i in chosen) if name == "session_id" else value[chosen])
         for name, value in stays.__dict__.items()
-        if name not in {"evse_ids", "previous"}
+        if name not in {"evse_ids", "previous", "part_load"}
     }
-    return Stays(**columns, evse_ids=stays.evse_ids, previous=place[stays.previous[chosen]])
+    part_load = None if stays.part_load is None else stays.part_load.of(chosen)
+    return Stays(**columns, part_load=part_load, evse_ids=stays.evse_ids, previous=place[stays.previous[chosen]])
 
 
 @dataclass(frozen=True)

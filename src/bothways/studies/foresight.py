@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bothways.dispatch.budgets import DischargeBudgets, solve_within
+from bothways.dispatch.budgets import DischargeBudgets
+from bothways.dispatch.policy import within_caps
 from bothways.domain.errors import SolverError
 from bothways.domain.timegrid import TimeGrid
+from bothways.planning.part_load import NONE, PartLoad
 from bothways.planning.problem import DemandCharge, Fleet, PlanOptions, PlanProblem, PlanSolution
 from bothways.planning.solve import solve
 from bothways.simulation.rule_based import Trace
@@ -19,6 +21,7 @@ from bothways.simulation.stays import Stays
 from bothways.studies.ageing import batteries_of
 from bothways.studies.allowances import floor_kwh, whole_period
 from bothways.studies.inputs import Case, StudyInputs
+from bothways.studies.losses import PART_LOAD_GAP, drawn_kw
 from bothways.studies.runs import Planning, StrategyRun, site_flows
 
 Floats = NDArray[np.float64]
@@ -95,7 +98,16 @@ def foresight_problem(
         import_limit_penalty_per_kwh=limits.import_limit_penalty_per_kwh,
         import_hard_limit_kw=limits.import_hard_limit_kw,
         export_limit_kw=limits.export_limit_kw,
+        part_load=_part_load(stays, inside, case),
     )
+
+
+def _part_load(stays: Stays, inside: NDArray[np.bool_], case: Case) -> PartLoad | None:
+    """Losses of the stays in a window; those of a stationary battery are in its efficiencies."""
+    if stays.part_load is None:
+        return None
+    curve = stays.part_load.curve[inside]
+    return replace(stays.part_load, curve=curve if case.battery is None else np.append(curve, NONE))
 
 
 def _inside(stays: Stays, begin: int, end: int) -> NDArray[np.bool_]:
@@ -176,7 +188,7 @@ class _Bound:
             answers.append((solution.status, solution.gap, solution.lower_bound, solution.notes))
         case = self.case
         flows = site_flows(
-            case.load.values, case.pv.values, trace.vehicles_kw, battery, stored, case.limits.export_limit_kw
+            case.load.values, case.pv.values, drawn_kw(self.stays, trace), battery, stored, case.limits.export_limit_kw
         )
         return StrategyRun(strategy, True, trace, flows, self._planning(answers, planned))  # noqa: FBT003
 
@@ -184,8 +196,9 @@ class _Bound:
         settings = self.inputs.settings
         problem = foresight_problem(self.inputs, self.case, self.stays, self.uncontrolled, (begin, end))
         patience = max(120.0, settings.time_limit_s)
-        options = PlanOptions(gap=min(settings.gap, BOUND_GAP), time_limit_s=patience)
-        solution = solve_within(problem, self._budgets(begin, end), options, solve)
+        gap = min(settings.gap, BOUND_GAP) if problem.part_load is None else max(settings.gap, PART_LOAD_GAP)
+        options = PlanOptions(gap=gap, time_limit_s=patience)
+        solution = within_caps(problem, self._budgets(begin, end), options, solve)
         if solution.status == "infeasible":
             msg = f"no schedule with the future known: {'; '.join(solution.infeasible_because)}"
             raise SolverError(msg)

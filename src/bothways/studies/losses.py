@@ -1,6 +1,6 @@
-"""What constant efficiencies leave out: losses at part load and stand-by, told beside every strategy.
+"""Losses at part load and stand-by: counted where the scenario asks for them, else told beside every strategy.
 
-Plans and runs count one efficiency per direction, because an optimiser is exact and fast with it. A converter loses
+Without ``[chargers.losses]`` plans and runs count one efficiency per direction, which is fast. A converter loses
 more at a tenth of its power than at half of it, and a vehicle that is kept awake for feeding back draws power while it
 waits. Both are worked out afterwards from what flowed, with the convex curve of
 :func:`bothways.battery.losses.default_losses` and at the prices of each step, so that a reader
@@ -15,10 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bothways.battery.losses import ChargerLosses, default_losses
+from bothways.dispatch.curves import curves_of, stored_kwh
+from bothways.simulation.rule_based import Trace
+from bothways.simulation.stays import Stays
 from bothways.studies.inputs import Case, StudyInputs
 from bothways.studies.runs import StrategyRun
 
 Floats = NDArray[np.float64]
+
+PART_LOAD_GAP = 2e-3
+"""Gap asked of plans whose converters are on or off, at least: the rest of it would cost a study hours."""
 
 IDLE_KW = 0.01
 """Below this a converter is off: rounding of a plan is no power [kW]."""
@@ -60,6 +66,8 @@ def part_load(inputs: StudyInputs, case: Case, run: StrategyRun) -> PartLoad:
         case: for prices.
         run: what flowed; stays that could feed back are idle at stand-by only in two-way strategies.
     """
+    if inputs.stays.part_load is not None:
+        return _counted(inputs, run)
     stays, trace, step_h = inputs.stays, run.trace, inputs.grid.step_h
     price, mean_price = case.import_price.values, float(case.import_price.values.mean())
     two_way = run.strategy == "bidirectional"
@@ -94,3 +102,30 @@ def _more(
     in_more = losses.charge.input_for(stored_kw) - charging_kw
     out_more = np.where(giving_kw > 0.0, (losses.discharge.input_for(giving_kw) - giving_kw / eta_d) / eta_c, 0.0)
     return np.asarray(np.where(charging_kw > 0.0, in_more, 0.0)), np.asarray(out_more)
+
+
+def standby_kw(stays: Stays) -> Floats | None:
+    """Stand-by of every stay that can feed back, ``(S,)`` [kW]; ``None`` where the scenario counts none."""
+    if stays.part_load is None:
+        return None
+    return np.asarray(np.where(stays.discharge_kw > 0.0, stays.part_load.standby_kw, 0.0))
+
+
+def drawn_kw(stays: Stays, trace: Trace) -> Floats:
+    """What vehicles draw or give together, stand-by included, ``(T,)`` [kW]."""
+    standby = standby_kw(stays)
+    if standby is None:
+        return trace.vehicles_kw
+    waits = (trace.evse_stay >= 0) & (trace.evse_power_kw == 0.0)
+    return np.asarray(trace.vehicles_kw + np.where(waits, standby[np.maximum(trace.evse_stay, 0)], 0.0).sum(axis=0))
+
+
+def _counted(inputs: StudyInputs, run: StrategyRun) -> PartLoad:
+    """Losses of a run that has counted them by the curve."""
+    stays, trace, step_h = inputs.stays, run.trace, inputs.grid.step_h
+    curves = curves_of(stays.part_load, stays.eta_c, stays.eta_d)
+    stored = 0.0 if curves is None else stored_kwh(curves, trace.evse_power_kw, trace.evse_stay, step_h)
+    lost = float(trace.evse_power_kw.sum()) * step_h - stored
+    two_way = run.strategy == "bidirectional"
+    standby = float((drawn_kw(stays, trace) - trace.vehicles_kw).sum()) * step_h if two_way else 0.0
+    return PartLoad(float(np.abs(trace.evse_power_kw).sum()) * step_h, lost, lost, standby, 0.0)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from bothways.battery.ageing import kelvin_hint
+from bothways.battery.losses import ChargerLosses, Derating, EfficiencyCurve, default_losses
 from bothways.battery.models import MODELS
 from bothways.battery.wear_table import DRIVEN_CYCLES
+from bothways.domain.errors import DomainError
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
@@ -140,6 +143,7 @@ class VehiclesPart(Part):
     wear_per_kwh: NotNegative
     source: str = Field(min_length=3)
     warranty: WarrantyPart | None = None
+    derating: DeratingPart | None = None
     segment: list[SegmentPart] = Field(default_factory=list)
 
     @model_validator(mode="after")
@@ -154,6 +158,65 @@ class VehiclesPart(Part):
         return self
 
 
+class LossesPart(Part):
+    """``[chargers.losses]``: losses of charger and vehicle at part load; the default ones where no points are given."""
+
+    rated_kw: Annotated[float, Field(gt=0.0, le=1000.0)] | None = None
+    load: list[Annotated[float, Field(gt=0.0, le=1.0)]] = Field(default_factory=list)
+    charge_efficiency: list[Efficiency] = Field(default_factory=list)
+    discharge_efficiency: list[Efficiency] = Field(default_factory=list)
+    standby_w: Annotated[float, Field(ge=0.0, le=2000.0)] | None = None
+    source: str = "assumed: default losses of a bidirectional charger with a passenger car"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        given = {len(self.load), len(self.charge_efficiency), len(self.discharge_efficiency)}
+        if len(given) != 1 or given == {1}:
+            msg = "load, charge_efficiency and discharge_efficiency need equally many values, at least two, or none"
+            raise ValueError(msg)
+        try:
+            self.curve(1.0)
+        except DomainError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def curve(self, rated_kw: float) -> ChargerLosses:
+        """The losses of a charger of that rating, unless the table says another one [kW]."""
+        rated = self.rated_kw or rated_kw
+        losses = default_losses(rated)
+        if self.load:
+            losses = ChargerLosses(
+                EfficiencyCurve.from_efficiency(rated, self.load, self.charge_efficiency),
+                EfficiencyCurve.from_efficiency(rated, self.load, self.discharge_efficiency),
+                losses.standby_kw,
+            )
+        return losses if self.standby_w is None else replace(losses, standby_kw=self.standby_w / 1000.0)
+
+
+class DeratingPart(Part):
+    """``[vehicles.derating]``: share of power that a battery takes and gives at the temperature of its cells."""
+
+    celsius: list[Celsius] = Field(default_factory=list)
+    charge: list[Fraction] = Field(default_factory=list)
+    discharge: list[Fraction] = Field(default_factory=list)
+    source: str = "assumed in the manner of lithium-ion data sheets"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        try:
+            _ = self.law
+        except DomainError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def law(self) -> Derating:
+        """The shares by temperature; the default ones where none are given."""
+        if not (self.celsius or self.charge or self.discharge):
+            return Derating()
+        return Derating(tuple(self.celsius), tuple(self.charge), tuple(self.discharge))
+
+
 class ChargersPart(Part):
     """``[chargers]``: ratings of the EVSEs; the smaller of charger and vehicle counts."""
 
@@ -161,6 +224,7 @@ class ChargersPart(Part):
     discharge_kw: Annotated[float, Field(ge=0.0, le=1000.0)]
     min_charge_kw: Annotated[float, Field(ge=0.0, le=1000.0)] = 0.0
     count: int | None = Field(default=None, ge=1)
+    losses: LossesPart | None = None
 
 
 class CompanyOwnedPart(Part):

@@ -168,6 +168,6 @@ def _spread(case: Case, factor: float) -> Case:
 
 
 def _efficiency(stays: Stays, round_trip: float) -> Stays:
-    """Same energies wanted on the battery side; each direction gets the square root of the round trip."""
+    """Same energies wanted on the battery side; the round trip is split evenly and holds at every power."""
     each = np.full(stays.size, round_trip**0.5)
-    return Stays(**{**stays.__dict__, "eta_c": each, "eta_d": each})
+    return Stays(**{**stays.__dict__, "eta_c": each, "eta_d": each, "part_load": None})

@@ -13,6 +13,7 @@ from bothways.app.scenario_file import read_scenario
 from bothways.app.study.backup import load_backup
 from bothways.app.study.behind_meter import load_case
 from bothways.app.study.columns import load_column
+from bothways.app.study.losses import losses_said
 from bothways.app.study.vehicles import Vehicles, load_vehicles
 from bothways.app.study.wear import fleet_value, fleet_wear_per_kwh, resting_per_kwh_h, vehicle_wear, wear_said
 from bothways.battery.replacement import ReplacementTerms
@@ -236,7 +237,7 @@ def _stated(scenario: Scenario, wear: VehicleWear | None) -> list[Assumption]:
             "scenario",
         ),
     ]
-    found += [*_warranty_said(scenario), *_ageing_said(scenario)]
+    found += [*_warranty_said(scenario), *_ageing_said(scenario), *losses_said(scenario)]
     carbon = scenario.emissions
     if carbon.marginal is not None:
         found.append(Assumption("marginal CO2", "signal from file", carbon.marginal.source))

@@ -13,8 +13,10 @@ import numpy as np
 
 from bothways.battery.ageing import age_fleet
 from bothways.battery.models import MODELS
+from bothways.dispatch.curves import curves_of
 from bothways.dispatch.setpoints import setpoints
 from bothways.planning.engine.solve import prepare
+from bothways.planning.part_load import PartLoad
 from bothways.planning.solve import ENGINE_FROM, ENGINE_FROM_PREPARED
 from bothways.planning.watch import Watch
 from bothways.simulation.plant import respond_all
@@ -41,11 +43,15 @@ _ONE_BOUND_AT_A_TIME = threading.Semaphore(1)
 """A whole period in one problem is the largest thing a study holds in memory; two at once would double the peak."""
 
 
-def _load_kernels() -> None:
+def _load_kernels(part_load: PartLoad | None) -> None:
     """Calls every compiled kernel once: loading one for the first time is not safe in two threads at once."""
     one, first = np.ones(1), np.ones(1, dtype=np.int64)
     points = setpoints(one, one, one, one, one, first, one, one, one, one, one, 0.0, 1.0, 1.0, 1.0, 1.0)
     respond_all(points, one, one, one, one, one, one, 1.0)
+    if part_load is not None:
+        curves = curves_of(part_load.of(np.zeros(1, dtype=np.int64)), one, one)
+        setpoints(one, one, one, one, one, first, one, one, one, one, one, 0.0, 1.0, 1.0, 1.0, 1.0, curves)
+        respond_all(points, one, one, one, one, one, one, 1.0, curves)
     store_surplus(one, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0)
     age_fleet(next(iter(MODELS.values())), np.full((1, 2), 0.5), 1.0, 20.0, capacity_kwh=1.0)
 
@@ -89,7 +95,7 @@ def run_study(
     Raises:
         BothwaysError: a bound with the future known could not be found.
     """
-    _load_kernels()
+    _load_kernels(inputs.stays.part_load)
     watch = Watch(clock=time.perf_counter, prepared=_engine_pays(inputs))
     if watch.prepared:
         prepare()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bothways.adapters.files.sessions import read_sessions
+from bothways.app.study.losses import with_losses
 from bothways.domain.errors import Problems
 from bothways.domain.timegrid import TimeGrid
 from bothways.mobility.assumptions import BatteryAssumption, apply
@@ -71,7 +72,7 @@ def load_vehicles(scenario: Scenario, grid: TimeGrid, folder: Path) -> Vehicles:
     def placed_with(changed: BatteryAssumption) -> Placed:
         energy = apply(imported.table, changed)
         chargers = scenario.chargers
-        return place(
+        placed = place(
             imported.table,
             energy,
             grid,
@@ -79,6 +80,7 @@ def load_vehicles(scenario: Scenario, grid: TimeGrid, folder: Path) -> Vehicles:
             evse_discharge_kw=chargers.discharge_kw,
             evse_min_charge_kw=chargers.min_charge_kw,
         )
+        return replace(placed, stays=with_losses(placed.stays, scenario, grid))
 
     placed = placed_with(assumption)
     if placed.stays.size == 0:

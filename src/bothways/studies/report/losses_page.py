@@ -27,9 +27,13 @@ def losses_table(result: CaseResult, inputs: StudyInputs, slug: str) -> str:
         )
         for run, item in zip(played, found, strict=True)
     ]  # fmt: skip
+    counted = inputs.stays.part_load is not None
     return table(
         "Losses at part load",
-        "Runs count one efficiency per direction. This is what a converter's part-load curve and the stand-by of "
+        "Plans, runs and bills count the converters' part-load curve, and the stand-by of vehicles kept ready to feed "
+        "back."
+        if counted
+        else "Runs count one efficiency per direction. This is what a converter's part-load curve and the stand-by of "
         "vehicles kept ready to feed back would add; it is not in the money above.",
         ["Strategy", "Moved [kWh]", "Lost, as counted [kWh]", "Lost, by the curve [kWh]", "Stand-by [kWh]",
          f"Not counted [{esc(inputs.currency)}/year]"],
