@@ -36,6 +36,8 @@ KINDS: dict[str, Kind] = {
     "composite-differs": Kind("warning", "The station holds to another limit than was sent. Look for other profiles."),
     "does-not-resume": Kind("warning", "This vehicle sleeps after a pause. Unplug and plug it in to wake it; it will "
                             "be kept at the minimum in future."),
+    "events-missing": Kind("information", "Energy is counted from what did arrive. If it goes on, look at the "
+                           "station's log and firmware."),
     "clock-jump": Kind("warning", "Check time synchronisation of this machine."),
     "store-failing": Kind("critical", "Check disk and database. Nothing new is remembered until it works."),
     "island": Kind("critical", "Open the island page: it says what is on, how long it lasts and what to do next."),

@@ -26,6 +26,7 @@ from bothways.operations.site.comparing import Comparer
 from bothways.operations.site.composites import CompositeRounds
 from bothways.operations.site.control import Tick, TickState
 from bothways.operations.site.estimate import Learned
+from bothways.operations.site.gaps import EVERY_S, gaps
 from bothways.operations.site.gate import CompatibilityRegister, ListedPairs
 from bothways.operations.site.history import StepHistory
 from bothways.operations.site.memory import Forgetful, LatchingStore, LearningStore, SiteMemory, StoreMemory
@@ -88,6 +89,7 @@ class LoopState:
         self._stopped_again_at: datetime | None = None
         self._last: datetime | None = None
         self._read_at: datetime | None = None
+        self._gaps_at: datetime | None = None
         self._saved_at: datetime | None = None
         self._dirty: set[str] = set()
         self._own_limits, self._changed_limits = self._limits, dict[str, float]()
@@ -109,10 +111,21 @@ class LoopState:
             self._book.install(await self._registry.stations(self.site.site_id))
             self._permission = await self._store.permission(self.site.site_id)
             await self._look_up(list(self._book.outlets.values()))
+            await self._find_gaps()
         except (BothwaysError, OSError) as error:
             self._store_failed(error)
         else:
             self._alarms.set(False, "store-failing", self.site.site_id, self._clock.now(), "")  # noqa: FBT003
+
+    async def _find_gaps(self) -> None:
+        """Tells of events that stations never sent."""
+        now = self._clock.now()
+        if self._gaps_at is not None and 0.0 <= (now - self._gaps_at).total_seconds() < EVERY_S:
+            return
+        self._gaps_at = now
+        found = await gaps(self._store, list(self._book.stations), now)
+        for station in self._book.stations:
+            self._alarms.set(station in found, "events-missing", station, now, found.get(station, ""))
 
     async def _look_up_new(self) -> None:
         """Seeks the needs of those who have just come, once for all who came together."""

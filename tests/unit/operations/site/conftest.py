@@ -167,11 +167,13 @@ class FakeStore:
         return Receipt(new, "T1" if getattr(event, "transaction_id", "x") == "" else "")
 
     async def transactions(
-        self, *, station_id=None, evse_id=None, id_token=None, open_only=False, since=None, before=None, limit=1000
-    ):
+        self, *, station_id=None, evse_id=None, id_token=None, stations=None, open_only=False, since=None, before=None,
+        limit=1000,
+    ):  # fmt: skip
         self._check()
         rows = self.open if open_only else [*self.open, *self.past]
         rows = [row for row in rows if id_token in {None, row.id_token} and station_id in {None, row.station_id}]
+        rows = [row for row in rows if stations is None or row.station_id in stations]
         if before is not None:
             rows = rows[1 + [(row.station_id, row.transaction_id) for row in rows].index(before) :]
         return rows[:limit]
