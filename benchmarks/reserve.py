@@ -20,35 +20,14 @@ import numpy as np
 
 from bothways.domain.errors import SolverError
 from bothways.planning.layout import Layout
-from bothways.planning.problem import DemandCharge, PlanOptions, PlanProblem
+from bothways.planning.problem import PlanOptions
 from bothways.planning.reserve.calls import check_calls
 from bothways.planning.reserve.decomposed import Search, run_search
 from bothways.planning.reserve.exact import solve_reserve_highs
 from bothways.planning.reserve.model import build
 from bothways.planning.reserve.products import ReservePlanProblem, ReserveProduct
 from bothways.planning.shortfall import reach
-from plan_cases import PERIODS, fleet_of
-
-
-def plan_of(size: int, seed: int) -> PlanProblem:
-    """Time-of-use tariff, demand charge, soft import limit, building and PV in proportion to the fleet."""
-    rng = np.random.default_rng(seed)
-    hour = np.arange(PERIODS) * 0.25
-    buy = np.where((hour >= 16) & (hour < 21), 0.38, np.where((hour >= 7) & (hour < 16), 0.22, 0.14))
-    buy = buy + 0.02 * np.sin(hour)
-    sun = np.maximum(0.0, np.sin((hour - 6) / 12 * np.pi)) * (hour < 18)
-    return PlanProblem(
-        step_h=0.25,
-        periods=PERIODS,
-        import_price=buy,
-        export_price=0.8 * buy - 0.02,
-        base_load_kw=size * (1.0 + 0.8 * np.exp(-(((hour - 15) / 4) ** 2)) - 0.9 * sun),
-        fleet=fleet_of(size, rng),
-        demand_charges=(DemandCharge(0.5, np.ones(PERIODS, dtype=np.bool_)),),
-        import_limit_kw=4.0 * size,
-        import_limit_penalty_per_kwh=1.0,
-        export_limit_kw=3.0 * size,
-    )
+from plan_cases import case
 
 
 def products_of(market: str) -> tuple[ReserveProduct, ...]:
@@ -68,7 +47,7 @@ def products_of(market: str) -> tuple[ReserveProduct, ...]:
 
 def line(market: str, size: int, options: argparse.Namespace) -> str:
     """One row of the table."""
-    problem = ReservePlanProblem(plan_of(size, options.seed), products_of(market))
+    problem = ReservePlanProblem(case("base", size, options.seed), products_of(market))
     started = time.process_time()
     search = Search(problem)
     built = time.process_time()
@@ -107,7 +86,7 @@ def main() -> None:
     parser.add_argument("--time-limit", type=float, default=600.0)
     options = parser.parse_args()
     begin = time.process_time()
-    run_search(Search(ReservePlanProblem(plan_of(5, 0), products_of("three"))), 0.5, None, None)
+    run_search(Search(ReservePlanProblem(case("base", 5, 0), products_of("three"))), 0.5, None, None)
     print(f"kernels ready after {time.process_time() - begin:.1f} s")
     print(
         f"{'market':6} {'× 96':>7} {'build s':>8} {'solve s':>9} {'steps':>6} {'gap':>9} {'calls':>7} "

@@ -72,3 +72,10 @@ def test_every_command_is_documented():
 def test_links_lead_somewhere(page):
     for target in LINK.findall(page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), f"{page.name} links to {target}, which does not exist"
+
+
+def test_every_page_is_in_the_index():
+    docs = ROOT / "docs"
+    listed = {(docs / target).resolve() for target in LINK.findall((docs / "README.md").read_text(encoding="utf-8"))}
+    pages = {page.resolve() for page in docs.rglob("*.md")} - {(docs / "README.md").resolve()}
+    assert pages <= listed, f"not in docs/README.md: {sorted(page.name for page in pages - listed)}"
