@@ -123,7 +123,9 @@ async def _look(
     asked = f"EIO=4&transport=websocket&client_id={client_id[1]}&document_id=d{tab}&tab_id=t{tab}"
     address = f"{url.replace('http', 'ws')}/_nicegui_ws/socket.io/?{asked}&next_message_id=0&implicit_handshake=true"
     headers = {"Cookie": f"bothways_session={cookie}"}
-    async with websockets.connect(address, additional_headers=headers, origin=url, max_size=None) as socket:
+    async with websockets.connect(
+        address, additional_headers=headers, origin=url, max_size=None, open_timeout=60.0
+    ) as socket:
         await socket.recv()
         await socket.send("40")
         seen.open += first
