@@ -10,8 +10,12 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
+
+from bothways.app.live.checks_tls import certificates
 from bothways.app.live.config import Config, load_config
 from bothways.app.live.logs import configure
 from bothways.app.live.memory import keep_collected
@@ -19,6 +23,7 @@ from bothways.app.live.notify import keep_watchdog, notify
 from bothways.app.live.roles import Role, roles_of
 from bothways.app.live.server import LiveServer, open_live, screens_installed
 
+_log = structlog.get_logger("bothways.live")
 _AT_ONCE = 130  # as shells tell of an interrupted program
 _NO_SCREENS = "no screens: the package nicegui is not installed (it comes with bothways[web]); the API runs"
 
@@ -34,7 +39,17 @@ def serve(path: Path, duration_s: float, roles: Sequence[str] = ()) -> None:
     config = load_config(path)
     chosen = roles_of(roles, config)
     configure(config.server.log_format, config.server.log_level)
+    warn_of_certificates(config, datetime.now(tz=UTC))
     asyncio.run(_serve(config, path.parent, duration_s, chosen))
+
+
+def warn_of_certificates(config: Config, now: datetime) -> None:
+    """Says which certificates have ended or end soon: nobody sees it before stations are refused."""
+    if config.server.tls_certificate is None:
+        return
+    for finding in certificates(config, now):
+        if finding.verdict != "good":
+            _log.warning("a certificate needs care", which=finding.check, found=finding.text, remedy=finding.remedy)
 
 
 async def _serve(config: Config, folder: Path, duration_s: float, roles: frozenset[Role]) -> None:

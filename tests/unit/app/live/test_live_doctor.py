@@ -14,13 +14,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from structlog.testing import capture_logs
 
 from bothways.adapters.db.engine import migrate, pending
 from bothways.adapters.db.store import open_store
 from bothways.app.live.checks_beside import bus
 from bothways.app.live.checks_machine import clock
-from bothways.app.live.config import config_from_mapping
+from bothways.app.live.config import config_from_mapping, load_config
 from bothways.app.live.doctor import examine
+from bothways.app.live.serve import warn_of_certificates
 from bothways.operations.events import Sample, TransactionChanged
 
 
@@ -100,10 +102,19 @@ def test_certificates_are_held_against_their_dates(config, tmp_path, capsys, beg
     text = config.read_text(encoding="utf-8")
     tls = 'web_port = 0\ntls_certificate = "tls.pem"\ntls_key = "tls.key"\nclient_ca = "tls.pem"'
     config.write_text(text.replace("web_port = 0", tls), encoding="utf-8")
-    for check in ("TLS", "client_ca") if verdict != "broken" else ("TLS",):
+    for check in {"TLS", "client_ca"} - missing(verdict):
         (row,) = findings(config, capsys, check, sound=verdict != "broken")
         assert row["verdict"] == verdict
         assert words in row["text"]
+    with capture_logs() as told:
+        warn_of_certificates(load_config(config), now)  # as `bothways serve` does
+    assert {line["which"] for line in told} == (set() if verdict == "good" else {"TLS", "client_ca"} - missing(verdict))
+    assert all(words in line["found"] for line in told)
+
+
+def missing(verdict):
+    """Checks that are not made where the server's own certificate cannot be used."""
+    return {"client_ca"} if verdict == "broken" else set()
 
 
 def test_the_kernel_is_asked_about_its_clock():
