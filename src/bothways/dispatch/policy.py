@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from bothways.battery.losses import ChargerLosses
 from bothways.dispatch.budgets import DischargeBudgets, Solve, solve_within, within_budget_kw
 from bothways.domain.errors import SolverError
 from bothways.planning.part_load import PartLoad
@@ -21,6 +22,9 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 _TINY_KWH = 1e-6
+
+PART_LOAD_GAP = 2e-3
+"""Gap asked of plans whose converters are on or off, at least: a smaller one would cost each plan many seconds."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,17 @@ class Connected:
     def size(self) -> int:
         """Number of vehicles."""
         return int(self.key.shape[0])
+
+    def with_losses(self, losses: ChargerLosses) -> Connected:
+        """The same vehicles, all with these losses at part load; their efficiencies become those at full power."""
+        part_load = PartLoad((losses,), np.zeros(self.size, dtype=np.int64))
+        charge, discharge, eta_c, eta_d = part_load.limits_at_full_power(
+            self.charge_kw, self.discharge_kw, self.eta_c, self.eta_d
+        )
+        return replace(
+            self, charge_kw=charge, discharge_kw=discharge, eta_c=eta_c, eta_d=eta_d, part_load=part_load,
+            minimum_kw=np.minimum(self.minimum_kw, charge),
+        )  # fmt: skip
 
     def discharge_now_kw(self, step_h: float) -> Floats:
         """Greatest discharging power of the step that begins now, caps of the day counted, ``(N,)`` [kW].
@@ -161,6 +176,8 @@ def decide(
     if connected.size == 0:
         return Plan(connected.key, np.zeros((0, horizon)), np.full(horizon, math.inf), None)
     problem = plan_problem(site, connected)
+    if problem.part_load is not None:
+        options = replace(options, gap=max(options.gap, PART_LOAD_GAP))
     warm = None if before is None or before.solution is None else before.solution.restart
     if warm is not None:
         warm = warm.shifted(elapsed, horizon)

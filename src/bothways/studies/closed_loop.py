@@ -22,7 +22,7 @@ from bothways.studies.ageing import batteries_of
 from bothways.studies.allowances import Allowances, ceiling_kwh, floor_kwh
 from bothways.studies.drivers import CautiousDepartures
 from bothways.studies.inputs import Case, StudyInputs
-from bothways.studies.losses import PART_LOAD_GAP, drawn_kw, standby_kw
+from bothways.studies.losses import drawn_kw, standby_kw
 from bothways.studies.runs import Planning, StrategyRun, site_flows
 
 Floats = NDArray[np.float64]
@@ -90,8 +90,7 @@ class _Loop:
         self.step_h = grid.step_h
         self.horizon = max(1, round(settings.horizon_h / grid.step_h))
         self.max_age = max(1, round(settings.replan_every_h / grid.step_h))
-        gap = settings.gap if stays.part_load is None else max(settings.gap, PART_LOAD_GAP)
-        self.options = PlanOptions(gap=gap, time_limit_s=settings.time_limit_s)
+        self.options = PlanOptions(gap=settings.gap, time_limit_s=settings.time_limit_s)
         self.standby_kw = standby_kw(stays)
         self.departures = CautiousDepartures(inputs)
         self.energy = stays.energy_kwh.copy()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bothways.dispatch.budgets import DischargeBudgets
-from bothways.dispatch.policy import within_caps
+from bothways.dispatch.policy import PART_LOAD_GAP, within_caps
 from bothways.domain.errors import SolverError
 from bothways.domain.timegrid import TimeGrid
 from bothways.planning.part_load import NONE, PartLoad
@@ -21,7 +21,7 @@ from bothways.simulation.stays import Stays
 from bothways.studies.ageing import batteries_of
 from bothways.studies.allowances import floor_kwh, whole_period
 from bothways.studies.inputs import Case, StudyInputs
-from bothways.studies.losses import PART_LOAD_GAP, drawn_kw
+from bothways.studies.losses import drawn_kw
 from bothways.studies.runs import Planning, StrategyRun, site_flows
 
 Floats = NDArray[np.float64]

@@ -23,9 +23,6 @@ from bothways.studies.runs import StrategyRun
 
 Floats = NDArray[np.float64]
 
-PART_LOAD_GAP = 2e-3
-"""Gap asked of plans whose converters are on or off, at least: the rest of it would cost a study hours."""
-
 IDLE_KW = 0.01
 """Below this a converter is off: rounding of a plan is no power [kW]."""
 

@@ -187,6 +187,7 @@ class VehiclePart(Part):
     soc_at_arrival: Fraction = 0.5
     charge_efficiency: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
     discharge_efficiency: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
+    losses_rated_kw: Annotated[float, Field(ge=0.0, le=1000.0)] = 0.0
 
 
 class SitePart(Part):

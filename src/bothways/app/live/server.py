@@ -306,6 +306,7 @@ def site_settings(site: SitePart) -> SiteSettings:
             soc_at_arrival=vehicle.soc_at_arrival,
             eta_c=vehicle.charge_efficiency,
             eta_d=vehicle.discharge_efficiency,
+            losses_rated_kw=vehicle.losses_rated_kw,
         ),
         emergency_contact=site.emergency_contact,
         currency=site.currency,

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bothways.battery.losses import default_losses
 from bothways.dispatch.budgets import Caps, DischargeBudgets
 from bothways.dispatch.policy import Connected, Plan, SiteView, decide, standing_need
 from bothways.domain.errors import DomainError
@@ -248,6 +249,8 @@ def make_plan(
     """
     start = step_start(image.now, options.step_s)
     connected, rows = connected_rows(image, start, options.step_s, settings.wear_per_kwh)
+    if settings.vehicle.losses_rated_kw > 0.0:
+        connected = connected.with_losses(default_losses(settings.vehicle.losses_rated_kw))
     longest = int(connected.steps_left.max()) if connected.size else 1
     reach = max(1, min(round(options.horizon_h * 3600 / options.step_s), longest))
     grid = TimeGrid(start, timedelta(seconds=options.step_s), reach, settings.tz)

@@ -26,6 +26,8 @@ class VehicleAssumption:
         soc_at_arrival: expected state of charge at plug-in where neither vehicle nor history says it.
         eta_c: charging efficiency.
         eta_d: discharging efficiency.
+        losses_rated_kw: rating of the chargers whose default losses at part load plans count with; 0: plans count with
+            the efficiencies at every power.
     """
 
     capacity_kwh: float = 60.0
@@ -33,12 +35,14 @@ class VehicleAssumption:
     soc_at_arrival: float = 0.5
     eta_c: float = 0.9
     eta_d: float = 0.9
+    losses_rated_kw: float = 0.0
 
     def __post_init__(self) -> None:
         _require(self.capacity_kwh > 0.0, "vehicle assumption: capacity_kwh must be above 0")
         _require(0.0 <= self.capacity_error < 1.0, "vehicle assumption: capacity_error must lie in [0, 1)")
         _require(0.0 <= self.soc_at_arrival <= 1.0, "vehicle assumption: soc_at_arrival must lie in 0…1")
         _require(0.0 < self.eta_c <= 1.0 and 0.0 < self.eta_d <= 1.0, "vehicle assumption: efficiencies lie in (0, 1]")
+        _require(0.0 <= self.losses_rated_kw < math.inf, "vehicle assumption: losses_rated_kw must be at least 0")
 
 
 @dataclass(frozen=True, slots=True)
