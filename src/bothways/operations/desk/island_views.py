@@ -15,7 +15,7 @@ from bothways.operations.site.state import EvseState
 from bothways.resilience.island import rehearsal
 from bothways.resilience.island.checklist import Task, island_tasks, next_tasks, return_tasks
 from bothways.resilience.island.commands import Action, instruction
-from bothways.resilience.island.interlock import stored_kwh
+from bothways.resilience.island.interlock import seen_closed, stored_kwh
 from bothways.resilience.island.offer import RestartOffer, restart_offer
 from bothways.resilience.island.power import abilities, load_kw
 from bothways.resilience.island.rationing import lasting_h
@@ -235,7 +235,7 @@ def _tiers(inputs: Inputs, state: IslandState, site: IslandSite) -> tuple[tuple[
     out, load = [], 0.0
     for tier in sorted({section.tier for section in site.sections}):
         members = [k for k, section in enumerate(site.sections) if section.tier == tier]
-        closed = [inputs.sections[k].position is Position.CLOSED for k in members]
+        closed = [seen_closed(k, inputs) for k in members]
         kws = [
             sum(load_kw(k, inputs, site)) if on and fed else site.sections[k].kw
             for k, on in zip(members, closed, strict=True)
@@ -244,11 +244,16 @@ def _tiers(inputs: Inputs, state: IslandState, site: IslandSite) -> tuple[tuple[
         lasts = lasting_h(energy, inputs.pv_ahead_kwh, [(load, HORIZON_H)], 1.0)
         out.append(
             TierView(
-                tier, _together([inputs.sections[k].position for k in members]), sum(kws),
+                tier, _together([_position(k, inputs) for k in members]), sum(kws),
                 None if math.isinf(lasts) else lasts, max(site.sections[k].target_h for k in members),
             )
         )  # fmt: skip
     return tuple(out), energy
+
+
+def _position(k: int, inputs: Inputs) -> Position:
+    """Where a breaker is, as the controller takes it: a load that flows shows that it is closed."""
+    return Position.CLOSED if seen_closed(k, inputs) else inputs.sections[k].position
 
 
 def _together(positions: list[Position]) -> str:
@@ -264,7 +269,7 @@ def _sections(
 ) -> tuple[SectionView, ...]:
     return tuple(
         SectionView(
-            section.section_id, section.tier, inputs.sections[k].position.value, sum(load_kw(k, inputs, site)),
+            section.section_id, section.tier, _position(k, inputs).value, sum(load_kw(k, inputs, site)),
             section.serves, section.by_hand, section.automated, state.latch.aside[k], state.faulty[k],
             section.section_id in by_people,
         )

@@ -238,3 +238,17 @@ async def test_the_view_tells_what_stays_on_when_the_server_is_lost(world):
     assert view.stay_on == ("essential",)
     assert view.sources[0].alone == "Go on feeding the building until 5.0 kWh are left, then stop."
     assert {source.alone for source in view.sources[1:]} == {"Stop: neither give nor charge."}
+
+
+async def test_a_breaker_without_feedback_is_shown_on_once_its_load_flows(world):
+    """Somebody switches it on and tells nobody: the measured load tells it."""
+    desk = desk_of(world, frozenset({"refuge"}))
+    world.service._outside = replace(world.service._outside, gear=desk._gears["hall"])
+    desk._gears["hall"].state("refuge", closed=False, who="Ann")
+    await world.go(3)
+    view = desk.view(OPERATOR, "hall")
+    assert [tier.on for tier in view.tiers] == ["on"] * 4
+    assert view.sections[1].position == "closed"
+    world.yard.plant = replace(world.yard.plant, closed=(True, False, True, True))
+    await world.go(3)
+    assert desk.view(OPERATOR, "hall").tiers[1].on == "off"
