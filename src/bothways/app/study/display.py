@@ -81,4 +81,20 @@ def show(result: StudyResult, summary: dict[str, object], folder: Path, *, as_js
         return
     console = Console()
     console.print(render_summary(result))
+    if note := unproven(result):
+        console.print(note, soft_wrap=True, markup=False, highlight=False)
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
+
+
+def unproven(result: StudyResult) -> str:
+    """Says that plans were not proven as good as asked for: where time was over, another run may differ."""
+    records = [outcome.run.planning for case in result.cases for outcome in case.outcomes]
+    ended = sum(record.not_optimal for record in records)
+    if not ended:
+        return ""
+    plans, gap = sum(record.plans for record in records), max(record.worst_gap for record in records)
+    return (
+        f"note: {ended:,} of {plans:,} plans were not proven within the gap asked for (worst {gap:.1%}): caps on feeding "
+        "back leave a gap, or the time was over (time_limit_s under [policy]); then figures hang a little on how busy "
+        "the machine is."
+    )
