@@ -94,7 +94,7 @@ def unproven(result: StudyResult) -> str:
         return ""
     plans, gap = sum(record.plans for record in records), max(record.worst_gap for record in records)
     return (
-        f"note: {ended:,} of {plans:,} plans were not proven within the gap asked for (worst {gap:.1%}): caps on feeding "
-        "back leave a gap, or the time was over (time_limit_s under [policy]); then figures hang a little on how busy "
-        "the machine is."
+        f"note: {ended:,} of {plans:,} plans were not proven within the gap asked for (worst {gap:.1%}): caps on "
+        "feeding back leave a gap, or the time was over (time_limit_s under [policy]); then figures hang a little on "
+        "how busy the machine is."
     )
