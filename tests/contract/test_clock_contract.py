@@ -7,6 +7,7 @@ import pytest
 from ocpp_doubles import StillClock
 
 from bothways.adapters.clocks import ScaledClock, SystemClock
+from bothways.adapters.db.engine import machine_offset_s
 from bothways.domain.errors import DomainError
 
 pytestmark = pytest.mark.asyncio
@@ -68,3 +69,8 @@ async def test_a_faster_clock_needs_an_aware_start_and_a_speed():
     for speed in (0.0, -1.0, float("nan")):
         with pytest.raises(DomainError, match="above 0"):
             ScaledClock(START, speed)
+
+
+async def test_the_databases_clock_is_held_against_the_machines(postgres_server, tmp_path):
+    assert abs(await asyncio.to_thread(machine_offset_s, postgres_server.new_database())) < 2.0
+    assert machine_offset_s(f"sqlite:///{tmp_path}/x.db") is None
