@@ -264,7 +264,7 @@ def test_no_text_of_a_user_becomes_markup():
 
 def test_a_study_without_stays_still_reports():
     clean = make_inputs(days=2, evses=2)
-    empty = {name: column[:0] for name, column in clean.stays.__dict__.items() if name != "evse_ids"}
+    empty = {name: column[:0] for name, column in clean.stays.__dict__.items() if name not in {"evse_ids", "part_load"}}
     inputs = {"stays": replace(clean.stays, **empty), "vehicle_id": ()}
     for name in ("arrival_s", "departure_s", "declared_s"):
         inputs[name] = getattr(clean, name)[:0]

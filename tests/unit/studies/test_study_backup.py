@@ -44,7 +44,7 @@ def terms(load_kw=2.0, voll=10.0, hours=4, reserve=None, **changes):
 def always_there(inputs, energy_kwh):
     """One charger with a vehicle that never leaves and never moves energy."""
     grid, stays = inputs.grid, inputs.stays
-    columns = {name: value[:1] for name, value in stays.__dict__.items() if name != "evse_ids"}
+    columns = {name: value[:1] for name, value in stays.__dict__.items() if name not in {"evse_ids", "part_load"}}
     columns |= {
         "evse_ids": ("E0",), "arrival": np.array([0]), "departure": np.array([grid.periods]), "evse": np.array([0]),
         "declared": np.array([grid.periods]), "previous": np.array([-1]),

@@ -199,7 +199,7 @@ def test_a_profile_that_would_leap_at_its_seam_is_played_forth_and_back():
     grid = small_grid(3)
     stays = small_stays(grid, vehicles=1)
     whole = {
-        **{name: value[:1] for name, value in stays.__dict__.items() if name not in {"evse_ids"}},
+        **{name: value[:1] for name, value in stays.__dict__.items() if name not in {"evse_ids", "part_load"}},
         "evse_ids": stays.evse_ids, "arrival": np.array([0]), "departure": np.array([grid.periods]),
         "energy_kwh": np.array([20.0]), "target_kwh": np.array([50.0]), "asked_kwh": np.array([50.0]),
         "declared": np.array([grid.periods]), "previous": np.array([-1]),
