@@ -131,7 +131,7 @@ def test_the_example_loads_with_its_wear_price():
         ({"cell": "lead"}, "nca-panasonic"),
         ({"wear_per_kwh": 0.02}, "not both"),
         ({"price_per_kwh": 0.0}, "price_per_kwh"),
-        ({"remaining_cycles": -5}, "greater than 0"),
+        ({"remaining_cycles": -5}, "above 0"),
     ],
 )
 def test_a_battery_that_makes_no_sense_is_refused(values, word):
