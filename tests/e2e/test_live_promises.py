@@ -183,7 +183,7 @@ async def test_a_station_that_does_not_obey_is_argued_with_thrice_and_told_of_in
         deaf = here.stations[number]
         await here.plug_in()
         deaf.outlet(1).fault = "deaf"  # it accepts whatever it is told and does nothing
-        here.loop.set_limits(import_hard_kw=10.0 + 3 * 4.2)
+        here.loop.set_limits(import_hard_kw=10.0 + 6.0)  # less than it draws, whatever the others get
         subject = f"CP-{number}/1"
 
         def alarms():
@@ -198,4 +198,5 @@ async def test_a_station_that_does_not_obey_is_argued_with_thrice_and_told_of_in
         assert after <= 30  # those that changed on the way, and the same one a few times
         await asyncio.sleep(400.0 / speed)  # longer than an order lives
         assert deaf.profiles.told == after, "orders go on to a station that was given up"
-        assert sum(here.powers) - deaf.outlet(1).power_kw <= 10.0 + 3 * 4.2 - 11.0 + 0.2, "the others do not give way"
+        others = [station.outlet(1).power_kw for station in here.stations if station is not deaf]
+        assert max(others) <= here.loop.site.safe_charge_kw, "the others do not give way"
