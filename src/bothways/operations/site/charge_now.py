@@ -62,6 +62,8 @@ def step_aside(
 ) -> None:
     """Lowers vehicles that can wait until those that charge now fit into what the sum may rise; changes ``power``.
 
+    Where that is not enough, those that charge now share what there is: all of them begin.
+
     Args:
         power: setpoints, shape ``(N,)`` [kW].
         before: what was commanded last, shape ``(N,)`` [kW].
@@ -90,4 +92,27 @@ def step_aside(
                 less = 0.0
             if less < held:
                 excess -= held - less
+                power[i] = less
+    _begin(power, before, now, minimum, order, excess)
+
+
+def _begin(power: Floats, before: Floats, now: Bools, minimum: Floats, order: Ints, excess: float) -> None:
+    """Where those that charge now do not all fit, each of them begins with its minimum before anyone gets more.
+
+    What rises further is cut first, then those that run give back what is above their minimum, for the seconds in which
+    the sum may not rise faster; changes ``power``.
+    """
+    fresh = now & (before <= 0.0) & (power > 0.0)
+    if not fresh.any() or np.count_nonzero(now & (power > 0.0)) < 2:
+        return
+    for give_back in (False, True):
+        for i in order[::-1]:
+            if excess <= _TINY_KW:
+                return
+            if not now[i]:
+                continue
+            least = minimum[i] if fresh[i] or give_back else before[i]
+            if least < power[i]:
+                less = max(least, power[i] - excess)
+                excess -= power[i] - less
                 power[i] = less

@@ -75,3 +75,35 @@ async def test_only_those_who_can_wait_step_aside():
     enough = np.array([11.0, 6.0, 6.0, 6.0])
     step_aside(enough, before, now, must, minimum, np.arange(4), 8.0)
     assert enough.tolist() == [11.0, 6.0, 4.0, 5.0]
+
+
+async def test_who_charges_now_already_makes_room_for_who_begins():
+    now, must, minimum = np.full(3, fill_value=True), np.full(3, 4.0), np.full(3, 4.0)
+    power, before = np.full(3, 11.0), np.array([11.0, 0.0, 0.0])
+    step_aside(power, before, now, must, minimum, np.arange(3), 1.0)
+    assert power.tolist() == [4.0, 4.0, 4.0]  # two begin within a rise of 1 kW of all together
+    roomy = np.full(3, 11.0)
+    step_aside(roomy, before, now, must, minimum, np.arange(3), 10.0)
+    assert roomy.sum() <= before.sum() + 10.0
+    assert roomy[0] == 11.0
+    assert roomy.min() >= 4.0
+
+
+async def test_the_second_driver_who_presses_begins_at_once_too(make_world, car):
+    """Nobody who could wait is charging, and the first has used up what the sum may rise: it gives some back."""
+    site = SiteSettings("site", import_hard_limit_kw=200.0)
+    world = make_world(
+        CARS, load=20.0, min_kw=MINIMUM, options=LoopOptions(plan_in_thread=False, ramp_kw_per_min=54.0), site=site
+    )
+    world.sample_every_s = 10.0
+    await world.open()
+    for k in range(CARS):
+        world.plug(k, car(energy_kwh=45.0), need=world.need(k, 30, soc=0.9))
+    await world.tick(60)
+    for k in range(2):
+        before = total(world)
+        assert world.row(k).power_kw == 0.0
+        await world.loop.set_need(world.need(k, 30, soc=0.9, charge_now=True))
+        await world.tick(2)
+        assert world.row(k).power_kw >= MINIMUM
+        assert total(world) <= before + (10.0 + 2.0) * 0.9 + 0.1  # no faster than it may
