@@ -21,6 +21,7 @@ import shutil
 import statistics
 import tempfile
 import time
+from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -100,6 +101,8 @@ def _cpu_s(pid: int) -> float:
 class _Watched:
     def __init__(self) -> None:
         self.open = self.messages = self.bytes = self.lost = 0
+        self.marks: dict[str, float] = {}
+        self.ages: list[float] = []
 
 
 async def _watch(url: str, cookie: str, client: httpx.AsyncClient, seen: _Watched, until: asyncio.Event) -> None:
@@ -129,6 +132,7 @@ async def _look(
         await socket.recv()
         await socket.send("40")
         seen.open += first
+        told: set[str] = set()
         while not until.is_set():
             try:
                 async with asyncio.timeout(1.0):
@@ -140,6 +144,10 @@ async def _look(
             elif str(said).startswith("42"):
                 seen.messages += 1
                 seen.bytes += len(said)
+                for mark, since in seen.marks.items():
+                    if mark not in told and mark in said:
+                        told.add(mark)
+                        seen.ages.append(time.perf_counter() - since)
 
 
 def _raise_any(tasks: list[asyncio.Task[None]]) -> None:
@@ -148,14 +156,32 @@ def _raise_any(tasks: list[asyncio.Task[None]]) -> None:
             task.result()
 
 
-async def _sign_in(url: str) -> str:
+def _share(values: list[float], share: float) -> float | None:
+    return round(sorted(values)[int(share * (len(values) - 1))], 2) if values else None
+
+
+async def _sign_in(url: str) -> tuple[str, str]:
     async with httpx.AsyncClient(timeout=20.0) as client:
         answer = await client.post(f"{url}/api/v1/session", json={"name": "watcher", "password": PASSWORD})
-        return str(answer.cookies["bothways_session"])
+        return str(answer.cookies["bothways_session"]), str(answer.json()["csrf_token"])
+
+
+async def _change(client: httpx.AsyncClient, url: str, token: str, seen: _Watched, count: int) -> None:
+    """Overrides that every watcher is shown: from the answer to the change on, its age counts."""
+    for number in range(count):
+        await asyncio.sleep(2.0 + random.random())
+        kw = 401.0 + number
+        until = (datetime.now(UTC) + timedelta(minutes=10)).isoformat()
+        asked = {"kind": "import_limit", "kw": kw, "until": until, "reason": "to be seen"}
+        answer = await client.post(
+            f"{url}/api/v1/sites/garage/overrides", json=asked, headers={"x-csrf-token": token, "Origin": url}
+        )
+        assert answer.status_code == 201, answer.text
+        seen.marks[f"{kw:.1f} kW"] = time.perf_counter()
 
 
 async def _measure(url: str, pid: int, watchers: int, seconds: float) -> dict[str, object]:
-    cookie = await _sign_in(url)
+    cookie, token = await _sign_in(url)
     before, began = _cpu_s(pid), time.perf_counter()
     await asyncio.sleep(seconds)
     alone = (_cpu_s(pid) - before) / (time.perf_counter() - began)
@@ -174,9 +200,12 @@ async def _measure(url: str, pid: int, watchers: int, seconds: float) -> dict[st
     opened = (time.perf_counter() - opening) / watchers
     await asyncio.sleep(5.0)
     before, began, messages, size = _cpu_s(pid), time.perf_counter(), seen.messages, seen.bytes
+    changing = asyncio.create_task(_change(client, url, token, seen, max(2, int(seconds / 3.5))))
     await asyncio.sleep(seconds)
     lasted = time.perf_counter() - began
     watched = (_cpu_s(pid) - before) / lasted
+    await changing
+    await asyncio.sleep(3.0)
     until.set()
     await asyncio.gather(*tasks, return_exceptions=True)
     await client.aclose()
@@ -184,6 +213,7 @@ async def _measure(url: str, pid: int, watchers: int, seconds: float) -> dict[st
         "watchers": watchers, "cores_without": round(alone, 3), "cores_with": round(watched, 3),
         "cores_of_watching": round(watched - alone, 3), "s_per_page_opened": round(opened, 3),
         "connections_lost": seen.lost,
+        "changes_seen": len(seen.ages), "after_s": {"median": _share(seen.ages, 0.5), "p99": _share(seen.ages, 0.99)},
         "messages_per_s_each": round((seen.messages - messages) / lasted / watchers, 2),
         "kB_per_s_each": round((seen.bytes - size) / lasted / watchers / 1000.0, 2),
     }  # fmt: skip
