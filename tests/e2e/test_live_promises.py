@@ -91,10 +91,18 @@ class House:
             vehicle = VirtualVehicle(f"T-{number}", capacity_kwh=200.0, energy_kwh=20.0, charge_kw=11.0)
             assert await station.plug_in(1, vehicle)
         await self.until(lambda: min(self.powers) > 4.0, "not everybody charges")
+        await self.until(lambda: self.seen == len(self.stations), "the site does not see their transactions")
 
     @property
     def powers(self):
         return [station.outlet(1).power_kw for station in self.stations]
+
+    @property
+    def seen(self):
+        """Transactions that the loop knows of."""
+        image = self.loop.snapshot().image
+        sessions = (item.session for item in image.evses) if image is not None else ()
+        return sum(session is not None and session.transaction_id != "" for session in sessions)
 
     async def ids(self):
         """Transactions of the stations of 1.6, whose ids the server gives."""
@@ -182,6 +190,7 @@ async def test_a_station_that_does_not_obey_is_argued_with_thrice_and_told_of_in
         await here.connect(meter_s=20.0, tick_s=6.0, count=3)
         deaf = here.stations[number]
         await here.plug_in()
+        await here.until(lambda: deaf.outlet(1).power_kw > 10.9, "it keeps to its safe profile")
         deaf.outlet(1).fault = "deaf"  # it accepts whatever it is told and does nothing
         here.loop.set_limits(import_hard_kw=10.0 + 6.0)  # less than it draws, whatever the others get
         subject = f"CP-{number}/1"

@@ -140,8 +140,8 @@ class SiteBook:
         self.finished: list[tuple[Outlet, Visit, datetime]] = []
         self._visits = 0
 
-    def install(self, stations: Iterable[StationRecord]) -> None:
-        """Takes the site's stations over; what is known of those that stay is kept."""
+    def install(self, stations: Iterable[StationRecord]) -> set[EvseKey]:
+        """Takes the site's stations over; what is known of those that stay is kept. Returns the EVSEs that are new."""
         wanted: dict[EvseKey, Outlet] = {}
         self.stations = {record.station_id: record for record in stations}
         for station in self.stations.values():
@@ -150,7 +150,9 @@ class SiteBook:
                 outlet = self.outlets.get(key) or Outlet(key, record)
                 outlet.record = record
                 wanted[key] = outlet
+        new = wanted.keys() - self.outlets.keys()
         self.outlets = wanted
+        return new
 
     def outlets_of(self, station_id: str) -> list[Outlet]:
         """The EVSEs of a station."""

@@ -165,7 +165,15 @@ class LoopCore(LoopState):
         return sent
 
     async def _stop_again(self) -> None:
-        await self._stop_everything()
+        """Ends what began since; the incident's record gets it as well, beside what was answered first."""
+        answers = await self._stop_everything()
+        if self._incident is None:
+            return
+        before = dict(self._incident.stopped)
+        late = {name: answer for name, answer in answers.items() if name not in before}
+        if late:
+            self._incident = replace(self._incident, stopped=tuple(sorted((before | late).items())))
+            self._dirty.add("incident")
 
     async def _stop_everything(self) -> dict[str, str]:
         return await emergency.stop_all(self._gateway, self._book.outlets.values(), self.options.order_valid_s)

@@ -92,6 +92,7 @@ class LoopState:
         self._gaps_at: datetime | None = None
         self._saved_at: datetime | None = None
         self._dirty: set[str] = set()
+        self._unread: set[EvseKey] = set()
         self._own_limits, self._changed_limits = self._limits, dict[str, float]()
         self._quote = Quote()
         self._strange: frozenset[str] = frozenset()
@@ -108,8 +109,10 @@ class LoopState:
     async def _reread(self) -> None:
         """Stations, permission and needs as the store has them now."""
         try:
-            self._book.install(await self._registry.stations(self.site.site_id))
+            self._unread |= self._book.install(await self._registry.stations(self.site.site_id))
             self._permission = await self._store.permission(self.site.site_id)
+            await opening.reopen(self._book, self._store, self._clock.now(), self._unread)
+            self._unread = set()
             await self._look_up(list(self._book.outlets.values()))
             await self._find_gaps()
         except (BothwaysError, OSError) as error:

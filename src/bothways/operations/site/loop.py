@@ -259,6 +259,7 @@ class SiteLoop(LoopCore):
             self._remember_incident(),
             emergency.leave_safe(self._gateway, self._book.stations, 0.0),
         )
+        answers = dict(self._incident.stopped) | answers
         self._incident = replace(self._incident, stopped=tuple(sorted(answers.items())))
         self._orders.run(self._remember_incident())
         self._orders.run(self._note("emergency stop", self.site.site_id, self._incident.as_values()))

@@ -19,12 +19,25 @@ _MANY = 100_000
 _ANSWER_S = 10.0
 
 
-async def reopen(book: SiteBook, store: Store, now: datetime) -> None:
-    """Takes over the open transactions of the site's stations with their energies and latest values."""
+async def reopen(book: SiteBook, store: Store, now: datetime, new: set[EvseKey] | None = None) -> None:
+    """Takes over the open transactions of the site's stations with their energies and latest values.
+
+    Args:
+        book: the site's EVSEs.
+        store: where the transactions are.
+        now: the instant.
+        new: only these EVSEs, which the book has just learned of, except where it has heard of a transaction since;
+            without them all, whatever is noted there.
+    """
+    if new is not None and not new:
+        return
     rows = [row for row in await store.transactions(open_only=True, limit=_MANY) if row.station_id in book.stations]
     for row in sorted(rows, key=lambda item: item.started_at or now):
-        outlet = book.outlets.get(EvseKey(row.station_id, row.evse_id))
-        if outlet is not None and row.ended_at is None:
+        key = EvseKey(row.station_id, row.evse_id)
+        outlet = book.outlets.get(key)
+        if outlet is None or row.ended_at is not None:
+            continue
+        if new is None or (key in new and (outlet.visit is None or not outlet.visit.transaction_id)):
             await _reopen(book, outlet, row, store, now)
 
 

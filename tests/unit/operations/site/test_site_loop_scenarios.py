@@ -440,7 +440,7 @@ async def test_another_limit_at_the_station_is_noticed(make_world, car):
 
 
 async def test_emergency_stop_ends_everything_within_two_seconds_and_stays(make_world, car):
-    world = make_world(3)
+    world = make_world(4)
     await world.open()
     for k in range(3):
         world.plug(k, car())
@@ -456,8 +456,12 @@ async def test_emergency_stop_ends_everything_within_two_seconds_and_stays(make_
     assert "no answer" in incident.stopped[2][1]
     assert set(world.gateway.safe.values()) == {0.0}
     world.plug(0, car())  # somebody plugs in again
+    world.plug(3, car())
     await world.tick(10)
     assert world.site_kw == pytest.approx(10.0)
+    stopped = dict(world.loop.snapshot().incident.stopped)  # names who came later beside what was answered first
+    assert stopped["S3/1"] == "zero: Accepted, end: Accepted"
+    assert stopped.items() >= dict(incident.stopped).items()
     assert "emergency-stop" in world.alarms()
     world.loop = world.new_loop()  # the latch survives a restart
     await world.open()
