@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,6 +48,47 @@ async def test_the_record_that_was_kept_last_is_the_one_there_is(store: Document
     await store.drop_document("wish", "T-1\x1f")
     assert list(await store.documents("wish")) == ["T-2\x1f"]
     assert dict(await store.documents("queue")) == {"T-1\x1f": {"a": 3}}
+
+
+@pytest.mark.asyncio
+async def test_a_record_is_swapped_only_where_it_is_still_as_it_was_seen(store: Documents) -> None:
+    first, second = {"stay": "tx-1", "n": 0.1}, {"n": 1, "stay": "tx-2"}
+    assert not await store.swap_document("claim", "CP-1/1", NOW, first, second), "nothing is there that was seen"
+    assert await store.swap_document("claim", "CP-1/1", NOW, first, None)
+    assert await store.swap_document("claim", "CP-1/1", NOW, first, None), "what was done is not undone by a repeat"
+    assert not await store.swap_document("claim", "CP-1/1", NOW, second, None)
+    assert not await store.swap_document("claim", "CP-1/1", NOW, second, {"stay": "tx-0"})
+    assert dict(await store.documents("claim")) == {"CP-1/1": first}
+    assert await store.swap_document("claim", "CP-1/1", NOW, second, {"n": 0.1, "stay": "tx-1"}), "in any order of keys"
+    assert dict(await store.documents("claim")) == {"CP-1/1": second}
+    assert dict(await store.documents("other")) == {}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
+@pytest.mark.parametrize("seen", [None, {"stay": "before"}])
+async def test_of_many_who_race_for_a_record_over_two_servers_one_gets_it(
+    request: pytest.FixtureRequest, tmp_path: Path, backend: str, seen: dict[str, str] | None
+) -> None:
+    url = f"sqlite:///{tmp_path}/store.db"
+    if backend == "postgres":
+        url = request.getfixturevalue("postgres_server").new_database()
+    servers = [await open_store(url), await open_store(url)]
+    try:
+        for round_ in range(12):
+            place = f"CP-{round_}/1"
+            if seen is not None:
+                await servers[0].keep_document("claim", place, NOW, seen)
+            runners = [(servers[k % 2], {"stay": "now", "claim": f"guest {k}"}) for k in range(6)]
+            won = await asyncio.gather(
+                *(store.swap_document("claim", place, NOW, body, seen) for store, body in runners)
+            )
+            assert sum(won) == 1, won
+            kept = (await servers[0].documents("claim", [place]))[place]
+            assert kept == runners[won.index(True)][1], "and what is kept is the winner's"
+    finally:
+        for server in servers:
+            await server.close()
 
 
 @pytest.mark.asyncio

@@ -25,6 +25,15 @@ class Documents(Protocol):
         """
         ...
 
+    async def swap_document(
+        self, kind: str, subject: str, at: datetime, body: Mapping[str, Any], seen: Mapping[str, Any] | None
+    ) -> bool:
+        """Replaces a record that is still as it was seen (``None`` for none), as one step that nobody gets between.
+
+        Of several who saw the same, in any process, exactly one gets ``True``; the others changed nothing.
+        """
+        ...
+
     async def noted(self, kind: str, subject: str, since: datetime, until: datetime) -> Sequence[Mapping[str, Any]]:
         """Details of the audit log's lines of a kind about a subject with ``since <= at < until``, the first first."""
         ...

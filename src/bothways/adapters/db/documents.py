@@ -7,13 +7,23 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from bothways.adapters.db import schema
 from bothways.adapters.db.base import Database
 from bothways.adapters.db.facts import AuditRow
-from bothways.adapters.db.numbers import chunks
+from bothways.adapters.db.numbers import chunks, insert_new
 from bothways.adapters.db.values import short, to_us
+
+
+def _text(body: Mapping[str, Any]) -> str:
+    return orjson.dumps(dict(body)).decode()
+
+
+def _plain(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A record as it comes back from the store."""
+    read: dict[str, Any] = orjson.loads(_text(body))
+    return read
 
 
 class DocumentFacts(Database):
@@ -38,14 +48,38 @@ class DocumentFacts(Database):
     async def keep_document(self, kind: str, subject: str, at: datetime, body: Mapping[str, Any]) -> None:
         """Replaces a record; returns after the commit."""
         table = schema.fact
-        text = orjson.dumps(dict(body)).decode()
-        row = {"kind": kind, "subject": short(subject), "at_us": to_us(at), "body": text}
+        row = {"kind": kind, "subject": short(subject), "at_us": to_us(at), "body": _text(body)}
 
         def change(connection: Connection) -> None:
             connection.execute(delete(table).where(table.c.kind == kind, table.c.subject == row["subject"]))
             connection.execute(insert(table), [row])
 
         await self._write(change)
+
+    async def swap_document(
+        self, kind: str, subject: str, at: datetime, body: Mapping[str, Any], seen: Mapping[str, Any] | None
+    ) -> bool:
+        """Replaces a record that is still as it was seen; the row's lock or its key decides who was first."""
+        table = schema.fact
+        text, before = _text(body), None if seen is None else _plain(seen)
+        row = {"kind": kind, "subject": short(subject), "at_us": to_us(at), "body": text}
+        mine = (table.c.kind == kind) & (table.c.subject == row["subject"])
+
+        def change(connection: Connection) -> bool:
+            found = connection.execute(select(table.c.body).where(mine).with_for_update()).scalar()
+            if found is None:
+                if before is not None:
+                    return False
+                made = insert_new(connection, table).values(row).returning(table.c.subject)
+                return connection.execute(made).first() is not None
+            if found == text:  # a batch that was committed and is repeated for a lost answer
+                return True
+            if before is None or orjson.loads(found) != before:
+                return False
+            connection.execute(update(table).where(mine).values(body=text, at_us=row["at_us"]))
+            return True
+
+        return await self._write(change)
 
     async def drop_document(self, kind: str, subject: str) -> None:
         """Deletes a record; one that is not there is no fault."""
@@ -85,7 +119,17 @@ class DocumentMemory:
     async def keep_document(self, kind: str, subject: str, at: datetime, body: Mapping[str, Any]) -> None:
         """Replaces a record."""
         to_us(at)
-        self._documents[kind, short(subject)] = orjson.loads(orjson.dumps(dict(body)))
+        self._documents[kind, short(subject)] = _plain(body)
+
+    async def swap_document(
+        self, kind: str, subject: str, at: datetime, body: Mapping[str, Any], seen: Mapping[str, Any] | None
+    ) -> bool:
+        """Replaces a record that is still as it was seen."""
+        found = self._documents.get((kind, short(subject)))
+        if found != (None if seen is None else _plain(seen)):
+            return found is not None and found == _plain(body)
+        await self.keep_document(kind, subject, at, body)
+        return True
 
     async def drop_document(self, kind: str, subject: str) -> None:
         """Deletes a record; one that is not there is no fault."""

@@ -170,12 +170,14 @@ class Guests:
             DomainError: nobody is plugged in, or the stay is somebody's already.
         """
         _, _, state = await self._open(secret, source)
-        if not await self._free(state):
-            msg = "nobody is plugged in here, or somebody else looks after this vehicle"
-            raise DomainError(msg)
+        documents, place = documents_in(self._parts.store), _place(state)
+        seen = (await documents.documents(CLAIM, [place])).get(place)
         claim, now = secrets.token_urlsafe(24), self._parts.clock.now()
         body = {"stay": _stay(state), "claim": _digest(claim)}
-        await documents_in(self._parts.store).keep_document(CLAIM, _place(state), now, body)
+        first = await self._free(state) and await documents.swap_document(CLAIM, place, now, body, seen)
+        if not first:  # two telephones may have read the code in the same instant, at two servers
+            msg = "nobody is plugged in here, or somebody else looks after this vehicle"
+            raise DomainError(msg)
         return claim
 
     async def need(self, secret: str, claim: str, form: NeedForm, source: str = "") -> NeedView:

@@ -1,5 +1,6 @@
 """Guests by the code on a charging point: one stay, one guest, nothing else."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -52,6 +53,32 @@ async def test_the_first_who_reads_the_code_looks_after_this_stay_and_no_other(w
     await guests.close(people.staff, "CP-1", 1)
     with pytest.raises(Unknown):
         await guests.look(renewed.secret)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("earlier", [False, True])
+async def test_of_guests_who_claim_in_the_same_instant_one_gets_the_stay(world, people, make, earlier):
+    telephones = [Guests(world.desk) for _ in range(5)]  # as in as many processes
+    link = await telephones[0].link(people.staff, "CP-1", 1)
+    if earlier:  # the record of the stay before is still there
+        world.site.evses = (make.evse(1, make.session("G-0")),)
+        await telephones[0].claim(link.secret)
+    world.site.evses = (make.evse(1, make.session("G-1")),)
+    together = asyncio.Barrier(len(telephones))
+    looked = world.desk.parts.store.needs
+
+    async def needs(holders):  # everybody has seen that the stay is free before anybody takes it
+        found = await looked(holders)
+        await together.wait()
+        return found
+
+    world.desk.parts.store.needs = needs
+    claims = await asyncio.gather(*(one.claim(link.secret) for one in telephones), return_exceptions=True)
+    world.desk.parts.store.needs = looked
+    won = [claim for claim in claims if isinstance(claim, str)]
+    assert len(won) == 1, claims
+    assert all(isinstance(claim, DomainError) for claim in claims if claim not in won)
+    assert (await telephones[3].look(link.secret, won[0])).mine
 
 
 @pytest.mark.asyncio
