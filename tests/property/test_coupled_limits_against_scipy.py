@@ -11,7 +11,8 @@ import pytest
 from scipy.optimize import linprog
 
 from bothways.domain.errors import SolverError
-from bothways.planning.engine.solve import solve_engine, supports
+from bothways.planning.engine.solve import solve_engine
+from bothways.planning.engine.supported import supports
 from bothways.planning.evaluation import evaluate
 from bothways.planning.limits import EnergyReserve, GroupLimit, phase_limits
 from bothways.planning.problem import DemandCharge, Fleet, PlanOptions, PlanProblem
@@ -379,7 +380,7 @@ def test_what_the_engine_leaves_to_highs_has_a_reason(monkeypatch):
     assert supports(crowded) == "L1 is passed without any vehicle"
     below = replace(problem.fleet, energy_min_kwh=np.full(problem.fleet.size, -1.0))
     assert supports(replace(problem, fleet=below)) == "a stored energy is below 0"
-    monkeypatch.setattr("bothways.planning.engine.solve.MOST_KINDS", 5)
+    monkeypatch.setattr("bothways.planning.engine.supported.MOST_KINDS", 5)
     many = Fleet(**{name: np.repeat(getattr(below, name)[:1], 6) for name in below.__dataclass_fields__})
     many = replace(many, energy_min_kwh=np.zeros(6))
     own = GroupLimit.of("line", np.arange(6) / 6.0, problem.periods, upper_kw=1e4)

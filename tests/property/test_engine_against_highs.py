@@ -7,7 +7,8 @@ import pytest
 from random_plans import KINDS, random_problem
 
 from bothways.domain.errors import SolverError
-from bothways.planning.engine.solve import solve_engine, supports
+from bothways.planning.engine.solve import solve_engine
+from bothways.planning.engine.supported import supports
 from bothways.planning.evaluation import evaluate
 from bothways.planning.highs.reference import solve_with_highs
 from bothways.planning.problem import PlanOptions, PlanProblem

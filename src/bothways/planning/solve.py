@@ -136,7 +136,7 @@ def reason_for(problem: PlanProblem, *, prepared: bool = False) -> tuple[str, st
         return "highs", f"{vehicles} vehicles are fewer than {least}"
     from bothways.planning.engine.converters import solve as converters  # noqa: PLC0415
     from bothways.planning.engine.onoff import solve as on_off  # noqa: PLC0415
-    from bothways.planning.engine.solve import supports  # noqa: PLC0415
+    from bothways.planning.engine.supported import supports  # noqa: PLC0415
 
     if converters.needed(problem):
         reason = converters.supports(problem)

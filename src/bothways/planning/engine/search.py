@@ -16,7 +16,7 @@ from bothways.planning.engine.prices import Bounds, Prices, price_unit
 from bothways.planning.engine.simd import LANES
 from bothways.planning.engine.site import LOAD, Site, conjugate, site_cost
 from bothways.planning.engine.sweeps import sweep
-from bothways.planning.engine.threads import on_threads
+from bothways.planning.engine.threads import Crew
 from bothways.planning.problem import Floats
 
 BALANCE = 0.1
@@ -27,6 +27,12 @@ KEPT_BLOCKS = 256
 
 NEARLY = 10.0
 """Money counts as settled within this many times the gap asked for; then what is left is to keep hard limits."""
+
+HOPELESS = 2.5
+"""Where the gap is guessed to be so many times what is asked, a certificate, as dear as a sweep, may wait."""
+
+MORE_SWEEPS = 4
+"""Sweeps for which it waits then: a guess is no proof, and a schedule that passes a hard limit has to be seen."""
 
 RESTORING = 6
 """Sweeps that a schedule gets to be brought within hard group limits."""
@@ -67,6 +73,7 @@ class Search:
     sums: Floats = field(init=False)
     prices: Prices = field(init=False)
     bounds: Bounds = field(init=False)
+    crew: Crew = field(init=False)
     sweeps: int = field(init=False, default=0)
     pricing: Site = field(init=False)
     pricing_rows: Coupling = field(init=False)
@@ -76,6 +83,7 @@ class Search:
         self.schedules = np.empty(self.blocks.rows * LANES, dtype=np.float32)
         self.sums = np.zeros((self.threads, self.site.width + self.coupling.numbers))
         self.bounds = Bounds()
+        self.crew = Crew(self.threads)
         self._last_cost = 0.0
         self._unit = price_unit(self.site)
         self._margin_kwh, self._gap = 0.0, 0.0
@@ -114,7 +122,7 @@ class Search:
         self.prices, self._gap = prices.copy(), gap
         self._pass(starting=True)
         self._recentre()
-        wait = 4
+        wait, certified = 4, False
         while self.sweeps < most_sweeps and not self.cancelled():
             fleet_gap = self._pass(starting=False)
             self._recentre()
@@ -122,13 +130,15 @@ class Search:
             row_gaps = self.row_gaps(self.coupling.totals(self.sums))
             guess = (0.5 * fleet_gap + site_gap + row_gaps.sum()) / max(1.0, abs(self._objective_guess()))
             wait -= 1
-            if guess <= gap or wait <= 0:
+            certified = guess <= gap or wait <= (0 if guess <= HOPELESS * gap else -MORE_SWEEPS)
+            if certified:
                 self.certify()
                 if self.bounds.gap() <= gap:
                     return
                 wait = 4 if self.bounds.upper < math.inf else 2
             self.rescale(fleet_gap, site_gap, row_gaps, BALANCE)
-        self.certify()  # what is returned is what is priced
+        if not certified:
+            self.certify()  # what is returned is what is priced
 
     def learn(self, lower: float, y: Floats) -> None:
         """Takes over a lower bound, and the prices of the rows that gave it where it is the best."""
@@ -168,7 +178,7 @@ class Search:
                 )
             )  # fmt: skip
 
-        own_cost = math.fsum(on_threads(work, self.threads))
+        own_cost = math.fsum(self.crew.run(work))
         self.sums = sums
         cost, broken, excess = self.coupling_cost()
         return self.offset + cost + own_cost, broken, excess
@@ -209,7 +219,8 @@ class Search:
         self.schedules, self.sums, self.prices, self.pricing_rows, self.sweeps = before
 
     def finish(self) -> None:
-        """Goes back to the best schedule seen where the last one is worse."""
+        """Goes back to the best schedule seen where the last one is worse; the threads end."""
+        self.crew.close()
         if self._best is not None and not self._best_is_last:
             self.schedules = self._best
 
@@ -269,7 +280,7 @@ class Search:
                 )
             )  # fmt: skip
 
-        return math.fsum(on_threads(work, self.threads))
+        return math.fsum(self.crew.run(work))
 
     def total(self) -> Floats:
         """Energy of base load and vehicles per step, ``(width,)`` [kWh]."""
@@ -361,7 +372,7 @@ class Search:
                 )
             )  # fmt: skip
 
-        lower = self.offset + dual + math.fsum(on_threads(work, self.threads))
+        lower = self.offset + dual + math.fsum(self.crew.run(work))
         upper, broken, excess = self.upper(self.schedules)
         self.learn(lower, y)
         self.settle(upper, broken, excess)

@@ -10,6 +10,7 @@ import numpy as np
 
 from bothways.domain.errors import DomainError, SolverError
 from bothways.planning.answer import coupling_notes, relative_gap
+from bothways.planning.engine.alike import Alike, alike
 from bothways.planning.engine.coupling import coupling_of, kinds_of, pack_by_kind
 from bothways.planning.engine.interior.finish import can_finish, finish
 from bothways.planning.engine.model import E0, Stays, lowest_convex_price, stays_of
@@ -19,6 +20,7 @@ from bothways.planning.engine.prices import Prices, first_prices, price_unit
 from bothways.planning.engine.schedule import Compact, Tables
 from bothways.planning.engine.search import Search
 from bothways.planning.engine.site import site_of
+from bothways.planning.engine.supported import supports
 from bothways.planning.evaluation import Coupled, Flows, site_flows
 from bothways.planning.layout import Layout
 from bothways.planning.problem import DemandCharge, Fleet, Floats, PlanOptions, PlanProblem, PlanSolution
@@ -39,11 +41,6 @@ SMALL_CROWD = 190.0
 THREADS_FROM = 50_000
 """Vehicles from which a second thread pays."""
 
-
-MOST_KINDS = 20_000
-"""Different shares in the group limits that the engine takes: a block of lanes holds vehicles of one kind, and where
-each has a share of its own, a sweep takes as long as one over 32 times as many (5 000 such vehicles: 5 s)."""
-
 PATIENCE_BEFORE_FINISH = 14
 """Corrective passes without progress after which the interior-point method takes over, where it can."""
 
@@ -59,11 +56,6 @@ WARM_SCALE = 0.04
 WARM_SWEEPS = 4
 """Sweeps of the fast form in a re-plan of a small fleet, and before the interior-point method."""
 
-_UNDERSTOOD = frozenset({
-    "step_h", "periods", "import_price", "export_price", "base_load_kw", "fleet", "demand_charges", "import_limit_kw",
-    "import_limit_penalty_per_kwh", "import_hard_limit_kw", "export_limit_kw", "terminal_value_per_kwh",
-    "group_limits", "energy_reserve",
-})  # fmt: skip
 _CHUNK = 4096  # vehicles that fall short, explained at once
 
 
@@ -96,62 +88,6 @@ class EngineState:
         charges = np.where(places < self.price.size, self.charge_prices[:, at], 0.0)
         rows = self.row_prices[:, at] if self.row_prices.size else self.row_prices
         return replace(self, price=self.price[at], charge_prices=charges, schedule=None, row_prices=rows)
-
-
-def supports(problem: PlanProblem) -> str | None:
-    """Says why the engine cannot plan ``problem``; ``None`` where it can.
-
-    The engine's oracle and its site are convex; what is not convex, and limits that may have to rank above required
-    energy, belong to HiGHS.
-    """
-    for check in (_unknown_feature, _not_convex, _ranked_limits, _too_many_kinds):
-        reason = check(problem)
-        if reason is not None:
-            return reason
-    return None
-
-
-def _unknown_feature(problem: PlanProblem) -> str | None:
-    """A part of the problem that came after the engine and is in use."""
-    for item in fields(PlanProblem):
-        if item.name not in _UNDERSTOOD and getattr(problem, item.name) != item.default:
-            return f"the engine does not know of {item.name}"
-    return None
-
-
-def _not_convex(problem: PlanProblem) -> str | None:
-    fleet = problem.fleet
-    if fleet.semi_continuous:
-        return "a vehicle has a minimum charging power or must not pause"
-    if min(fleet.energy_min_kwh.min(initial=0.0), fleet.energy_at_arrival_kwh.min(initial=0.0)) < 0.0:
-        return "a stored energy is below 0"
-    if np.any(problem.export_price > problem.import_price):
-        return "export pays more than import costs in some step"
-    lowest = lowest_convex_price(problem)
-    if float(problem.export_price.min()) < lowest:
-        return f"a price is below {lowest:.4g} per kWh, where charging and discharging at once would pay"
-    return None
-
-
-def _ranked_limits(problem: PlanProblem) -> str | None:
-    burns = (problem.import_price < 0.0) & (problem.curtailable_kw > 0.0)
-    if problem.demand_charges and np.any(burns):
-        return "importing at a negative price competes with curtailment under a demand charge"
-    if not math.isinf(problem.import_hard_limit_kw):
-        forced = stays_of(problem).forced / problem.step_h
-        if np.any(problem.base_load_kw + forced > problem.import_hard_limit_kw):
-            return "base load, or vehicles below their floor, pass the hard import limit"
-    for limit in problem.group_limits:
-        if limit.hard and np.any((limit.base_kw > limit.upper_kw) | (limit.base_kw < limit.lower_kw)):
-            return f"{limit.name} is passed without any vehicle"
-    return None
-
-
-def _too_many_kinds(problem: PlanProblem) -> str | None:
-    kinds = kinds_of(problem)[0].shape[0]
-    if kinds > MOST_KINDS:
-        return f"the group limits see the vehicles in {kinds} different ways, which leaves most lanes empty"
-    return None
 
 
 def solve_engine(
@@ -191,6 +127,12 @@ def solve_engine(
     if reason is not None:
         msg = f"the engine cannot plan this: {reason}"
         raise DomainError(msg)
+    groups = alike(problem) if dense is not False else None
+    if groups is not None:
+        plan, state = solve_engine(
+            groups.merged(problem), options, warm=warm, cancel=cancel, progress=progress, threads=threads, seed=seed
+        )
+        return _for_each(problem, groups, plan), state
     search, stays = searched(
         problem, options.gap, warm=warm, cancel=cancel, progress=progress, threads=threads, seed=seed
     )
@@ -334,6 +276,17 @@ def _solution(problem: PlanProblem, compact: Compact, search: Search, gap: float
         reserve_kwh=coupled.reserve_kwh,
         reserve_deficit_kwh=coupled.deficit_kwh,
         reserve_price=reserve,
+    )
+
+
+def _for_each(problem: PlanProblem, groups: Alike, plan: PlanSolution) -> PlanSolution:
+    """The plan for groups of equal vehicles, told for each of them."""
+    fleet = problem.fleet
+    power, energy = groups.each(problem, plan)
+    shortfall, reasons = _shortfalls(problem, energy[:, -1])
+    lacking = np.maximum(fleet.energy_min_kwh - fleet.energy_at_arrival_kwh, 0.0)
+    return replace(
+        plan, power_kw=power, energy_kwh=energy, shortfall_kwh=shortfall, floor_deficit_kwh=lacking, reasons=reasons
     )
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bothways.domain.errors import DomainError, SolverError
-from bothways.planning.engine.solve import EngineState, solve_engine, supports
+from bothways.planning.engine.solve import EngineState, solve_engine
+from bothways.planning.engine.supported import supports
 from bothways.planning.evaluation import evaluate
 from bothways.planning.problem import DemandCharge, Fleet, PlanOptions, PlanProblem
 

@@ -12,6 +12,7 @@ from bothways.battery.losses import default_losses
 from bothways.domain.errors import DomainError, SolverError
 from bothways.planning.answer import Shadow, solution
 from bothways.planning.engine import solve as engine
+from bothways.planning.engine import supported
 from bothways.planning.engine.converters.points import curved, points_of
 from bothways.planning.engine.converters.search import ConverterSearch
 from bothways.planning.engine.converters.sweeps import Curved, ac_energies
@@ -44,7 +45,7 @@ def supports(problem: PlanProblem) -> str | None:
     room = fleet.energy_max_kwh - fleet.energy_min_kwh
     if np.any(arrives_low & (room < least_charge_kwh(problem))):
         return "a vehicle below its floor has less room above it than one step at its minimum power"
-    return engine.supports(_relaxed(problem, fleet.energy_required_kwh))
+    return supported.supports(_relaxed(problem, fleet.energy_required_kwh))
 
 
 def _relaxed(problem: PlanProblem, required_kwh: Floats) -> PlanProblem:

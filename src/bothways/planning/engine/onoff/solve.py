@@ -11,6 +11,7 @@ import numpy as np
 from bothways.domain.errors import DomainError, SolverError
 from bothways.planning.answer import Shadow, no_pause_notes, solution
 from bothways.planning.engine import solve as engine
+from bothways.planning.engine import supported
 from bothways.planning.engine.coupling import kinds_of
 from bothways.planning.engine.model import BEGIN, END, PER_IN, PER_OUT, Stays, lowest_convex_price
 from bothways.planning.engine.onoff.fleet import Vehicles, take_over, vehicles_of
@@ -39,7 +40,7 @@ def supports(problem: PlanProblem) -> str | None:
     least = fleet.least_charge_kw * fleet.charge_efficiency * problem.step_h
     if np.any(arrives_low & (room < least)):
         return "a vehicle below its floor has less room above it than one step at its minimum power"
-    return engine.supports(_relaxed(problem, fleet.energy_required_kwh))
+    return supported.supports(_relaxed(problem, fleet.energy_required_kwh))
 
 
 def _burns(problem: PlanProblem) -> bool:
