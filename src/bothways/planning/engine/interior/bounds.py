@@ -7,8 +7,6 @@ apply has slack 1 and multiplier 0. All arrays are ``(n,)``. Sums may be taken i
 
 from __future__ import annotations
 
-import math
-
 from numba import njit
 
 from bothways.planning.problem import Floats
@@ -24,32 +22,35 @@ def gives(over: Floats, under: Floats, low: Floats, high: Floats, free: Floats, 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def predicted(
-    over: Floats, under: Floats, low: Floats, high: Floats, capped: Floats, dx: Floats, turn: Floats, counter: Floats
-) -> tuple[float, float, float]:
-    """The multipliers' directions towards a gap of 0 along ``dx``, into ``turn`` and ``counter``, and the gap ahead.
+    over: Floats, under: Floats, low: Floats, high: Floats, capped: Floats, dx: Floats, turn: Floats, counter: Floats,
+    share: Floats, wider: Floats,
+) -> None:  # fmt: skip
+    """The multipliers' directions towards a gap of 0 along ``dx``, into ``turn`` and ``counter``.
 
-    Returns:
-        The longest steps of variables and multipliers, at most 1, and the complementarity after them.
+    With the share q of its slack that a variable goes, its multiplier goes −(1 + q) of itself: one division tells both
+    how far. The shares that variables and multipliers go of what they have, at most, are written to ``share`` and
+    ``wider``; a variable that is fixed does not move, and one without a cap has no second share. (Greatest values are
+    left to the caller: a loop that looks for them takes one number at a time.)
     """
-    far, wide = 1.0, 1.0
     for n in range(over.shape[0]):
-        step, slack, cap = dx[n], over[n], under[n]
-        turn[n] = -low[n] - low[n] * step / slack
-        counter[n] = -high[n] + high[n] * step / cap
-        if step < 0.0:
-            if -step * far > slack:
-                far = -slack / step
-        elif capped[n] > 0.0 and step * far > cap:
-            far = cap / step
-        if -turn[n] * wide > low[n]:
-            wide = -low[n] / turn[n]
-        if -counter[n] * wide > high[n]:
-            wide = -high[n] / counter[n]
+        gone, left = dx[n] / over[n], capped[n] * dx[n] / under[n]
+        turn[n] = -low[n] * (1.0 + gone)
+        counter[n] = -high[n] * (1.0 - left)
+        share[n] = max(-gone, left)
+        wider[n] = 1.0 + max(gone, -left)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def gap_ahead(
+    over: Floats, under: Floats, low: Floats, high: Floats, dx: Floats, turn: Floats, counter: Floats, far: float,
+    wide: float,
+) -> float:  # fmt: skip
+    """The complementarity after steps ``far`` of the variables and ``wide`` of the multipliers [currency]."""
     after = 0.0
     for n in range(over.shape[0]):
         step = far * dx[n]
         after += (over[n] + step) * (low[n] + wide * turn[n]) + (under[n] - step) * (high[n] + wide * counter[n])
-    return far, wide, after
+    return after
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
@@ -70,25 +71,17 @@ def centred(
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def corrected(
-    over: Floats, under: Floats, low: Floats, high: Floats, capped: Floats, dx: Floats, turn: Floats, counter: Floats
-) -> tuple[float, float]:
-    """Turns the targets in ``turn`` and ``counter`` into directions; returns the longest steps, NaN if one is none."""
-    far, wide, whole = math.inf, math.inf, 0.0
+    over: Floats, under: Floats, low: Floats, high: Floats, capped: Floats, dx: Floats, turn: Floats, counter: Floats,
+    share: Floats, wider: Floats,
+) -> None:  # fmt: skip
+    """Turns the targets in ``turn`` and ``counter`` into directions; shares as :func:`predicted` writes them."""
     for n in range(over.shape[0]):
         step, slack, cap = dx[n], over[n], under[n]
-        turn[n] = (turn[n] - low[n] * step) / slack
-        counter[n] = (counter[n] + high[n] * step) / cap
-        whole += 0.0 * step
-        if step < 0.0:
-            if -step * far > slack:
-                far = -slack / step
-        elif capped[n] > 0.0 and step * far > cap:
-            far = cap / step
-        if -turn[n] * wide > low[n]:
-            wide = -low[n] / turn[n]
-        if -counter[n] * wide > high[n]:
-            wide = -high[n] / counter[n]
-    return (far, wide) if whole == 0.0 else (math.nan, math.nan)
+        up, down = (turn[n] - low[n] * step) / slack, (counter[n] + high[n] * step) / cap
+        turn[n], counter[n] = up, down
+        share[n] = max(-step / slack, capped[n] * step / cap)
+        # where there is no multiplier, it is 0 and does not change
+        wider[n] = max(-up / (low[n] + 1e-300), -down / (high[n] + 1e-300))
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})

@@ -51,48 +51,51 @@ def factor(
     longest = 0
     for i in range(first.shape[0]):
         longest = max(longest, edges[i + 1] - edges[i])
-    inverse = np.zeros(longest)
+    scaled = np.zeros(longest)  # one row of the inverse, times ``cross``
     for i in range(first.shape[0]):
         begin, end = edges[i], edges[i + 1]
-        ground = 0.0
+        into_ac, out_ac = per_in[i], per_out[i]
+        ground, before, share, own = 0.0, 0.0, 0.0, 1.0
         for k in range(begin, end):
             # The matrix is that of a chain of conductances ``held`` with ``into + out`` to the ground at each link; its
             # pivots are sums of what is positive, so that nothing cancels.
             into, out, held = give[INTO, k], give[OUT, k], give[HELD, k]
             if k > begin:
-                before = give[HELD, k - 1]
-                below[k - 1] = -before / pivot[k - 1]
-                ground *= before / pivot[k - 1]
-            ground += into + out
-            pivot[k] = max(ground + held, 1e-300)
-            cross[k] = into * per_in[i] + out * per_out[i]
-            t = first[i] + k - begin
-            band[t, 0] += into * per_in[i] * per_in[i] + out * per_out[i] * per_out[i]
+                share = before / own
+                below[k - 1] = -share
+            ground = ground * share + into + out
+            own = max(ground + held, 1e-300)
+            before = held
+            pivot[k] = own
+            cross[k] = into * into_ac + out * out_ac
+            band[first[i] + k - begin, 0] += into * into_ac * into_ac + out * out_ac * out_ac
         # Row k of the inverse follows from row k + 1 (Takahashi 1973); only the present one is kept.
+        diagonal, slope = 0.0, 0.0
         for k in range(end - 1, begin - 1, -1):
-            t = first[i] + k - begin
-            own = 1.0 / pivot[k]
+            t, coupled = first[i] + k - begin, cross[k]
             if k < end - 1:
                 slope = below[k]
-                for j in range(k + 1, end):
-                    inverse[j - begin] *= -slope
-                own -= slope * inverse[k + 1 - begin]
-            inverse[k - begin] = own
-            for j in range(k, end):
-                band[t, j - k] -= cross[k] * cross[j] * inverse[j - begin]
+                for j in range(1, end - k):
+                    scaled[k - begin + j] *= -slope
+                    band[t, j] -= coupled * scaled[k - begin + j]
+            diagonal = 1.0 / pivot[k] + slope * slope * diagonal
+            scaled[k - begin] = diagonal * coupled
+            band[t, 0] -= coupled * scaled[k - begin]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def solve_rows(edges: Ints, pivot: Floats, below: Floats, rows: Floats) -> None:
     """Solves every vehicle's system in place: ``rows`` ``(S,)`` is the right-hand side and then the answer."""
     for i in range(edges.shape[0] - 1):
         begin, end = edges[i], edges[i + 1]
-        for k in range(begin + 1, end):
-            rows[k] -= below[k - 1] * rows[k - 1]
-        if end > begin:
-            rows[end - 1] /= pivot[end - 1]
-        for k in range(end - 2, begin - 1, -1):
-            rows[k] = rows[k] / pivot[k] - below[k] * rows[k + 1]
+        x = 0.0
+        for k in range(begin, end):
+            x = rows[k] - (below[k - 1] * x if k > begin else 0.0)
+            rows[k] = x
+        x = 0.0
+        for k in range(end - 1, begin - 1, -1):
+            x = rows[k] / pivot[k] - (below[k] * x if k < end - 1 else 0.0)
+            rows[k] = x
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bothways.planning.engine.interior.bounds import advance, centred, corrected, gives, predicted
+from bothways.planning.engine.interior.bounds import advance, centred, corrected, gap_ahead, gives, predicted
 from bothways.planning.engine.interior.kernels import (
     couple,
     factor,
@@ -164,6 +164,7 @@ class Interior:
         self.zu = np.where(capped, self.zl, 0.0)
         self.count = float(self._free.sum() + self._capped.sum())
         self._pivot, self._below, self._cross = np.empty(steps), np.empty(steps), np.empty(steps)
+        self._share, self._wider = np.empty(self.x.size), np.empty(self.x.size)
         self.lacking = math.inf
         self.complementarity = float((self._over * self.zl).sum() + (self._under * self.zu).sum())
 
@@ -189,12 +190,15 @@ class Interior:
         system.factor()
         turn, counter, wanted = np.empty(self.x.size), np.empty(self.x.size), lack + self.zl - self.zu
         dx, _, _ = self._direction(give, system, rows, side, wanted)
-        far, wide, after = predicted(*slacks, self._capped, dx, turn, counter)
+        predicted(*slacks, self._capped, dx, turn, counter, self._share, self._wider)
+        far, wide = min(1.0, self._longest(self._share)), min(1.0, self._longest(self._wider))
+        after = gap_ahead(*slacks, dx, turn, counter, far, wide)
         centre = min(max(after, 0.0) / self.complementarity, 1.0) ** 3 * self.complementarity / self.count
         centred(*slacks, self._free, self._capped, dx, turn, counter, centre, far * wide, lack, wanted)
         dx, dv, dy = self._direction(give, system, rows, side, wanted)
-        far, wide = corrected(*slacks, self._capped, dx, turn, counter)
-        if math.isnan(far) or not (np.isfinite(dy).all() and np.isfinite(dv).all()):
+        corrected(*slacks, self._capped, dx, turn, counter, self._share, self._wider)
+        far, wide = self._longest(self._share), self._longest(self._wider)
+        if math.isnan(far) or math.isnan(wide) or not (np.isfinite(dy).all() and np.isfinite(dv).all()):
             return 0.0
         far, wide = min(1.0, _BACK * far), min(1.0, _BACK * wide)
         self.complementarity = advance(self.x, *slacks, self._free, self._capped, dx, turn, counter, far, wide)
@@ -202,6 +206,11 @@ class Interior:
         self.y += wide * dy
         length = max(far, wide)
         return length if length > _SHORT else 0.0
+
+    @staticmethod
+    def _longest(shares: Floats) -> float:
+        """The longest step, where one step would take such shares of what there is; NaN where one is none."""
+        return 1.0 / max(float(shares.max(initial=0.0)), 1e-300)  # in this order: none stays none
 
     def _lacking(self) -> tuple[Floats, Floats, Floats]:
         """What rows, balances and costs still lack."""
