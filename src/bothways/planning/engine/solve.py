@@ -50,6 +50,9 @@ holds where stays are short against the horizon, so that there are many more of 
 
 MANY = 5.0
 
+VERY_FEW = 4.5
+"""Vehicles present at once up to which it takes over at once in a re-plan as well: good prices hardly help them mix."""
+
 WARM_SCALE = 0.04
 """Step scale of a warm start at most, in typical prices: prices that are nearly right need little room."""
 
@@ -212,7 +215,8 @@ def _search(search: Search, gap: float, warm: EngineState | None) -> None:
     crowd = search.crowd()
     small = crowd <= CORRECTIVE_UP_TO and vehicles <= CORRECTIVE_VEHICLES
     finishable = small and can_finish(search)
-    at_once = finishable and warm is None and crowd <= (FEW_OF_MANY if vehicles >= MANY * crowd else FEW)
+    few = FEW_OF_MANY if vehicles >= MANY * crowd else FEW
+    at_once = finishable and crowd <= (few if warm is None else VERY_FEW)
     search.run(prices, gap, _fast_sweeps(crowd, few=warm is not None or at_once) if small else 400)
     if search.bounds.gap() > gap and small:
         if not at_once:
