@@ -254,6 +254,21 @@ def _need_within(connected: Connected, horizon: int, step_h: float) -> Floats:
     return np.maximum(np.minimum(connected.need_kwh, connected.ceiling_kwh) - later, 0.0)
 
 
+def ready_kw(standby_kw: Floats, steps_left: Ints, reach: int) -> Floats:
+    """What vehicles and chargers draw while they are ready to feed back, as a load over the horizon, ``(reach,)`` [kW].
+
+    Args:
+        standby_kw: of each connected vehicle, 0 where it cannot feed back, ``(N,)`` [kW].
+        steps_left: steps until the end of each stay, this one included, ``(N,)``.
+        reach: steps of the horizon.
+
+    >>> ready_kw(np.array([0.1, 0.0]), np.array([2, 3]), 3).tolist()
+    [0.1, 0.1, 0.0]
+    """
+    there = np.arange(reach)[:, None] < steps_left[None, :]
+    return np.asarray(there @ standby_kw)
+
+
 def import_target(problem: PlanProblem, solution: PlanSolution) -> Floats:
     """The import that dispatch should not exceed, per step: the peak that the plan already pays for."""
     target = np.full(problem.periods, math.inf)

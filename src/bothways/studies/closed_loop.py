@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bothways.dispatch.budgets import DischargeBudgets
 from bothways.dispatch.curves import curves_of
-from bothways.dispatch.policy import Connected, Plan, SiteView, decide, standing_need
+from bothways.dispatch.policy import Connected, Plan, SiteView, decide, ready_kw, standing_need
 from bothways.dispatch.setpoints import setpoints
 from bothways.planning.part_load import NONE
 from bothways.planning.problem import DemandCharge, PlanOptions
@@ -252,9 +252,7 @@ class _Loop:
         """Stand-by of those who are connected now, as a load, ``(reach,)`` [kW]."""
         if self.standby_kw is None:
             return np.zeros(reach)
-        left = connected.steps_left[: self.present.size]
-        there = np.arange(reach)[:, None] < left[None, :]
-        return np.asarray(there @ self.standby_kw[self.present])
+        return ready_kw(self.standby_kw[self.present], connected.steps_left[: self.present.size], reach)
 
     def _note_plan(self, now: int) -> None:
         record, solution = self.record, self.plan.solution if self.plan else None

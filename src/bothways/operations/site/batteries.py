@@ -21,6 +21,7 @@ class BatteryKind:
         stations: stations whose unnamed vehicles are of this kind, likewise.
         limits: what the maker permits.
         wear: price of wear by month and state of charge; ``None`` for the site's one price.
+        celsius_by_month: temperature of the cells, January first, empty where nobody said [°C].
     """
 
     name: str
@@ -28,6 +29,7 @@ class BatteryKind:
     stations: tuple[str, ...] = ()
     limits: WarrantyLimits = field(default_factory=WarrantyLimits)
     wear: WearTable | None = None
+    celsius_by_month: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not (self.vehicles or self.stations):
@@ -52,4 +54,6 @@ def kind_of(kinds: Sequence[BatteryKind], id_token: str, station_id: str) -> Bat
     >>> kind_of([vans], "van-3", "S1").name, kind_of([vans], "", "S1").name
     ('vans', 'unknown')
     """
+    if not kinds:
+        return NOTHING
     return next((kind for kind in kinds if kind.holds_for(id_token, station_id)), NOTHING)

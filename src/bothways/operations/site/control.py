@@ -9,6 +9,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from bothways.dispatch.curves import curves_of
 from bothways.dispatch.phases import cap_rise, hold, import_load, settle_minimum
 from bothways.dispatch.policy import Connected
 from bothways.dispatch.setpoints import setpoints
@@ -112,7 +113,8 @@ def tick(
     """
     base = estimate_base(image, before.building, settings)
     step_h = options.dispatch_step_s / 3600.0
-    connected, evses = connected_rows(image, image.now, options.dispatch_step_s, settings.wear_per_kwh)
+    losses = settings.vehicle.part_load
+    connected, evses = connected_rows(image, image.now, options.dispatch_step_s, settings.wear_per_kwh, losses)
     budgets = _budgets(image, before, options)
     if image.latched or connected.size == 0:
         rows = {item.key: Row(item.key, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0) for item in evses}
@@ -123,12 +125,13 @@ def tick(
     now = charge_now.wanted_now(evses)
     column = _Columns(connected, evses, before, step_h, now)
     room = float(base.import_limit[3] - base.high[3])
+    curves = curves_of(connected.part_load, connected.eta_c, connected.eta_d)
     connected, column.must = charge_now.before_those_who_can_wait(connected, now, column.must, column.high, room)
     wished = setpoints(
         planned, connected.energy_kwh, connected.floor_kwh, connected.ceiling_kwh, connected.need_kwh,
         connected.steps_left, connected.charge_kw, discharge_kw, connected.eta_c, connected.eta_d,
         np.zeros(connected.size), float(base.high[3]), target, float(base.import_limit[3]),
-        max(0.0, float(base.export_limit[3])), step_h,
+        max(0.0, float(base.export_limit[3])), step_h, *(() if curves is None else (curves,)),
     )  # fmt: skip
     power = _shaped(wished, column, (connected.charge_kw, discharge_kw), base, budgets, options)
     shares = (base.high, column.worst, column.most, column.sure, column.shown)
@@ -162,23 +165,32 @@ class _Columns:
         self.home = np.array([not item.to_grid for item in evses], dtype=np.bool_)
         self.keep = np.array([item.session is not None and item.session.keep for item in evses], dtype=np.bool_)
         gap = connected.ceiling_kwh - connected.energy_kwh
-        self.high = np.minimum(connected.charge_kw, np.maximum(0.0, gap) / (connected.eta_c * step_h))
+        self.high = np.minimum(connected.charge_kw, _ac_kw(connected, gap, step_h))
         later = np.maximum(0, connected.steps_left - 1) * connected.charge_kw * connected.eta_c * step_h
         need = np.minimum(connected.need_kwh, connected.ceiling_kwh)
         missing = need - later - connected.energy_kwh
         below = connected.floor_kwh - connected.energy_kwh
-        per_kwh = 1.0 / (connected.eta_c * step_h)
         # those that must not pause go on at the minimum while they are not full, as if they needed it
         awake = self.keep & (gap > _TINY_KWH)
         self.awake = np.where(awake, self.minimum, 0.0)
-        self.must = np.maximum(np.clip(np.maximum(missing, below) * per_kwh, 0.0, self.high), self.awake)
-        self.floor = np.clip(below * per_kwh, 0.0, self.high)
+        urgent = _ac_kw(connected, np.maximum(missing, below), step_h)
+        self.must = np.maximum(np.minimum(urgent, self.high), self.awake)
+        self.floor = np.minimum(_ac_kw(connected, below, step_h), self.high)
         slack = later + connected.charge_kw * connected.eta_c * step_h - (need - connected.energy_kwh)
         slack_h = slack / np.maximum(connected.charge_kw * connected.eta_c, 1e-9)
         self.running = self.before >= np.maximum(self.minimum, 0.05)
         self.order = np.lexsort(
             (connected.key, slack_h.round(2), ~self.running, ~now, ~now & (self.must <= 0.0), self.floor <= 0.0)
         ).astype(np.int64)
+
+
+def _ac_kw(connected: Connected, stored_kwh: Floats, step_h: float) -> Floats:
+    """Charging power that stores so much in a step [kW]; 0 where nothing is missing."""
+    missing = np.maximum(0.0, stored_kwh)
+    if connected.part_load is None:
+        return np.asarray(missing / (connected.eta_c * step_h))
+    charge, _ = connected.part_load.segments(connected.eta_c, connected.eta_d)
+    return charge.in_kw(missing / step_h, np.arange(connected.size))
 
 
 def _shown(item: EvseState) -> float:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from bothways.domain.errors import BothwaysError
 from bothways.operations.events import EvseKey
@@ -18,6 +19,7 @@ from bothways.operations.site.keeping import LoopState
 from bothways.operations.site.observe import NOTHING, metered_after_order, observe
 from bothways.operations.site.planner import ActivePlan, make_plan
 from bothways.operations.site.state import Image
+from bothways.operations.site.stored import StoredEnergy
 from bothways.operations.site.summary import summarise
 
 _REREAD_S = 60.0
@@ -29,6 +31,10 @@ _STOP_AGAIN_S = 2.0
 
 class LoopCore(LoopState):
     """The tick of :class:`~bothways.operations.site.loop.SiteLoop`."""
+
+    @cached_property
+    def _stored(self) -> StoredEnergy:
+        return StoredEnergy(self.site.vehicle)
 
     async def step(self) -> None:
         """One tick: image, plan if due, dispatch, orders, comparison."""
@@ -43,6 +49,7 @@ class LoopCore(LoopState):
         self._orders.run(self._refresh_prices(now))
         day = now.astimezone(self._tz).toordinal()
         self._book.advance(now, day, self._longest_s)
+        self._stored.follow(self._book.outlets.values(), now)
         self._take_leave()
         self._end_overrides(now)
         self._account(seconds, now)
@@ -113,7 +120,7 @@ class LoopCore(LoopState):
             lacks=self._permission.missing(now),
             needs=self._needs, learned=self._learned, connected=self._gateway.connected() & self._met,
             disobedient=self._comparer.disobedient, reading=reading, meter_age_s=age, latched=self._latched,
-            running=self._history.running(now),
+            running=self._history.running(now), stored=self._stored,
         )  # fmt: skip
 
     def _base_kw(self, image: Image) -> float:
@@ -225,11 +232,11 @@ class LoopCore(LoopState):
 
     def _take_leave(self) -> None:
         """Learns from the vehicles that have left since the last tick."""
-        assumed = self.site.vehicle
         finished, self._book.finished = self._book.finished, []
         for outlet, visit, left in finished:
             need = imaging.need_of(outlet, visit, self._needs)
-            self._learned.finished(visit, left, need, assumed.eta_c, assumed.eta_d)
+            self._learned.finished(visit, left, need, self._stored)
+            self._stored.leave(visit)
             self._needs.pop(f"{outlet.key.station_id}/{outlet.key.evse_id}", None)
             self._orders.forget(outlet.key)
             self._dirty.add("learned")

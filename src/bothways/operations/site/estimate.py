@@ -11,6 +11,7 @@ from bothways.mobility.declared import DepartureModel, Finished
 from bothways.operations.site.book import Visit
 from bothways.operations.site.settings import VehicleAssumption
 from bothways.operations.site.state import Estimate
+from bothways.operations.site.stored import StoredEnergy
 from bothways.operations.stations import DriverNeed
 
 _SOC_ERROR = 0.02
@@ -71,7 +72,7 @@ def capacity_estimate(asked_kwh: float | None, known: CapacityRecord, assumed: V
 
 
 def soc_estimate(
-    visit: Visit, need: DriverNeed | None, capacity: Estimate, eta_c: float, eta_d: float, assumed_soc: float
+    visit: Visit, need: DriverNeed | None, capacity: Estimate, energy: StoredEnergy, eta_c: float, assumed_soc: float
 ) -> Estimate:
     """State of charge now, 0…1.
 
@@ -80,17 +81,17 @@ def soc_estimate(
     driver who asks for energy says that there is room for it, which bounds the upper end.
     """
     if visit.soc_ref is not None:
-        soc, delivered, returned = visit.soc_ref
-        moved = (visit.delivered_kwh - delivered) * eta_c - (visit.returned_kwh - returned) / eta_d
+        soc, moved = visit.soc_ref[0], energy.since(visit, visit.soc_ref[1:])
         error = _SOC_ERROR + _ENERGY_ERROR * abs(moved) / capacity.low
         low = soc + min(moved / capacity.low, moved / capacity.high) - error
         high = soc + max(moved / capacity.low, moved / capacity.high) + error
         value = soc + moved / capacity.value
         return _within(value, low, high, "reported by the vehicle")
-    stored = visit.delivered_kwh * eta_c - visit.returned_kwh / eta_d
+    stored = energy.since(visit)
     if visit.full and visit.full_at is not None:
-        since = (visit.delivered_kwh - visit.full_at[0]) * eta_c - (visit.returned_kwh - visit.full_at[1]) / eta_d
-        value = 1.0 + since / capacity.value  # for planning; a vehicle may stop at its owner's 80 %
+        value = (
+            1.0 + energy.since(visit, visit.full_at) / capacity.value
+        )  # for planning; a vehicle may stop at its owner's 80 %
         return _within(value, max(0.0, stored) / capacity.high, 1.0, "it declined to charge further")
     first, highest = assumed_soc, 1.0
     if need is not None and need.energy_kwh is not None:
@@ -122,7 +123,7 @@ class Learned:
     departures: DepartureModel = field(default_factory=DepartureModel)
     stays: list[Finished] = field(default_factory=list)
 
-    def finished(self, visit: Visit, left: datetime, need: DriverNeed | None, eta_c: float, eta_d: float) -> None:
+    def finished(self, visit: Visit, left: datetime, need: DriverNeed | None, energy: StoredEnergy) -> None:
         """Learns from a stay that has ended."""
         stay = Finished(
             arrival_s=_epoch(visit.since),
@@ -136,13 +137,10 @@ class Learned:
         self.stays = [*self.stays[1 - _KEPT_STAYS :], stay]
         if visit.id_token:
             record = self.capacity.get(visit.id_token, CapacityRecord())
-            stored = visit.delivered_kwh * eta_c - visit.returned_kwh / eta_d
-            record = record.took(max(0.0, stored))
+            record = record.took(max(0.0, energy.since(visit)))
             if visit.soc_first is not None and visit.soc_ref is not None:
                 change = visit.soc_ref[0] - visit.soc_first[0]
-                moved = (visit.soc_ref[1] - visit.soc_first[1]) * eta_c - (
-                    visit.soc_ref[2] - visit.soc_first[2]
-                ) / eta_d
+                moved = energy.since(visit, visit.soc_first[1:]) - energy.since(visit, visit.soc_ref[1:])
                 if abs(change) >= _LEAST_CHANGE and moved / change > 1.0:
                     record = record.observed(moved / change, abs(change))
             self.capacity[visit.id_token] = record

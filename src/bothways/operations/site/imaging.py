@@ -13,8 +13,9 @@ from bothways.operations.site.book import Outlet, SiteBook, Visit
 from bothways.operations.site.estimate import CapacityRecord, Learned, capacity_estimate, soc_estimate
 from bothways.operations.site.gate import CompatibilityRegister, discharge_gate
 from bothways.operations.site.observe import metered_after_order
-from bothways.operations.site.settings import LoopOptions, SiteSettings, VehicleAssumption
+from bothways.operations.site.settings import LoopOptions, SiteSettings
 from bothways.operations.site.state import EvseState, Image, SessionState, SiteLimits, phase_use
+from bothways.operations.site.stored import FullPower, StoredEnergy
 from bothways.operations.stations import DriverNeed, GridPermission
 
 _ROOM_KWH = 2.0
@@ -40,6 +41,7 @@ class World:
     reading: SiteReading | None
     meter_age_s: float
     latched: bool
+    stored: StoredEnergy
     running: tuple[float, float] = (0.0, 0.0)
 
     @property
@@ -169,38 +171,48 @@ def _session(outlet: Outlet, visit: Visit, world: World, model: str) -> SessionS
     need = need_of(outlet, visit, world.needs)
     known = world.learned.capacity.get(visit.id_token, CapacityRecord())
     capacity = capacity_estimate(asks.capacity_kwh if asks else None, known, assumed)
-    soc = soc_estimate(visit, need, capacity, assumed.eta_c, assumed.eta_d, assumed.soc_at_arrival)
+    local = date.fromordinal(world.day)
+    kind = kind_of(world.settings.batteries, visit.id_token, outlet.key.station_id)
+    full, minimum = _powers(outlet, visit, world, assumed.shares(local.month, kind.celsius_by_month))
+    soc = soc_estimate(visit, need, capacity, world.stored, full.eta_c, assumed.soc_at_arrival)
     energy, reported = soc.value * capacity.value, visit.soc_ref is not None
-    ceiling = _ceiling_kwh(visit, energy, capacity.value, assumed)
+    ceiling = _ceiling_kwh(visit, energy, capacity.value, world.stored)
     declared = _declared(need, visit)
     _fix_departure(visit, need, declared, world)
     until = None if need is not None and need.charge_now else visit.until
-    record = outlet.record
-    used = _phases_used(outlet)
-    minimum = record.min_charge_kw * used / record.phases
-    charge = min(record.charge_kw, asks.charge_kw if asks and asks.charge_kw is not None else math.inf)
-    if outlet.meter.shares is not None:  # a vehicle on one phase takes what one phase carries
-        charge = min(charge, record.charge_kw * used / record.phases)
-    out = asks.discharge_kw if asks is not None and asks.discharge_kw is not None else record.discharge_kw
-    local = date.fromordinal(world.day)
-    kind = kind_of(world.settings.batteries, visit.id_token, outlet.key.station_id)
     return SessionState(
         session_id=visit.number, transaction_id=visit.transaction_id, id_token=visit.id_token, since=visit.since,
         need=need, soc=soc, capacity_kwh=capacity, energy_kwh=energy, energy_low_kwh=soc.low * capacity.value,
         floor_kwh=min(ceiling, (need.floor_soc if need is not None else 0.0) * capacity.value),
         ceiling_kwh=ceiling,
-        asked_kwh=_asked_kwh(visit, need, capacity.value, energy, ceiling, assumed),
+        asked_kwh=_asked_kwh(visit, need, capacity.value, ceiling, energy - world.stored.since(visit), full.eta_c),
         target_known=reported or visit.full,
         until=until, declared=declared,
-        charge_kw=max(charge, 0.0), discharge_kw=out, minimum_kw=min(max(minimum, _asked(asks)), charge),
+        charge_kw=full.charge_kw, discharge_kw=full.discharge_kw, minimum_kw=min(minimum, full.charge_kw),
         minimum_out_kw=asks.min_discharge_kw or 0.0 if asks is not None else 0.0,
-        eta_c=assumed.eta_c, eta_d=assumed.eta_d, full=visit.full,
+        eta_c=full.eta_c, eta_d=full.eta_d, full=visit.full,
         keep=visit.asleep or pair_of(visit, model) in world.learned.asleep or _listed(visit, model, world),
         delivered_kwh=visit.delivered_kwh, returned_kwh=visit.returned_kwh,
         returned_today_kwh=visit.returned_in_day(world.day),
         returned_year_kwh=visit.returned_in_year(local.year), counted=visit.before is not None, battery=kind,
         wear_per_kwh=None if kind.wear is None else kind.wear.price(local.month, soc.value),
     )  # fmt: skip
+
+
+def _powers(outlet: Outlet, visit: Visit, world: World, shares: tuple[float, float]) -> tuple[FullPower, float]:
+    """What charger, vehicle and the temperature of its cells allow, and the smallest charging power [kW].
+
+    A charger cannot offer less than its smallest power, however cold the battery is; the vehicle takes what it will.
+    """
+    record, asks = outlet.record, visit.asks
+    used = _phases_used(outlet)
+    minimum = max(record.min_charge_kw * used / record.phases, _asked(asks))
+    charge = min(record.charge_kw, asks.charge_kw if asks and asks.charge_kw is not None else math.inf)
+    if outlet.meter.shares is not None:  # a vehicle on one phase takes what one phase carries
+        charge = min(charge, record.charge_kw * used / record.phases)
+    out = asks.discharge_kw if asks is not None and asks.discharge_kw is not None else record.discharge_kw
+    charge = max(min(charge, minimum), charge * shares[0], 0.0)
+    return world.stored.full_power(charge, out * shares[1]), minimum
 
 
 def _listed(visit: Visit, model: str, world: World) -> bool:
@@ -239,27 +251,27 @@ def _fix_departure(visit: Visit, need: DriverNeed | None, declared: datetime | N
         visit.until = world.learned.cautious(visit, declared, world.options.departure_confidence)
 
 
-def _asked_kwh(visit: Visit, need: DriverNeed | None, capacity: float, energy: float, ceiling: float,
-               assumed: VehicleAssumption) -> float:  # fmt: skip
-    """Stored energy that was asked for [kWh]; what is owed follows by ``policy.standing_need``."""
+def _asked_kwh(visit: Visit, need: DriverNeed | None, capacity: float, ceiling: float, first: float,
+               eta_c: float) -> float:  # fmt: skip
+    """Stored energy that was asked for [kWh]; what is owed follows by ``policy.standing_need``.
+
+    ``first`` is what was stored at plug-in [kWh].
+    """
     if visit.full:
         return ceiling
-    first = energy - visit.delivered_kwh * assumed.eta_c + visit.returned_kwh / assumed.eta_d
     if need is not None and need.soc is not None:
         return need.soc * capacity
     if need is not None and need.energy_kwh is not None:
-        return first + need.energy_kwh * assumed.eta_c
+        return first + need.energy_kwh * eta_c
     if visit.asks is not None and visit.asks.energy_target_kwh is not None:
         return first + visit.asks.energy_target_kwh
     return ceiling
 
 
-def _ceiling_kwh(visit: Visit, energy: float, capacity: float, assumed: VehicleAssumption) -> float:
+def _ceiling_kwh(visit: Visit, energy: float, capacity: float, stored: StoredEnergy) -> float:
     """Stored energy at which charging ends: what a full vehicle held, what it asked for at most, or its capacity."""
     if visit.full_at is not None and visit.full:
-        delivered, returned = visit.full_at
-        gone = (visit.returned_kwh - returned) / assumed.eta_d - (visit.delivered_kwh - delivered) * assumed.eta_c
-        return energy + max(0.0, gone)
+        return energy + max(0.0, -stored.since(visit, visit.full_at))
     ceiling, asks = max(capacity, energy), visit.asks
     if visit.soc_ref is None:  # an estimate must not stop a vehicle that still takes energy
         ceiling = max(ceiling, energy + _ROOM_KWH)

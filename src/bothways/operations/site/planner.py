@@ -11,9 +11,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bothways.battery.losses import default_losses
+from bothways.battery.losses import ChargerLosses
 from bothways.dispatch.budgets import Caps, DischargeBudgets
-from bothways.dispatch.policy import Connected, Plan, SiteView, decide, standing_need
+from bothways.dispatch.policy import Connected, Plan, SiteView, decide, ready_kw, standing_need
 from bothways.domain.errors import DomainError
 from bothways.domain.timegrid import TimeGrid
 from bothways.operations.ports import Prices
@@ -144,12 +144,12 @@ def step_start(now: datetime, step_s: int) -> datetime:
 
 
 def connected_rows(
-    image: Image, step_start_at: datetime, step_s: float, wear_per_kwh: float
+    image: Image, step_start_at: datetime, step_s: float, wear_per_kwh: float, losses: ChargerLosses | None = None
 ) -> tuple[Connected, list[EvseState]]:
     """The policy's picture of the vehicles that obey orders, and their EVSEs in the same order.
 
     The floor is raised by what is uncertain about the stored energy where a vehicle may discharge; a vehicle without
-    declared departure is charged at once and never discharged.
+    declared departure is charged at once and never discharged. With ``losses`` at part load all vehicles have these.
     """
     rows = [item for item in image.evses if item.controllable]
     sessions = [item.session for item in rows if item.session is not None]
@@ -184,7 +184,7 @@ def connected_rows(
         minimum_kw=np.array([s.minimum_kw for s in sessions]),
         left_kwh=caps_of(rows).left_now_kwh(),
     )
-    return connected, rows
+    return connected if losses is None else connected.with_losses(losses), rows
 
 
 def _floor(session: SessionState, may_discharge_kw: float) -> float:
@@ -248,9 +248,9 @@ def make_plan(
         The plan, empty where nobody is connected.
     """
     start = step_start(image.now, options.step_s)
-    connected, rows = connected_rows(image, start, options.step_s, settings.wear_per_kwh)
-    if settings.vehicle.losses_rated_kw > 0.0:
-        connected = connected.with_losses(default_losses(settings.vehicle.losses_rated_kw))
+    connected, rows = connected_rows(
+        image, start, options.step_s, settings.wear_per_kwh, settings.vehicle.part_load
+    )  # fmt: skip
     longest = int(connected.steps_left.max()) if connected.size else 1
     reach = max(1, min(round(options.horizon_h * 3600 / options.step_s), longest))
     grid = TimeGrid(start, timedelta(seconds=options.step_s), reach, settings.tz)
@@ -261,7 +261,7 @@ def make_plan(
         penalty = max(penalty, _COMMITMENT_TIMES * float(np.abs(known.import_price).max()), _COMMITMENT_LEAST)
     site = SiteView(
         step_h=grid.step_h,
-        base_kw=base,
+        base_kw=base if connected.part_load is None else base + _standby_kw(connected, rows, reach),
         import_price=known.import_price,
         export_price=known.export_price,
         demand=known.demand,
@@ -280,6 +280,14 @@ def make_plan(
         plan, start, image.now, options.step_s, base, known.import_price, known.export_price,
         {int(key): row for row, key in enumerate(connected.key)},
     )  # fmt: skip
+
+
+def _standby_kw(connected: Connected, rows: list[EvseState], reach: int) -> Floats:
+    """What those who are ready to feed back draw while they wait, as a load that plans see, ``(reach,)`` [kW]."""
+    if connected.part_load is None:
+        return np.zeros(reach)
+    able = np.array([item.may_discharge_kw > 0.0 for item in rows], dtype=np.bool_)
+    return ready_kw(np.where(able, connected.part_load.standby_kw, 0.0), connected.steps_left, reach)
 
 
 def _decided(

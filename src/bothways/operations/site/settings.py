@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 
+from bothways.battery.losses import ChargerLosses, Derating, default_losses
 from bothways.domain.errors import DomainError
 from bothways.domain.timegrid import zone
 from bothways.operations.site.batteries import BatteryKind
@@ -24,10 +26,13 @@ class VehicleAssumption:
         capacity_kwh: usable capacity [kWh].
         capacity_error: relative standard deviation of it.
         soc_at_arrival: expected state of charge at plug-in where neither vehicle nor history says it.
-        eta_c: charging efficiency.
-        eta_d: discharging efficiency.
-        losses_rated_kw: rating of the chargers whose default losses at part load plans count with; 0: plans count with
-            the efficiencies at every power.
+        eta_c: charging efficiency; the losses hold in its place where there are any.
+        eta_d: discharging efficiency, likewise.
+        losses_rated_kw: rating of the chargers whose default losses at part load are counted with in plans, dispatch
+            and estimates; 0: the efficiencies hold at every power.
+        losses: losses at part load as measured, in place of the default ones.
+        derating: share of power at the temperature of the cells; ``None``: all of it at every temperature.
+        celsius_by_month: temperature of the cells, January first, empty where nobody said [°C].
     """
 
     capacity_kwh: float = 60.0
@@ -36,6 +41,9 @@ class VehicleAssumption:
     eta_c: float = 0.9
     eta_d: float = 0.9
     losses_rated_kw: float = 0.0
+    losses: ChargerLosses | None = field(default=None, compare=False)
+    derating: Derating | None = None
+    celsius_by_month: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         _require(self.capacity_kwh > 0.0, "vehicle assumption: capacity_kwh must be above 0")
@@ -43,6 +51,35 @@ class VehicleAssumption:
         _require(0.0 <= self.soc_at_arrival <= 1.0, "vehicle assumption: soc_at_arrival must lie in 0…1")
         _require(0.0 < self.eta_c <= 1.0 and 0.0 < self.eta_d <= 1.0, "vehicle assumption: efficiencies lie in (0, 1]")
         _require(0.0 <= self.losses_rated_kw < math.inf, "vehicle assumption: losses_rated_kw must be at least 0")
+        _require(len(self.celsius_by_month) in {0, 12}, "vehicle assumption: celsius_by_month holds none or twelve")
+
+    @property
+    def part_load(self) -> ChargerLosses | None:
+        """Losses at part load that are counted with; ``None`` where the efficiencies hold at every power."""
+        if self.losses is not None:
+            return self.losses
+        return _default_losses(self.losses_rated_kw) if self.losses_rated_kw > 0.0 else None
+
+    def shares(self, month: int, celsius_by_month: tuple[float, ...] = ()) -> tuple[float, float]:
+        """Shares of charging and of discharging power that a battery takes and gives in a local month, 1…12.
+
+        Args:
+            month: the month.
+            celsius_by_month: temperatures of its own kind of battery, where somebody stated them [°C].
+
+        >>> VehicleAssumption(derating=Derating()).shares(1, (5.0,) * 12)
+        (0.4, 0.9)
+        >>> VehicleAssumption(derating=Derating()).shares(1)
+        (1.0, 1.0)
+        """
+        known = celsius_by_month or self.celsius_by_month
+        if self.derating is None or not known:
+            return 1.0, 1.0
+        celsius = known[month - 1]
+        return float(self.derating.charge_share(celsius)), float(self.derating.discharge_share(celsius))
+
+
+_default_losses = lru_cache(maxsize=64)(default_losses)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,13 @@ from bothways.operations.site.estimate import (
 )
 from bothways.operations.site.settings import VehicleAssumption
 from bothways.operations.site.state import Estimate
+from bothways.operations.site.stored import StoredEnergy
 from bothways.operations.stations import DriverNeed
 
 NOW = datetime(2026, 6, 3, 8, 0, tzinfo=UTC)
 SURE = Estimate(60.0, 60.0, 60.0, "")
 VAGUE = Estimate(60.0, 24.0, 96.0, "")
+PLAIN = StoredEnergy(VehicleAssumption())
 
 
 def visit(**changes):
@@ -31,7 +33,7 @@ def visit(**changes):
 
 
 def soc(one, capacity=SURE, need=None):
-    return soc_estimate(one, need, capacity, 0.9, 0.9, 0.5)
+    return soc_estimate(one, need, capacity, PLAIN, 0.9, 0.5)
 
 
 def test_a_reported_state_is_carried_on_by_the_energy_moved():
@@ -83,7 +85,7 @@ def test_stays_teach_capacity_and_departures_and_are_remembered():
         start = NOW + timedelta(days=day)
         one = visit(since=start, declared=start + timedelta(hours=10), delivered_kwh=20.0, soc_first=(0.3, 0.0, 0.0),
                     soc_ref=(0.75, 20.0, 0.0))  # fmt: skip
-        learned.finished(one, start + timedelta(hours=8), None, 0.9, 0.9)
+        learned.finished(one, start + timedelta(hours=8), None, PLAIN)
     assert learned.capacity["car"].mean_kwh == pytest.approx(40.0)
     learned.asleep["car@Box"] = "2026-06-03"
     for source in (learned, learned_from(learned.as_values())):
@@ -101,6 +103,6 @@ def test_a_memory_that_is_not_understood_is_left_out():
 
 def test_without_token_nothing_is_kept_of_the_vehicle():
     learned = Learned()
-    learned.finished(replace(visit(), id_token=""), NOW + timedelta(hours=1), None, 0.9, 0.9)
+    learned.finished(replace(visit(), id_token=""), NOW + timedelta(hours=1), None, PLAIN)
     assert learned.capacity == {}
     assert len(learned.stays) == 1
