@@ -5,6 +5,7 @@ import importlib.util
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -77,12 +78,26 @@ async def test_each_sees_what_is_theirs(tmp_path):
         assert (await desk.get("/api/v1/sites/house")).json()["evses"][0]["session"]["holder"] is None
         place = (await driver.get("/api/v1/vehicles/T-1")).json()
         assert place["evse"]["station_id"] == "CP-1"
+        assert (place["tz"], place["site_id"]) == ("Europe/Amsterdam", "house")
+        assert abs((datetime.fromisoformat(place["at"]) - datetime.now(tz=UTC)).total_seconds()) < 5.0
+        meant = (await driver.get("/api/v1/departures/T-1", params={"wall": "07:30"})).json()
+        assert meant["tz"] == "Europe/Amsterdam"
+        assert f"{datetime.fromisoformat(meant['ready_by']).astimezone(ZoneInfo(meant['tz'])):%H:%M}" == "07:30"
+        assert (await elsewhere.get("/api/v1/departures/T-1", params={"wall": "07:30"})).status_code == 403
+        code = await desk.get("/api/v1/stations/CP-1/evses/1/guest-code")
+        assert (code.status_code, code.headers["content-type"]) == (200, "image/svg+xml")
+        assert code.content.startswith(b"<?xml")
+        assert (await elsewhere.get("/api/v1/stations/CP-1/evses/1/guest-code")).status_code == 404
         assert (await elsewhere.get("/api/v1/vehicles/T-1")).json() is None
         assert (await driver.get("/api/v1/vehicles")).json() == [{"holder": "T-1", "place": "CP-1/1"}]
         assert [item["place"] for item in (await desk.get("/api/v1/vehicles")).json()] == ["CP-1/1"]
         assert (await elsewhere.get("/api/v1/vehicles")).json() == []
         own = (await driver.get("/api/v1/transactions")).json()
         assert [row["holder"] for row in own] == ["T-1"]
+        for holder, rows in (("T-1", 1), ("CP-1/1", 1), ("T-2", 0)):
+            found = await operator.get("/api/v1/transactions", params={"holder": holder})
+            assert len(found.json()) == rows, holder
+        assert (await driver.get("/api/v1/transactions", params={"holder": "T-2"})).json() == []
         assert (await elsewhere.get("/api/v1/transactions")).json() == []
         assert (await driver.post("/api/v1/sites/house/emergency-stop", json={"reason": "not mine"})).status_code == 404
         assert (await desk.put("/api/v1/sites/house/import-limit", json={"import_kw": 1, "reason": "no right"})

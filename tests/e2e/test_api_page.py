@@ -43,12 +43,18 @@ async def test_the_examples_of_the_page_do_what_it_says(tmp_path):
         assert len(stops) == 1
 
 
-def test_every_address_that_the_page_names_exists():
+def test_every_address_that_the_page_names_exists_with_its_method():
     from bothways.adapters.http import application  # noqa: PLC0415
 
     page = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
-    known = {route.path for router in application.ROUTERS for route in router.routes}
-    named = re.findall(r"`(?:GET|PUT|POST|DELETE) (/[\w/-]+)`", page)
-    shapes = {re.sub(r"{[^}]+}", "*", path) for path in known}
-    assert len(named) > 4
-    assert {path for path in named if re.sub(r"/(ID|N)\b", "/*", path) not in shapes} == set()
+    known = {
+        (method, re.sub(r"{[^}]+}", "*", route.path))
+        for router in application.ROUTERS
+        for route in router.routes
+        for method in route.methods
+    }
+    named = re.findall(r"`(GET|PUT|POST|DELETE) (/[\w/-]+)`", page)
+    assert len(named) > 80
+    assert {
+        (method, path) for method, path in named if (method, re.sub(r"/(ID|N)\b", "/*", path)) not in known
+    } == set()

@@ -200,6 +200,16 @@ def test_the_paper_plan_needs_no_script_and_fits_the_printer(island, axe):
     assert page.locator("script").count() == 0
     page.emulate_media(media="print")
     screens.shoot_both(page, island.shots, "island-paper")
+    sheet = page.request.get(f"{island.url}api/v1/sites/drill/island/paper")
+    assert sheet.text() == page.request.get(f"{island.url}site/drill/island/paper").text(), (
+        "programs get the same sheet"
+    )
+    assert sheet.headers["content-security-policy"].startswith("default-src 'none'; style-src")
+    dutch = page.request.get(f"{island.url}api/v1/sites/drill/island/paper?language=nl")
+    assert "Als het net is uitgevallen" in dutch.text()
+    page.context.close()
+    page = island.page("elsewhere")
+    assert page.request.get(f"{island.url}api/v1/sites/drill/island/paper").status == 404
     page.context.close()
     page = island.browser.new_context().new_page()
     page.goto(f"{island.url}site/drill/island/paper")

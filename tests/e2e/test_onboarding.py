@@ -57,6 +57,8 @@ async def test_a_contractor_puts_a_station_into_service(tmp_path):
         assert elsewhere.status_code == 403
         taken = await contractor.post("/api/v1/installations", json=NEW | {"station_id": "CP-1"})
         assert taken.status_code == 422
+        assert (await contractor.get("/api/v1/installation-sites")).json() == ["house"]
+        assert (await operator.get("/api/v1/installation-sites")).json() == []
         made = await contractor.post("/api/v1/installations", json=NEW)
         assert made.status_code == 201, made.text
         told = made.json()
@@ -66,6 +68,10 @@ async def test_a_contractor_puts_a_station_into_service(tmp_path):
         early = await contractor.post("/api/v1/installations/NEW-1/hand-over", json={"reason": "looks fine"})
         assert early.status_code == 409
         assert (await contractor.post("/api/v1/installations/NEW-1/evses/1/test-charge")).status_code == 409
+        agreed = {"agreed": True, "said": "Ada stands beside me"}
+        where = "/api/v1/installations/NEW-1/evses/1/test-discharge"
+        assert (await operator.post(where, json=agreed)).status_code == 404
+        assert (await contractor.post(where, json=agreed)).status_code == 409, "agreed, and not connected yet"
         told = (await contractor.post("/api/v1/installations/NEW-1/credentials")).json()
 
         async with _station(told) as (station, outlet):
@@ -78,7 +84,6 @@ async def test_a_contractor_puts_a_station_into_service(tmp_path):
             assert again.status_code == 409
             charged = await _until(contractor, "test_charge")
             assert charged["state"] == "done", charged
-            where = "/api/v1/installations/NEW-1/evses/1/test-discharge"
             assert (await contractor.post(where, json={"agreed": False})).status_code == 422
 
             done = await contractor.post("/api/v1/installations/NEW-1/hand-over", json={"reason": "label on the left"})
@@ -88,5 +93,7 @@ async def test_a_contractor_puts_a_station_into_service(tmp_path):
         assert [item["station_id"] for item in ended] == ["NEW-1"]
         kinds = {line["kind"] for line in (await operator.get("/api/v1/audit", params={"subject": "NEW-1"})).json()}
         assert {"installation begun", "station password renewed", "test charge ended", "station handed over"} <= kinds
+        said = (await operator.get("/api/v1/audit", params={"kind": "driver agreed to a test discharge"})).json()
+        assert [(line["subject"], line["detail"]["said"]) for line in said] == [("NEW-1/1", "Ada stands beside me")]
         assert (await contractor.get("/api/v1/audit")).status_code == 403
         assert (await contractor.get("/api/v1/transactions")).json() == []

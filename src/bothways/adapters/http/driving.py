@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -49,6 +50,13 @@ class Erasure(Body):
     confirmation: Annotated[str, Field(max_length=64)]
 
 
+class Departure(BaseModel):
+    """The instant that a time of day stands for, and the time zone whose clocks show it."""
+
+    ready_by: datetime
+    tz: str
+
+
 class Answer(BaseModel):
     """What a station answered."""
 
@@ -83,6 +91,17 @@ async def outlook(request: Request, asking: Asking, holder: Holder) -> Outlook |
     ``why`` is ``power`` (vehicle and charger), ``limit`` (of the site), ``full``, ``stopped``, ``offline`` or empty.
     """
     return Stays(desk_of(request)).outlook(asking.actor, holder)
+
+
+@router.get("/departures/{holder:path}", summary="When clocks at the charging point show a time of day next")
+async def ready_at(
+    request: Request, asking: Asking, holder: Holder,
+    wall: Annotated[str, Query(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="time of day, HH:MM")],
+) -> Departure:  # fmt: skip
+    """For a need: ``ready_by`` where the vehicle is plugged in, or at the first site while it is nowhere."""
+    desk = desk_of(request)
+    tz = await desk.zone_of(asking.actor, holder)
+    return Departure(ready_by=await desk.ready_at(asking.actor, holder, wall), tz=tz)
 
 
 @router.post("/departures/{holder:path}", summary="Leave now")

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Request
+from fastapi import APIRouter, Header, Path, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from bothways.adapters.http.faults import Fault
-from bothways.adapters.http.session import Asking, Body, service_of
+from bothways.adapters.http.own import qr_file
+from bothways.adapters.http.session import Asking, Body, place_of, service_of, source_of
 from bothways.operations.desk.desk import NeedForm
 from bothways.operations.desk.driver.guests import GuestLink, Guests, GuestView, TooOften
 from bothways.operations.desk.views import NeedView
@@ -57,15 +58,25 @@ def paced() -> Iterator[None]:
         raise Fault(429, "Asked too often", f"{error}.", "Wait, then try again.", {"Retry-After": wait}) from error
 
 
-def source_of(request: Request) -> str:
-    """Who asks, as far as the network tells."""
-    return request.client.host if request.client else ""
+def guest_address(request: Request, made: GuestLink) -> str:
+    """The address that a printed code holds, as telephones reach the server."""
+    return f"{place_of(request).origin}/guest/{made.secret}"
 
 
 @router.get("/stations/{station_id}/evses/{evse_id}/guest-link", summary="The address for guests of a charging point")
 async def link(request: Request, asking: Asking, station_id: Station, evse_id: Evse) -> GuestLink:
     """For staff. Made where there is none; the page for guests is ``/guest/SECRET``."""
     return await service_of(request, Guests).link(asking.actor, station_id, evse_id)
+
+
+@router.get(
+    "/stations/{station_id}/evses/{evse_id}/guest-code", summary="The code for guests of a charging point",
+    response_class=Response, responses={200: {"content": {"image/svg+xml": {}}, "description": "A QR code."}},
+)  # fmt: skip
+async def code(request: Request, asking: Asking, station_id: Station, evse_id: Evse) -> Response:
+    """For staff, to be printed: a picture of the page's address for guests, made where there is none yet."""
+    made = await service_of(request, Guests).link(asking.actor, station_id, evse_id)
+    return Response(qr_file(guest_address(request, made)), media_type="image/svg+xml")
 
 
 @router.post("/stations/{station_id}/evses/{evse_id}/guest-link", status_code=201, summary="Give it a new address")

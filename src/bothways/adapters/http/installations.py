@@ -36,9 +36,10 @@ class NewStation(Body):
 
 
 class Agreement(Body):
-    """Whether the driver of the vehicle that is plugged in is present and agrees to a short discharge."""
+    """Whether the driver of the vehicle that is plugged in is present and agrees to a short discharge; who it is."""
 
     agreed: bool
+    said: Annotated[str, Field(max_length=500, description="Who agreed, for the record.")] = ""
 
 
 @router.get("/installations", summary="Installations under way, the latest first")
@@ -48,6 +49,12 @@ async def installations(
     """At sites where the caller adds stations; with ``handed_over`` also those that have ended."""
     found = await onboarding_of(desk_of(request)).installations(asking.actor, handed_over=handed_over)
     return page.of(found, key=lambda item: (-item.begun_at.timestamp(), item.station_id))
+
+
+@router.get("/installation-sites", summary="Sites where one may add a station")
+async def sites(request: Request, asking: Asking, page: Paging) -> list[str]:
+    """Their ids; an installer sees nothing else of them."""
+    return page.of(onboarding_of(desk_of(request)).sites(asking.actor), key=lambda name: (name,))
 
 
 @router.post("/installations", status_code=201, summary="Register a new station")
@@ -77,7 +84,9 @@ async def test_charge(request: Request, asking: Asking, station_id: Station, evs
 @router.post("/installations/{station_id}/evses/{evse_id}/test-discharge", status_code=202, summary="Try discharging")
 async def test_discharge(request: Request, asking: Asking, station_id: Station, evse_id: Evse, form: Agreement) -> None:
     """Every condition of discharging holds as always; where one is missing, the result says which."""
-    await onboarding_of(desk_of(request)).test_discharge(asking.actor, station_id, evse_id, agreed=form.agreed)
+    await onboarding_of(desk_of(request)).test_discharge(
+        asking.actor, station_id, evse_id, agreed=form.agreed, said=form.said
+    )
 
 
 @router.post("/installations/{station_id}/hand-over", summary="End an installation")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import HTMLResponse
 from pydantic import Field
 
 from bothways.adapters.http.session import Asking, Body
 from bothways.adapters.http.sites import Reason
+from bothways.adapters.web.island_sayings import PAPER_POLICY, sheet
+from bothways.adapters.web.words import Words
 from bothways.operations.desk.desk import Unknown
 from bothways.operations.desk.island import IslandDesk
 from bothways.operations.desk.island_views import IslandView
@@ -64,6 +67,17 @@ async def island(request: Request, asking: Asking, site_id: str) -> IslandView:
 async def offer(request: Request, asking: Asking, site_id: str) -> RestartOffer | None:
     """Capacity, load picked up at once and in steps [kW]; ``null`` while the site's operator has not permitted it."""
     return _desk(request).offer(asking.actor, site_id)
+
+
+@router.get("/sites/{site_id}/island/paper", summary="The paper plan, to print", response_class=HTMLResponse)
+async def paper(
+    request: Request, asking: Asking, site_id: str,
+    language: Annotated[Literal["en", "nl"] | None, Query(description="Of the sheet; else the account's.")] = None,
+) -> HTMLResponse:  # fmt: skip
+    """One page of HTML without scripts: what to switch by hand, in which order, when no screen works."""
+    building, contact = _desk(request).on_paper(asking.actor, site_id)
+    page = sheet(building, contact, Words(language or asking.account.language))
+    return HTMLResponse(page, headers={"content-security-policy": PAPER_POLICY})
 
 
 @router.post("/sites/{site_id}/island/requests", status_code=204, summary="Ask the island controller for something")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -103,6 +104,13 @@ class IdentityView(BaseModel):
 def qr_svg(address: str) -> str:
     """An address as a QR code: an SVG without script or style of its own."""
     return segno.make(address, error="m").svg_inline(scale=5, border=3, dark="#000", light="#fff", svgclass="qr")
+
+
+def qr_file(address: str) -> bytes:
+    """An address as a QR code: an SVG file of its own."""
+    made = io.BytesIO()
+    segno.make(address, error="m").save(made, kind="svg", scale=5, border=3, dark="#000", light="#fff")
+    return made.getvalue()
 
 
 def _gone(done: bool, what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -41,9 +42,11 @@ class Holding(BaseModel):
 
 
 class Place(BaseModel):
-    """Where a vehicle is plugged in, and what it is doing there."""
+    """Where a vehicle is plugged in, in which time zone, and what it was doing there ``at`` an instant."""
 
     site_id: str
+    tz: str
+    at: datetime | None
     evse: EvseView
 
 
@@ -71,8 +74,11 @@ async def vehicles(request: Request, asking: Asking, page: Paging) -> list[Holdi
 @router.get("/vehicles/{holder:path}", summary="Where a vehicle is plugged in now")
 async def where(request: Request, asking: Asking, holder: Holder) -> Place | None:
     """``null`` where it is not plugged in."""
-    found = desk_of(request).where(asking.actor, holder)
-    return None if found is None else Place(site_id=found[0], evse=found[1])
+    desk = desk_of(request)
+    found = desk.where(asking.actor, holder)
+    if found is None:
+        return None
+    return Place(site_id=found[0], tz=desk.tz_of(found[0]), at=desk.as_of(found[0]), evse=found[1])
 
 
 @router.get("/transactions", summary="Transactions, the latest first")
@@ -82,9 +88,10 @@ async def transactions(
     page: Paging,
     station_id: Annotated[str | None, Query(max_length=48)] = None,
     since: AwareDatetime | None = None,
+    holder: Annotated[str | None, Query(max_length=60, description="A token, or station/EVSE.")] = None,
 ) -> list[TransactionView]:
     """Energies are what meters showed [kWh]; ``missing`` numbers are events that never arrived."""
     rows = await desk_of(request).transactions(
-        asking.actor, station_id=station_id, since=since, before=page.words(), limit=page.limit + 1
+        asking.actor, station_id=station_id, holder=holder, since=since, before=page.words(), limit=page.limit + 1
     )
     return page.cut(rows, lambda row: (row.station_id, row.transaction_id))

@@ -13,9 +13,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from bothways.adapters.http.guests import source_of
+from bothways.adapters.http.guests import guest_address
 from bothways.adapters.http.own import qr_svg
-from bothways.adapters.http.session import COOKIE, access_of, service_of
+from bothways.adapters.http.session import COOKIE, access_of, service_of, source_of
 from bothways.adapters.web.evses import battery, flowing
 from bothways.adapters.web.forms import from_here, page
 from bothways.adapters.web.frame import clock, in_words
@@ -198,7 +198,7 @@ async def _sheet(request: Request, station_id: str, evse_id: int, *, renew: bool
     except (Unknown, NotAllowed):
         text = words("There is nothing here, or it is not yours to see.")
         return page(words, words("Not found"), f"<p>{escape(text)}</p>", 404)
-    address = f"{str(request.base_url).rstrip('/')}/guest/{link.secret}"
+    address = guest_address(request, link)
     place = f"{escape(station_id)}/{evse_id}"
     body = (
         f"<p>{escape(words('Scan to see your charge, to charge now or to leave. No account, no app.'))}</p>"

@@ -242,13 +242,8 @@ class InstallationPage:
         await self.refresh()
 
     async def _discharge(self, reason: str) -> None:
-        actor, desk = self.viewer.actor, self.screens.desk
-
-        async def act() -> None:
-            await desk.record("driver agreed to a test discharge", self.station_id, {"who": actor.name, "said": reason})
-            await self.onboarding.test_discharge(actor, self.station_id, agreed=True)
-
-        await self._do(act)
+        actor = self.viewer.actor
+        await self._do(lambda: self.onboarding.test_discharge(actor, self.station_id, agreed=True, said=reason))
 
     async def _hand_over(self, reason: str) -> None:
         await self._do(lambda: self.onboarding.hand_over(self.viewer.actor, self.station_id, reason))

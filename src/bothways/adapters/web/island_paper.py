@@ -6,14 +6,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from bothways.adapters.http.session import COOKIE, access_of
-from bothways.adapters.web.island_sayings import island_said
+from bothways.adapters.web.island_sayings import PAPER_POLICY, sheet
 from bothways.adapters.web.words import Words, words_for
 from bothways.domain.errors import BothwaysError
 from bothways.operations.desk.island import IslandDesk
-from bothways.resilience.island.paper import paper_plan
 
 router = APIRouter()
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 
 
 @router.get("/site/{site_id}/island/paper", include_in_schema=False)
@@ -31,6 +29,5 @@ async def paper(request: Request, site_id: str) -> Response:
         found = None
     if found is None:
         return RedirectResponse(f"/site/{site_id}/island", 303)  # which says that there is nothing
-    building, contact = found
-    page = paper_plan(building, lambda text: island_said(text, words), language=words.language, contact=contact)
-    return HTMLResponse(page, headers={"content-security-policy": _POLICY, "cache-control": "no-store"})
+    headers = {"content-security-policy": PAPER_POLICY, "cache-control": "no-store"}
+    return HTMLResponse(sheet(*found, words), headers=headers)

@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from bothways.adapters.web.sayings import said
 from bothways.adapters.web.words import Words, later
+from bothways.resilience.island.paper import paper_plan
+from bothways.resilience.island.site import IslandSite
+
+PAPER_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+"""What the sheet may load: its own styles, and nothing else."""
 
 _SENTENCES = (
     later("The grid is lost. The building is being separated from the street."),
@@ -162,3 +167,14 @@ def island_said(text: str, words: Words) -> str:
     if text.startswith("first: "):
         return words("first: {task}", task=island_said(text.removeprefix("first: "), words))
     return said(text, _SENTENCES, words) or text
+
+
+def sheet(building: IslandSite, contact: str, words: Words) -> str:
+    """The paper plan of a building in the reader's language, as a page without scripts.
+
+    Args:
+        building: as it is configured.
+        contact: who is responsible for it.
+        words: of the reader.
+    """
+    return paper_plan(building, lambda text: island_said(text, words), language=words.language, contact=contact)

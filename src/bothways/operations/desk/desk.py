@@ -271,6 +271,11 @@ class Desk:
         image = None if control is None else control.snapshot().image
         return None if image is None else image.now
 
+    def tz_of(self, site_id: str) -> str:
+        """The time zone of a site; UTC for one that does not run here."""
+        control = self._sites.get(site_id)
+        return "UTC" if control is None else control.site.tz
+
     async def transactions(
         self, actor: Actor, *, station_id: str | None = None, holder: str | None = None,
         since: datetime | None = None, before: tuple[str, str] | None = None, limit: int = 100,

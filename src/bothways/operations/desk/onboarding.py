@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from bothways.domain.errors import DomainError, InputError, Problem
 from bothways.operations.access.roles import EVERYTHING, Action, Actor, site_scope
 from bothways.operations.desk.desk import Desk, Unknown
-from bothways.operations.desk.forms import check_reason
+from bothways.operations.desk.forms import LONGEST_REASON, check_reason
 from bothways.operations.desk.quality import StationQuality, quality
 from bothways.operations.desk.station_form import StationForm, check_station
 from bothways.operations.desk.trial import Trial, trial_charge, trial_discharge
@@ -167,7 +167,9 @@ class Onboarding:
         """
         await self._test(actor, station_id, evse_id, "test_charge", trial_charge)
 
-    async def test_discharge(self, actor: Actor, station_id: str, evse_id: int = 1, *, agreed: bool) -> None:
+    async def test_discharge(
+        self, actor: Actor, station_id: str, evse_id: int = 1, *, agreed: bool, said: str = ""
+    ) -> None:
         """Begins a test discharge, where grid connection, charger and vehicle permit it.
 
         Args:
@@ -175,6 +177,7 @@ class Onboarding:
             station_id: the station.
             evse_id: its EVSE.
             agreed: whether the vehicle's driver is present and agrees.
+            said: who that is, in the installer's words, for the audit log.
 
         Raises:
             Unknown: no such installation or EVSE, or not for this actor.
@@ -182,6 +185,9 @@ class Onboarding:
             DomainError: the station is not connected, or a test is running.
         """
         check_agreed(agreed=agreed)
+        await self._body(actor, station_id)
+        detail = {"who": actor.name, "said": said.strip()[:LONGEST_REASON]}
+        await self._desk.record("driver agreed to a test discharge", f"{station_id}/{evse_id}", detail)
         await self._test(actor, station_id, evse_id, "test_discharge", trial_discharge)
 
     async def hand_over(self, actor: Actor, station_id: str, remark: str) -> InstallationView:
