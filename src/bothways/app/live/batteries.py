@@ -33,8 +33,16 @@ class BatteryPart(SegmentPart):
         if self.warranty is not None:
             limits = WarrantyLimits(**self.warranty.model_dump(exclude={"source"}, exclude_none=True))
         return BatteryKind(
-            self.name, tuple(self.vehicles), tuple(self.chargers), limits, self._wear(discharge_efficiency)
+            self.name, tuple(self.vehicles), tuple(self.chargers), limits, self._wear(discharge_efficiency),
+            self._stated_celsius,
         )  # fmt: skip
+
+    @property
+    def _stated_celsius(self) -> tuple[float, ...]:
+        """Temperatures of the cells, empty where the file says none: the site's hold then [°C]."""
+        if self.temperature_by_month_c:
+            return tuple(self.temperature_by_month_c)
+        return (self.temperature_c,) * 12 if "temperature_c" in self.model_fields_set else ()
 
     def _wear(self, discharge_efficiency: float) -> WearTable | None:
         if self.wear_per_kwh is not None:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from bothways.app.live.batteries import BatteryPart
 from bothways.app.live.island_config import IslandPart
 from bothways.app.live.openid_config import OpenIdPart, safe_address
+from bothways.app.live.vehicle_config import VehiclePart
 from bothways.domain.errors import InputError, Problems
 from bothways.domain.validation import validated
 
@@ -28,7 +29,6 @@ _PASSWORD = re.compile(r"(?<=://)[^/\s@]*@")
 
 Power = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -177,17 +177,6 @@ class PricesPart(Part):
             msg = "settings describe a file or an address; name one of them"
             raise ValueError(msg)
         return self
-
-
-class VehiclePart(Part):
-    """What is taken for true of vehicles that say nothing."""
-
-    capacity_kwh: Positive = 60.0
-    capacity_error: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3
-    soc_at_arrival: Fraction = 0.5
-    charge_efficiency: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
-    discharge_efficiency: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
-    losses_rated_kw: Annotated[float, Field(ge=0.0, le=1000.0)] = 0.0
 
 
 class SitePart(Part):

@@ -42,7 +42,7 @@ from bothways.operations.intake import EveryToken, ListedTokens, SiteIntake, Tok
 from bothways.operations.ports import ChargerGateway, Clock, MeterSource, SignalSource, Switchgear
 from bothways.operations.site.loop import SiteLoop
 from bothways.operations.site.memory import SiteMemory
-from bothways.operations.site.settings import LoopOptions, SiteSettings, VehicleAssumption
+from bothways.operations.site.settings import LoopOptions, SiteSettings
 
 if TYPE_CHECKING:
     from bothways.app.live.wide import Wide
@@ -300,14 +300,7 @@ def site_settings(site: SitePart) -> SiteSettings:
         wear_per_kwh=site.wear_per_kwh,
         resting_per_kwh_h=site.resting_per_kwh_h,
         batteries=battery_kinds(site.battery, vehicle.discharge_efficiency),
-        vehicle=VehicleAssumption(
-            capacity_kwh=vehicle.capacity_kwh,
-            capacity_error=vehicle.capacity_error,
-            soc_at_arrival=vehicle.soc_at_arrival,
-            eta_c=vehicle.charge_efficiency,
-            eta_d=vehicle.discharge_efficiency,
-            losses_rated_kw=vehicle.losses_rated_kw,
-        ),
+        vehicle=vehicle.assumption(),
         emergency_contact=site.emergency_contact,
         currency=site.currency,
     )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 
 from bothways.adapters.db import retention
+from bothways.app.live.beside import beside
 from bothways.app.live.roles import Role
+from bothways.operations.site.warm import converters_loaded, load_converters
 from bothways.operations.stations import StationRecord
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Upkeep:
         if Role.PLANNER in live.roles:
             duties["the compatibility register"] = (REGISTER_S, REGISTER_S, live.register.refresh)
             duties["forgetting old values"] = (FIRST_FORGET_S, FORGET_S, self.forget)
+            if _counts_losses(live):
+                duties["compiled plans of losses at part load"] = (0.0, FORGET_S, self.load_converters)
         if Role.WEB in live.roles:
             duties["what happened today"] = (0.0, TRAIL_S, self._remember)
             duties["turns in queues"] = (QUEUES_S, QUEUES_S, live.queues.advance)
@@ -75,6 +77,14 @@ class Upkeep:
 
     async def _remember(self) -> None:
         self._live.desk.remember()
+
+    async def load_converters(self) -> None:
+        """Loads what the engine plans losses at part load with; sites plan with those of full power meanwhile."""
+        if converters_loaded():
+            return
+        await beside(load_converters, "compiling")
+        for loop in self._live.loops.values():
+            loop.renew_plan()
 
     async def follow_stations(self) -> None:
         """Sends away stations that were removed; tells the gateway of those that were changed."""
@@ -104,7 +114,7 @@ class Upkeep:
         def work() -> retention.Forgotten:
             return retention.forget(part.url, samples_before=before, messages_before=now - KEEP_MESSAGES)
 
-        gone = await _beside(work)
+        gone = await beside(work, "store-retention")
         _log.info("old values were deleted", samples=gone.samples, messages=gone.messages)
 
     def lacking(self) -> list[str]:
@@ -124,6 +134,15 @@ class Upkeep:
         return lacks
 
 
+def _counts_losses(live: LiveServer) -> bool:
+    """Whether some site counts losses at part load."""
+    given = live.parts.settings
+    return any(
+        given[site.id].vehicle.part_load is not None if site.id in given else site.vehicle.counts_losses
+        for site in live.config.site
+    )
+
+
 async def _ever(name: str, first_s: float, every_s: float, work: Callable[[], Awaitable[None]]) -> None:
     await asyncio.sleep(first_s)
     while True:
@@ -132,29 +151,3 @@ async def _ever(name: str, first_s: float, every_s: float, work: Callable[[], Aw
         except Exception as error:  # noqa: BLE001 - whatever it is, the next turn comes
             _log.warning("a duty failed and is tried again", duty=name, error=str(error))
         await asyncio.sleep(every_s)
-
-
-async def _beside(work: Callable[[], retention.Forgotten]) -> retention.Forgotten:
-    """Runs something long in a thread that does not hold up the end of the process."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[retention.Forgotten] = loop.create_future()
-
-    def tell(result: retention.Forgotten | None, error: Exception | None) -> None:
-        if done.done():
-            return
-        if error is not None:
-            done.set_exception(error)
-        elif result is not None:
-            done.set_result(result)
-
-    def run() -> None:
-        result, failed = None, None
-        try:
-            result = work()
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits
-            failed = error
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(tell, result, failed)
-
-    threading.Thread(target=run, name="store-retention", daemon=True).start()
-    return await done

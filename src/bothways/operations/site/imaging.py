@@ -107,8 +107,15 @@ def _evse(outlet: Outlet, book: SiteBook, world: World) -> EvseState:
         measured_kw=outlet.meter.power_kw if outlet.meter.power_at is not None else 0.0,
         fresh=fresh, low_kw=low, high_kw=high, excess_kw=excess, ordered_kw=outlet.ordered_kw, reserved_kw=reserved,
         controllable=controllable, phases=phase_use(outlet.record, outlet.meter.shares),
-        may_discharge_kw=power, why_not_discharging=why, to_grid=to_grid,
+        may_discharge_kw=power, why_not_discharging=why, to_grid=to_grid, measured_at=outlet.meter.power_at,
+        measured_old=not _recent(outlet, world),
     )  # fmt: skip
+
+
+def _recent(outlet: Outlet, world: World) -> bool:
+    """Whether there is a metered power that is not too old to decide by."""
+    at = outlet.meter.power_at
+    return at is not None and world.now - at <= timedelta(seconds=world.options.sample_stale_s)
 
 
 def _looked_up(visit: Visit, world: World) -> bool:
@@ -123,7 +130,7 @@ def _range(outlet: Outlet, world: World, *, online: bool, fresh: bool) -> tuple[
     """
     if outlet.visit is None:
         return 0.0, 0.0
-    measured, at = outlet.meter.power_kw, outlet.meter.power_at
+    measured = outlet.meter.power_kw
     if fresh:
         return measured, measured
     ends = [0.0]
@@ -134,7 +141,7 @@ def _range(outlet: Outlet, world: World, *, online: bool, fresh: bool) -> tuple[
             ends.append(outlet.before_kw)
     else:
         ends.append(min(world.settings.safe_charge_kw, outlet.record.charge_kw))
-    if at is not None and world.now - at <= timedelta(seconds=world.options.sample_stale_s):
+    if _recent(outlet, world):
         ends.append(measured)
     if outlet.uncertain and online:
         ends.append(outlet.record.charge_kw)
@@ -149,8 +156,8 @@ def _alive(outlet: Outlet, world: World) -> bool:
 
 def _excess(outlet: Outlet, world: World, *, fresh: bool) -> float:
     """Power beyond what the orders allow, as metered [kW]: positive takes too much, negative gives too much."""
-    at, measured = outlet.meter.power_at, outlet.meter.power_kw
-    if at is None or outlet.ordered_at is None or world.now - at > timedelta(seconds=world.options.sample_stale_s):
+    measured = outlet.meter.power_kw
+    if outlet.ordered_at is None or not _recent(outlet, world):
         return 0.0
     told = [0.0, outlet.ordered_kw] if fresh else [0.0, outlet.ordered_kw, outlet.before_kw]
     return measured - min(max(measured, min(told)), max(told))
@@ -195,7 +202,7 @@ def _session(outlet: Outlet, visit: Visit, world: World, model: str) -> SessionS
         delivered_kwh=visit.delivered_kwh, returned_kwh=visit.returned_kwh,
         returned_today_kwh=visit.returned_in_day(world.day),
         returned_year_kwh=visit.returned_in_year(local.year), counted=visit.before is not None, battery=kind,
-        wear_per_kwh=None if kind.wear is None else kind.wear.price(local.month, soc.value),
+        wear_per_kwh=None if kind.wear is None else kind.wear.price(local.month, soc.value), soc_at=outlet.meter.soc_at,
     )  # fmt: skip
 
 

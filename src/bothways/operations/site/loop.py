@@ -151,8 +151,9 @@ class SiteLoop(LoopCore):
 
     async def run(self) -> None:
         """Runs until :meth:`close`. An error in one tick is an alarm, not the end: stations keep their last order."""
-        if not kernels_loaded():
-            await asyncio.to_thread(load_kernels)
+        part_load = self.site.vehicle.part_load is not None
+        if not kernels_loaded(part_load=part_load):
+            await asyncio.to_thread(load_kernels, part_load=part_load)
         await self._open_patiently()
         reading = asyncio.create_task(self._read_meter()) if self._meter is not None else None
         try:
@@ -169,6 +170,10 @@ class SiteLoop(LoopCore):
                 reading.cancel()
             self._desk.close()
             await self._save()
+
+    def renew_plan(self) -> None:
+        """Lets a plan be made soon: something changed that plans depend on."""
+        self._desk.news(self._clock.now())
 
     def close(self) -> None:
         """Ends :meth:`run` after the tick under way. Stations keep their orders, then their safe profiles."""

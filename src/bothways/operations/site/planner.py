@@ -20,7 +20,9 @@ from bothways.operations.ports import Prices
 from bothways.operations.site.history import StepHistory
 from bothways.operations.site.settings import LoopOptions, SiteSettings
 from bothways.operations.site.state import EvseState, Image, SessionState
+from bothways.operations.site.warm import converters_loaded
 from bothways.planning.problem import DemandCharge, PlanOptions
+from bothways.planning.solve import ON_OFF_FROM
 from bothways.tariffs.prices import DemandTerm, planning_prices
 from bothways.tariffs.structure import Tariff
 
@@ -301,7 +303,12 @@ def _decided(
     """The policy's answer: of the fleet engine from some dozens of vehicles on, of HiGHS below or where it declines.
 
     A study waits for HiGHS up to 300 vehicles; a live site wants its plan within milliseconds also on a busy machine.
+    While the engine's kernels for converters are still being loaded, a fleet that it would plan with them gets a plan
+    with the efficiencies of full power; dispatch counts losses at part load in any case.
     """
+    large = connected.size >= min(options.engine_from, ON_OFF_FROM)
+    if connected.part_load is not None and large and options.plan_in_thread and not converters_loaded():
+        connected = replace(connected, part_load=None)
     asked = PlanOptions(gap=options.plan_gap, time_limit_s=options.plan_time_limit_s)
     elapsed = before.offset(start) if before is not None and before.step_s == options.step_s else None
     if connected.size >= options.engine_from:

@@ -86,6 +86,7 @@ class SessionState:
         counted: whether the store has said what was discharged before this stay.
         battery: what its maker permits, and what wear costs it.
         wear_per_kwh: price of wear now [currency/kWh discharged]; ``None`` for the site's.
+        soc_at: when the vehicle reported its state of charge; ``None`` where it never did in this session.
     """
 
     session_id: int
@@ -119,6 +120,7 @@ class SessionState:
     counted: bool = True
     battery: BatteryKind = NOTHING
     wear_per_kwh: float | None = None
+    soc_at: datetime | None = None
 
     @property
     def day_cap_kwh(self) -> float:
@@ -156,6 +158,8 @@ class EvseState:
         why_not_discharging: the sentence for a person where ``may_discharge_kw`` is 0.
         to_grid: whether what it gives may leave the site; else only what is behind the meter takes it.
         told_kw: what somebody has told it to do in place of the plan [kW]; ``None`` where nobody did.
+        measured_at: instant of that metering; ``None`` where there is none.
+        measured_old: whether it is older than what the loop decides by.
     """
 
     key: EvseKey
@@ -175,6 +179,8 @@ class EvseState:
     why_not_discharging: str = ""
     to_grid: bool = True
     told_kw: float | None = None
+    measured_at: datetime | None = None
+    measured_old: bool = False
 
 
 @dataclass(frozen=True, slots=True)
