@@ -95,10 +95,9 @@ class Meter:
         return int(self.side.size)
 
     def _parts(self, numbers: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
-        t, k = self.periods, self.charges
-        ends = (t, 2 * t, 3 * t, 4 * t, 4 * t + k)
-        imported, above, exported, curtailed, peaks, rests = np.split(numbers, ends)
-        return imported, above, exported, curtailed, peaks, rests
+        t, u = self.periods, 4 * self.periods + self.charges
+        steps = numbers[:t], numbers[t : 2 * t], numbers[2 * t : 3 * t], numbers[3 * t : 4 * t]
+        return *steps, numbers[4 * t : u], numbers[u:]
 
     def first(self, vehicles: Floats) -> Floats:
         """Variables to start from, above their lower bounds, with vehicles at so much per step ``(T,)`` [kWh]."""
@@ -176,6 +175,8 @@ class MeterSystem:
             self.columns[k] = self._without_peaks(self.columns[k])
         self.inner = np.array([self._sums(column) for column in self.columns]).reshape(count, count).T
         self.inner += np.diag(1.0 / np.maximum(self.peaks, _STIFF))
+        if count == 1:  # one peak is the usual case, and a library call takes longer than its division
+            self.columns /= self.inner[0, 0]
 
     def solve(self, side: Floats) -> Floats:
         """The rows' prices at a right-hand side ``(T + R,)``: conjugate gradients, which mend what rounding took."""
@@ -220,7 +221,10 @@ class MeterSystem:
         found = self._without_peaks(side)
         if not self.meter.charges:
             return found
-        share = np.linalg.solve(self.inner, self._sums(found))
+        sums = self._sums(found)
+        if sums.size == 1:
+            return np.asarray(found - sums[0] * self.columns[0], dtype=np.float64)
+        share = np.linalg.solve(self.inner, sums)
         return np.asarray(found - (share[:, None] * self.columns).sum(axis=0), dtype=np.float64)
 
     def _sums(self, y: Floats) -> Floats:
