@@ -170,12 +170,15 @@ def _fill_stays(
         row[ONE_WAY] = 0.0 if discharge[i] > 0.0 else BIG
 
 
+_SPARSE = 20  # possible keys per vehicle up to which counting them is faster than comparing
+
+
 def pack(rows: Floats, periods: int) -> Blocks:
     """Sorts vehicles by departure, arrival, direction and depth of their battery, and packs them into blocks."""
     keys = np.empty(rows.shape[0], dtype=np.int64)
     free = _keys(rows, periods, keys)
     span = (periods + 1) * (periods + 1) * 16
-    if span <= 4 * rows.shape[0] + 400_000:
+    if span <= _SPARSE * rows.shape[0]:
         order = _counting_sort(keys, span)[:free]
     else:
         order = np.argsort(keys, kind="stable")[:free]
