@@ -37,12 +37,17 @@ class AlarmView:
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """A vehicle that is plugged in. ``holder`` is shown only to who may see sessions."""
+    """A vehicle that is plugged in. ``holder`` is shown only to who may see sessions.
+
+    ``soc_at`` is when the vehicle reported its state of charge, ``null`` where it did not: ``soc`` holds for now, from
+    that report or from the energy moved.
+    """
 
     transaction_id: str
     since: datetime
     holder: str | None
     soc: Range
+    soc_at: datetime | None
     stored_kwh: float
     needed_kwh: float
     ready_by: datetime | None
@@ -54,7 +59,9 @@ class SessionView:
 class EvseView:
     """An EVSE: what it does and why. Powers in kW, positive charges.
 
-    ``measured_fresh`` tells whether the reading already shows what the latest order led to.
+    ``measured_at`` is when the power was measured, ``null`` where it never was or nobody is plugged in;
+    ``measured_old`` tells that it is too old to decide by, ``measured_fresh`` that it already shows what the latest
+    order led to.
     """
 
     station_id: str
@@ -63,6 +70,8 @@ class EvseView:
     charge_kw: float
     discharge_kw: float
     measured_kw: float | None
+    measured_at: datetime | None
+    measured_old: bool
     measured_fresh: bool
     ordered_kw: float | None
     doing: str
@@ -97,7 +106,11 @@ class SiteLine:
 
 @dataclass(frozen=True, slots=True)
 class SiteView:
-    """A site now. Powers in kW, import positive; ``meter_age_s`` is how old the site's reading is."""
+    """A site now. Powers in kW, import positive.
+
+    ``meter_age_s`` is how old the site's reading is; where ``meter_fresh`` is false, ``building_kw`` is assumed and not
+    measured. ``plan_made_at`` is when the plan was made, ``null`` without one.
+    """
 
     site_id: str
     tz: str
@@ -124,6 +137,7 @@ class SiteView:
     evses: tuple[EvseView, ...]
     alarms: tuple[AlarmView, ...]
     plan: tuple[PlanStep, ...]
+    plan_made_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +254,7 @@ def site_view(site_id: str, tz: str, snapshot: Snapshot, pv_kw: float | None, *,
         at=image.now,
         import_kw=net,
         building_kw=finite(summary.building_kw),
-        pv_kw=pv_kw,
+        pv_kw=pv_kw if image.meter_fresh else None,
         vehicles_kw=round(summary.vehicles_kw, 3),
         phase_kw=tuple(round(value, 3) for value in image.phase_kw) if image.meter_fresh else (),
         meter_age_s=finite(image.meter_age_s),
@@ -260,6 +274,7 @@ def site_view(site_id: str, tz: str, snapshot: Snapshot, pv_kw: float | None, *,
         evses=tuple(evse_view(item, snapshot, holders=holders) for item in image.evses),
         alarms=tuple(alarm_view(item) for item in snapshot.alarms),
         plan=plan_steps(snapshot),
+        plan_made_at=None if snapshot.plan is None else snapshot.plan.made_at,
     )
 
 
@@ -288,7 +303,9 @@ def evse_view(state: EvseState, snapshot: Snapshot, *, holders: bool) -> EvseVie
         online=state.online,
         charge_kw=state.record.charge_kw,
         discharge_kw=state.record.discharge_kw,
-        measured_kw=finite(state.measured_kw) if session is not None else 0.0,
+        measured_kw=0.0 if session is None else None if state.measured_at is None else finite(state.measured_kw),
+        measured_at=None if session is None else state.measured_at,
+        measured_old=session is not None and state.measured_at is not None and state.measured_old,
         measured_fresh=state.fresh or session is None,
         ordered_kw=None if row is None else finite(row.power_kw),
         doing=snapshot.sentences.get(state.key, ""),
@@ -300,6 +317,7 @@ def evse_view(state: EvseState, snapshot: Snapshot, *, holders: bool) -> EvseVie
             since=session.since,
             holder=session.id_token if holders else None,
             soc=_range(session.soc),
+            soc_at=session.soc_at,
             stored_kwh=round(session.energy_kwh, 3),
             needed_kwh=round(session.asked_kwh, 3),
             ready_by=session.until,
