@@ -31,6 +31,8 @@ DRIVEN_CYCLES = 73.0
 
 _DEEPEST = 0.6
 _MOST_CYCLES = 5000.0
+_OLDEST = 40.0
+_STRIDE_YEARS, _FINE_YEARS = 0.5, 1.0 / 365.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,18 +101,70 @@ def driven_state(
     >>> round(float(state.full_equivalent_cycles[0]))
     900
     """
-    if not (0.0 <= age_years <= 40.0 and 0.0 <= cycles_per_year <= _MOST_CYCLES):
+    if not (0.0 <= age_years <= _OLDEST and 0.0 <= cycles_per_year <= _MOST_CYCLES):
         msg = f"a battery's age lies in 0…40 years and its cycles in 0…{_MOST_CYCLES:g} a year"
         raise DomainError(msg)
     if age_years == 0.0:
         return AgeingState.new(model)
+    profile, step_h = _driving(cycles_per_year)
+    return age(
+        model, profile, step_h, temperature_c, capacity_kwh=1.0, years=age_years, every_years=age_years
+    ).state  # fmt: skip
+
+
+def driven_to(
+    model: AgeingModel, health: float, *, cycles_per_year: float = DRIVEN_CYCLES, temperature_c: float = 20.0
+) -> AgeingState:
+    """A battery that such driving has worn to a state of health, whatever its age.
+
+    A record tells how much is left, and not how much of the loss came with time and how much with use: it is shared as
+    by this driving. A law that does not come down to it within 40 years is taken as it is then.
+
+    Args:
+        model: the cell.
+        health: remaining of new capacity, above 0; 1 and above is a new battery.
+        cycles_per_year: throughput [full equivalent cycles per year].
+        temperature_c: mean temperature of the cells [°C].
+
+    Raises:
+        DomainError: a state of health that is not above 0, or cycles outside 0…5000 a year.
+
+    >>> from bothways.battery.models import MODELS
+    >>> state = driven_to(MODELS["nca-panasonic"], 0.9)
+    >>> 4.0 < float(state.years[0]) < 5.5
+    True
+    """
+    if not (0.0 < health < math.inf and 0.0 <= cycles_per_year <= _MOST_CYCLES):
+        msg = f"a state of health lies above 0 and cycles in 0…{_MOST_CYCLES:g} a year, not {health}, {cycles_per_year}"
+        raise DomainError(msg)
+    profile, step_h = _driving(cycles_per_year)
+
+    def on(state: AgeingState, years: float) -> tuple[AgeingState, float]:
+        found = age(
+            model, profile, step_h, temperature_c, capacity_kwh=1.0, years=years, every_years=years, state=state
+        )  # fmt: skip
+        return found.state, float(found.capacity_fraction[-1])
+
+    before, (state, left) = AgeingState.new(model), (AgeingState.new(model), 1.0)
+    for _ in range(round(_OLDEST / _STRIDE_YEARS)):
+        if left <= health:
+            break
+        before, (state, left) = state, on(state, _STRIDE_YEARS)
+    if left > health or health >= 1.0:
+        return state
+    low, high = 0.0, _STRIDE_YEARS
+    while high - low > _FINE_YEARS:
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if on(before, middle)[1] > health else (low, middle)
+    return on(before, high)[0]
+
+
+def _driving(cycles_per_year: float) -> tuple[Floats, float]:
+    """The day of driving with so many cycles a year, as state of charge, and its step [h]."""
     daily = cycles_per_year / 365.0
     times = max(1, math.ceil(daily / _DEEPEST))
     shape = (0.8 - DRIVING_DAY) / 0.2  # 0 at the top of the day's cycle, 1 at its bottom
-    profile = np.tile(0.8 - shape * daily / times, times)
-    return age(
-        model, profile, 1.0 / times, temperature_c, capacity_kwh=1.0, years=age_years, every_years=age_years
-    ).state  # fmt: skip
+    return np.tile(0.8 - shape * daily / times, times), 1.0 / times
 
 
 def wear_table(
@@ -121,6 +175,7 @@ def wear_table(
     discharge_efficiency: float = 1.0,
     age_years: float = 2.0,
     cycles_per_year: float = DRIVEN_CYCLES,
+    health: float | None = None,
 ) -> WearTable:
     """Prices wear by month and state of charge; of several cells the middle price, season by season and band by band.
 
@@ -131,6 +186,7 @@ def wear_table(
         discharge_efficiency: AC energy per stored energy.
         age_years: age of the battery [years].
         cycles_per_year: its throughput so far [full equivalent cycles per year].
+        health: remaining of new capacity as its record tells; the age does not count then.
 
     Raises:
         DomainError: no cell, other than twelve temperatures, or values out of range.
@@ -146,7 +202,10 @@ def wear_table(
     mean = float(np.mean(temperature_c))
     prices = np.empty((len(models), MONTHS, BANDS))
     for k, model in enumerate(models):
-        state = driven_state(model, age_years=age_years, cycles_per_year=cycles_per_year, temperature_c=mean)
+        if health is None:
+            state = driven_state(model, age_years=age_years, cycles_per_year=cycles_per_year, temperature_c=mean)
+        else:
+            state = driven_to(model, health, cycles_per_year=cycles_per_year, temperature_c=mean)
         known: dict[float, Floats] = {}
         for month, celsius in enumerate(temperature_c):
             if celsius not in known:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from bothways.battery.ageing import AgeingState
+from bothways.battery.ageing import AgeingState, age
 from bothways.battery.models import MODELS
 from bothways.battery.wear import BatteryValue, Use, aged_wear_per_kwh, marginal_wear_per_kwh
-from bothways.battery.wear_table import BANDS, DRIVEN_CYCLES, WearTable, driven_state, wear_table
+from bothways.battery.wear_table import BANDS, DRIVEN_CYCLES, WearTable, driven_state, driven_to, wear_table
 from bothways.domain.errors import DomainError, InputError
 
 VALUE = BatteryValue(120.0, 40.0)
@@ -95,3 +95,29 @@ def test_a_new_battery_and_bad_tables_asked_for():
         wear_table([], VALUE, temperature_c=MILD)
     with pytest.raises(InputError, match=r"293 K is 19\.85 °C"):
         wear_table([MODELS["generic"]], VALUE, temperature_c=[293.0] * 12)
+
+
+def test_a_battery_is_driven_to_the_health_that_its_record_tells():
+    for name in ("nca-panasonic", "nmc111-sanyo", "nmc-nrel"):
+        model = MODELS[name]
+        for health in (0.97, 0.9, 0.82):
+            state = driven_to(model, health, cycles_per_year=150.0, temperature_c=15.0)
+            years = float(state.years[0])
+            same = driven_state(model, age_years=years, cycles_per_year=150.0, temperature_c=15.0)
+            later = age(model, np.array([0.5]), 1e-3, 15.0, capacity_kwh=1.0, state=state)
+            assert later.capacity_fraction[0] == pytest.approx(health, abs=1e-3)
+            assert state.full_equivalent_cycles[0] == pytest.approx(same.full_equivalent_cycles[0], rel=0.01)
+    assert driven_to(MODELS["lfp-sony"], 1.02).years[0] == 0.0
+    assert driven_to(MODELS["lfp-250ah"], 0.3).years[0] == pytest.approx(40.0)
+    with pytest.raises(DomainError, match="above 0"):
+        driven_to(MODELS["lfp-sony"], 0.0)
+
+
+def test_the_price_of_a_table_follows_the_record_and_not_the_age():
+    worth, models = BatteryValue(120.0, 40.0), list(MODELS.values())
+    prices = [
+        wear_table(models, worth, temperature_c=[20.0] * 12, health=health, age_years=7.0).price(6, 0.5)
+        for health in (0.98, 0.93, 0.85)
+    ]
+    assert prices[0] > prices[1] > prices[2] > 0.0
+    assert wear_table(models, worth, temperature_c=[20.0] * 12, health=0.93).price(6, 0.5) == prices[1]

@@ -66,15 +66,20 @@ def picture_of(snapshot: Snapshot, overrides: tuple[Override, ...], reading: Sit
 
 def _light(image: Image | None) -> Image | None:
     """The image without tables of wear: their price now is in the session."""
-    if image is None or not any(item.session is not None and item.session.battery.wear for item in image.evses):
+    if image is None or not any(_heavy(item) for item in image.evses):
         return image
     return replace(image, evses=tuple(_without_wear(item) for item in image.evses))
 
 
 def _without_wear(item: EvseState) -> EvseState:
-    if item.session is None or item.session.battery.wear is None:
+    if item.session is None or not _heavy(item):
         return item
-    return replace(item, session=replace(item.session, battery=replace(item.session.battery, wear=None)))
+    battery = replace(item.session.battery, wear=None, records={})
+    return replace(item, session=replace(item.session, battery=battery))
+
+
+def _heavy(item: EvseState) -> bool:
+    return item.session is not None and bool(item.session.battery.wear or item.session.battery.records)
 
 
 def packed(record: Any) -> bytes:

@@ -284,8 +284,16 @@ def tls_context(config: Config) -> ssl.SSLContext | None:
         raise InputError([problem]) from error
 
 
-def site_settings(site: SitePart) -> SiteSettings:
-    """The loop's settings of a configured site, without its tariff file."""
+def site_settings(site: SitePart, folder: Path | None = None) -> SiteSettings:
+    """The loop's settings of a configured site, without its tariff file.
+
+    Args:
+        site: as configured.
+        folder: where records of batteries are sought.
+
+    Raises:
+        InputError: records that cannot be used.
+    """
     vehicle = site.vehicle
     return SiteSettings(
         site_id=site.id,
@@ -299,7 +307,7 @@ def site_settings(site: SitePart) -> SiteSettings:
         safe_charge_kw=site.safe_charge_kw,
         wear_per_kwh=site.wear_per_kwh,
         resting_per_kwh_h=site.resting_per_kwh_h,
-        batteries=battery_kinds(site.battery, vehicle.discharge_efficiency),
+        batteries=battery_kinds(site.battery, vehicle.discharge_efficiency, folder),
         vehicle=vehicle.assumption(),
         emergency_contact=site.emergency_contact,
         currency=site.currency,

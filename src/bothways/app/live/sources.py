@@ -93,7 +93,7 @@ def _meter(site: SitePart, folder: Path, clock: Clock, at: str) -> MeterSource |
 
 
 def _settings(site: SitePart, folder: Path) -> SiteSettings:
-    settings = site_settings(site)
+    settings = site_settings(site, folder)
     if site.tariff is None:
         return settings
     path = folder / site.tariff

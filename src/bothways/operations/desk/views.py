@@ -40,7 +40,7 @@ class SessionView:
     """A vehicle that is plugged in. ``holder`` is shown only to who may see sessions.
 
     ``soc_at`` is when the vehicle reported its state of charge, ``null`` where it did not: ``soc`` holds for now, from
-    that report or from the energy moved.
+    that report or from the energy moved. A price of wear of ``null`` is that of the site.
     """
 
     transaction_id: str
@@ -53,6 +53,10 @@ class SessionView:
     ready_by: datetime | None
     charged_kwh: float
     discharged_kwh: float
+    capacity_kwh: float
+    capacity_from: str
+    wear_per_kwh: float | None
+    wear_from: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +327,10 @@ def evse_view(state: EvseState, snapshot: Snapshot, *, holders: bool) -> EvseVie
             ready_by=session.until,
             charged_kwh=round(session.delivered_kwh, 3),
             discharged_kwh=round(session.returned_kwh, 3),
+            capacity_kwh=round(session.capacity_kwh.value, 3),
+            capacity_from=session.capacity_kwh.source,
+            wear_per_kwh=None if session.wear_per_kwh is None else round(session.wear_per_kwh, 5),
+            wear_from=session.wear_basis,
         ),
     )
 

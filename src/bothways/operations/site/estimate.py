@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bothways.mobility.declared import DepartureModel, Finished
+from bothways.operations.site.batteries import KnownHealth
 from bothways.operations.site.book import Visit
 from bothways.operations.site.settings import VehicleAssumption
 from bothways.operations.site.state import Estimate
@@ -52,14 +53,19 @@ class CapacityRecord:
         return CapacityRecord(self.mean_kwh, self.weight, max(self.least_kwh, energy_kwh))
 
 
-def capacity_estimate(asked_kwh: float | None, known: CapacityRecord, assumed: VehicleAssumption) -> Estimate:
-    """Usable capacity: as reported by the vehicle, else as learnt, else as assumed [kWh].
+def capacity_estimate(
+    asked_kwh: float | None, known: CapacityRecord, assumed: VehicleAssumption, record: KnownHealth | None = None
+) -> Estimate:
+    """Usable capacity: as reported by the vehicle, else of its record of state of health, as learnt, as assumed [kWh].
 
     >>> capacity_estimate(None, CapacityRecord(40.0, 1.0, 30.0), VehicleAssumption()).source
     'learnt from earlier stays'
     """
     if asked_kwh is not None and math.isfinite(asked_kwh) and asked_kwh > 0.0:
         return Estimate(asked_kwh, 0.97 * asked_kwh, 1.03 * asked_kwh, "reported by the vehicle")
+    if record is not None:
+        value, low = max(record.capacity_kwh, known.least_kwh), max(record.low_kwh, known.least_kwh)
+        return Estimate(value, low, max(record.high_kwh, value), "of its record of state of health")
     if known.weight >= _LEAST_CHANGE:
         error = 0.1 / math.sqrt(max(known.weight, _LEAST_CHANGE) / 0.5)
         value = max(known.mean_kwh, known.least_kwh)

@@ -177,9 +177,10 @@ def _session(outlet: Outlet, visit: Visit, world: World, model: str) -> SessionS
     assumed, asks = world.settings.vehicle, visit.asks
     need = need_of(outlet, visit, world.needs)
     known = world.learned.capacity.get(visit.id_token, CapacityRecord())
-    capacity = capacity_estimate(asks.capacity_kwh if asks else None, known, assumed)
     local = date.fromordinal(world.day)
     kind = kind_of(world.settings.batteries, visit.id_token, outlet.key.station_id)
+    health = kind.records.get(visit.id_token) if kind.records else None
+    capacity = capacity_estimate(asks.capacity_kwh if asks else None, known, assumed, health)
     full, minimum = _powers(outlet, visit, world, assumed.shares(local.month, kind.celsius_by_month))
     soc = soc_estimate(visit, need, capacity, world.stored, full.eta_c, assumed.soc_at_arrival)
     energy, reported = soc.value * capacity.value, visit.soc_ref is not None
@@ -187,6 +188,7 @@ def _session(outlet: Outlet, visit: Visit, world: World, model: str) -> SessionS
     declared = _declared(need, visit)
     _fix_departure(visit, need, declared, world)
     until = None if need is not None and need.charge_now else visit.until
+    wear, basis = kind.wear_now(visit.id_token, local.month, soc.value)
     return SessionState(
         session_id=visit.number, transaction_id=visit.transaction_id, id_token=visit.id_token, since=visit.since,
         need=need, soc=soc, capacity_kwh=capacity, energy_kwh=energy, energy_low_kwh=soc.low * capacity.value,
@@ -202,7 +204,7 @@ def _session(outlet: Outlet, visit: Visit, world: World, model: str) -> SessionS
         delivered_kwh=visit.delivered_kwh, returned_kwh=visit.returned_kwh,
         returned_today_kwh=visit.returned_in_day(world.day),
         returned_year_kwh=visit.returned_in_year(local.year), counted=visit.before is not None, battery=kind,
-        wear_per_kwh=None if kind.wear is None else kind.wear.price(local.month, soc.value), soc_at=outlet.meter.soc_at,
+        wear_per_kwh=wear, wear_basis=basis, soc_at=outlet.meter.soc_at,
     )  # fmt: skip
 
 

@@ -86,6 +86,7 @@ class SessionState:
         counted: whether the store has said what was discharged before this stay.
         battery: what its maker permits, and what wear costs it.
         wear_per_kwh: price of wear now [currency/kWh discharged]; ``None`` for the site's.
+        wear_basis: what that price rests on, in words.
         soc_at: when the vehicle reported its state of charge; ``None`` where it never did in this session.
     """
 
@@ -120,6 +121,7 @@ class SessionState:
     counted: bool = True
     battery: BatteryKind = NOTHING
     wear_per_kwh: float | None = None
+    wear_basis: str = ""
     soc_at: datetime | None = None
 
     @property

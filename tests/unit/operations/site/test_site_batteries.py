@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
 
+from bothways.adapters.bus.pictures import _light
 from bothways.app.live.batteries import BatteryPart, battery_kinds
 from bothways.app.live.config import config_from_mapping
 from bothways.app.live.server import site_settings
@@ -15,9 +16,10 @@ from bothways.battery.warranty import WarrantyLimits
 from bothways.battery.wear import BatteryValue
 from bothways.battery.wear_table import WearTable, wear_table
 from bothways.domain.errors import DomainError, InputError
+from bothways.operations.desk.views import evse_view
 from bothways.operations.events import EvseKey, Sample
 from bothways.operations.ports import TransactionRow
-from bothways.operations.site.batteries import NOTHING, BatteryKind, kind_of
+from bothways.operations.site.batteries import NOTHING, BatteryKind, KnownHealth, kind_of
 from bothways.operations.site.planner import caps_of, connected_rows, make_plan
 from bothways.operations.site.settings import LoopOptions, SiteSettings
 
@@ -275,3 +277,27 @@ def test_a_configured_site_has_its_kinds_of_batteries():
     table["site"][0]["battery"][0]["cell"] = "lead"
     with pytest.raises(InputError, match="lfp-sony"):
         config_from_mapping(table, {}, at="site.toml")
+
+
+@pytest.mark.asyncio
+async def test_a_record_of_state_of_health_is_what_the_planner_counts_with(make_world, car, paper, dear):
+    worn = KnownHealth(48.0, 46.0, 50.0, 0.8, date(2026, 5, 30), WearTable.flat(0.01))
+    kind = BatteryKind(
+        "vans", ("car*",), wear=WearTable.flat(0.03), basis="assumed: two years old", records={"car0": worn}
+    )
+    world = await opened(make_world, paper, dear, batteries=(kind,))
+    for k in range(2):
+        world.plug(k, car(energy_kwh=30.0, reports_soc=False), need=world.need(k, 14, kwh=5.0, consent=True))
+    await world.tick(4)
+    image = image_of(world)
+    rows, _ = connected_rows(image, image.now, 900.0, 0.0)
+    assert rows.wear_per_kwh.tolist() == [0.01, 0.03]
+    assert image.evses[0].session.capacity_kwh.value == 48.0
+    views = [evse_view(item, world.loop.snapshot(), holders=True).session for item in image.evses]
+    assert [view.wear_per_kwh for view in views] == [0.01, 0.03]
+    assert views[0].wear_from == "its record of state of health: 80.0% of new capacity on 2026-05-30"
+    assert views[0].capacity_from == "of its record of state of health"
+    assert views[1].wear_from == "assumed: two years old"
+    light = _light(image).evses[0].session
+    assert (light.battery.wear, light.battery.records) == (None, {})  # the tables do not travel, the price does
+    assert light.wear_per_kwh == 0.01
