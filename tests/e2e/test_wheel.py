@@ -61,6 +61,9 @@ def open_folder(tmp_path):
 
 def test_version_and_help(installed, open_folder):
     assert run(installed, "--version", cwd=open_folder).stdout.startswith("bothways ")
+    words = [installed / "bin" / "python", "-m", "bothways", "--version"]
+    module = subprocess.run(words, cwd=open_folder, capture_output=True, text=True, check=True)
+    assert module.stdout.startswith("bothways ")
     shown = run(installed, "--help", cwd=open_folder)
     assert shown.returncode == 0
     for command in ("study", "plan", "bill"):
