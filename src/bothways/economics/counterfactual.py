@@ -22,6 +22,7 @@ from bothways.domain.timegrid import TimeGrid
 
 Floats = NDArray[np.float64]
 Register = Sequence[tuple[datetime, float]]
+_APART_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class MeteredStay:
         charge_kw: full charging power of charger and vehicle [kW].
         taken: readings of the register of energy into the vehicle [kWh], in order of time; only differences count.
         given: likewise, out of the vehicle.
+        wear_per_kwh: what wear of its battery costs [currency/kWh out of the vehicle]; ``None`` where nobody said.
     """
 
     begins: datetime
@@ -41,6 +43,7 @@ class MeteredStay:
     charge_kw: float
     taken: Register = ()
     given: Register = ()
+    wear_per_kwh: float | None = None
 
     def __post_init__(self) -> None:
         if not (self.ends >= self.begins and self.charge_kw > 0.0):
@@ -126,6 +129,7 @@ def _spread(register: Register, grid: TimeGrid) -> Floats:
     if len(register) < 2:
         return np.zeros(grid.periods)
     at = np.array([(moment - grid.start).total_seconds() for moment, _ in register])
+    at += _APART_S * np.arange(at.size)  # a register that rises within an instant rises in the interval it begins
     value = np.maximum.accumulate(np.array([reading for _, reading in register], dtype=np.float64))
     edges = np.arange(grid.periods + 1) * grid.step_h * 3600.0
     return np.asarray(np.diff(np.interp(edges, at, value)), dtype=np.float64)

@@ -14,6 +14,7 @@ from bothways.domain.errors import DomainError
 from bothways.domain.timegrid import TimeGrid
 from bothways.economics.counterfactual import MeteredStay, energy_cost, metered_kwh, uncontrolled_kwh
 from bothways.operations.site.settings import SiteSettings
+from bothways.operations.site.stored import StoredEnergy
 from bothways.tariffs.billing import compute_bill
 
 Floats = NDArray[np.float64]
@@ -112,7 +113,7 @@ def saved_period(
     """
     first = min([begins, *(stay.begins for stay in stays)])
     grid = _grid(first, ends, settings.tz)
-    taken, given, drawn = _vehicles(stays, grid, settings)
+    taken, given, drawn, wear = _vehicles(stays, grid, settings)
     net, metered = _net(steps, grid)
     net = np.where(metered, net, taken - given)
     other = net - (taken - given) + drawn
@@ -123,7 +124,6 @@ def saved_period(
         codes.append("unmetered")
     cost = _costs(name, grid, net, other, steps, settings, codes)
     carbon = _carbon(grid, net, other, steps, codes)
-    wear = settings.wear_per_kwh * float(given.sum())
     if wear > 0.0:
         codes.append("wear-deducted")
     hours = grid.step_h
@@ -151,14 +151,21 @@ def _grid(first: datetime, ends: datetime, tz: str) -> TimeGrid:
     return TimeGrid(start, _STEP, periods, tz)
 
 
-def _vehicles(stays: Sequence[MeteredStay], grid: TimeGrid, settings: SiteSettings) -> tuple[Floats, Floats, Floats]:
+def _vehicles(
+    stays: Sequence[MeteredStay], grid: TimeGrid, settings: SiteSettings
+) -> tuple[Floats, Floats, Floats, float]:
+    """Energy taken, given, and drawn without control, per interval [kWh], and what wear costs [currency]."""
+    stored, wear = StoredEnergy(settings.vehicle), 0.0
     taken, given, drawn = np.zeros(grid.periods), np.zeros(grid.periods), np.zeros(grid.periods)
     for stay in stays:
         one_taken, one_given = metered_kwh(stay, grid)
         taken += one_taken
         given += one_given
-        drawn += uncontrolled_kwh(stay, grid, settings.vehicle.eta_c, settings.vehicle.eta_d)
-    return taken, given, drawn
+        full = stored.full_power(stay.charge_kw, stay.charge_kw)
+        drawn += uncontrolled_kwh(stay, grid, full.eta_c, full.eta_d)
+        price = settings.wear_per_kwh if stay.wear_per_kwh is None else stay.wear_per_kwh
+        wear += price * float(one_given.sum())
+    return taken, given, drawn, wear
 
 
 def _net(steps: Sequence[Step], grid: TimeGrid) -> tuple[Floats, NDArray[np.bool_]]:

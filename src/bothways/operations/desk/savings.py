@@ -107,7 +107,7 @@ class Savings:
         month = datetime(local.year, local.month, 1, tzinfo=zone).astimezone(now.tzinfo)
         today = datetime(local.year, local.month, local.day, tzinfo=zone).astimezone(now.tzinfo)
         rows, evses = await self._transactions(site_id, month)
-        stays = [(row, await self._stay(row, evses[row.station_id, row.evse_id], now)) for row in rows]
+        stays = [(row, await self._stay(row, evses[row.station_id, row.evse_id], control, now)) for row in rows]
         steps = await self._steps(site_id, month - _BEFORE)
         whole = [stay for _, stay in stays if stay.begins >= month]
         ended = [stay for row, stay in stays if row.ended_at is None or row.ended_at >= today]
@@ -130,7 +130,7 @@ class Savings:
         known = [row for row in rows if row.started_at is not None and (row.station_id, row.evse_id) in evses]
         return [row for row in known if row.ended_at is None or row.ended_at >= month], evses
 
-    async def _stay(self, row: TransactionRow, evse: EvseRecord, now: datetime) -> MeteredStay:
+    async def _stay(self, row: TransactionRow, evse: EvseRecord, control: SiteControl, now: datetime) -> MeteredStay:
         key = (row.station_id, row.transaction_id)
         if key in self._stays:
             return self._stays[key]
@@ -144,7 +144,8 @@ class Savings:
         for k, energy in enumerate((row.energy_import_kwh, row.energy_export_kwh)):
             if len(found[k]) < 2 and energy > 0.0:  # without readings on the way, evenly over the stay
                 found[k] = [(begins, 0.0), (ends, energy)]
-        stay = MeteredStay(begins, ends, evse.charge_kw, tuple(found[0]), tuple(found[1]))
+        wear = control.site.wear_of(row.id_token, row.station_id, begins)
+        stay = MeteredStay(begins, ends, evse.charge_kw, tuple(found[0]), tuple(found[1]), wear)
         if row.ended_at is not None:
             if len(self._stays) >= _MOST_KEPT:
                 self._stays.pop(next(iter(self._stays)))

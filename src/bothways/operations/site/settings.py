@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 
 from bothways.battery.losses import ChargerLosses, Derating, default_losses
 from bothways.domain.errors import DomainError
 from bothways.domain.timegrid import zone
-from bothways.operations.site.batteries import BatteryKind
+from bothways.operations.site.batteries import BatteryKind, kind_of
 from bothways.tariffs.structure import Tariff
+
+_HALF = 0.5
 
 
 def _require(condition: bool, message: str) -> None:
@@ -67,8 +70,8 @@ class VehicleAssumption:
             month: the month.
             celsius_by_month: temperatures of its own kind of battery, where somebody stated them [°C].
 
-        >>> VehicleAssumption(derating=Derating()).shares(1, (5.0,) * 12)
-        (0.4, 0.9)
+        >>> VehicleAssumption(derating=Derating()).shares(1, (0.0,) * 12)
+        (0.2, 0.8)
         >>> VehicleAssumption(derating=Derating()).shares(1)
         (1.0, 1.0)
         """
@@ -139,6 +142,20 @@ class SiteSettings:
         _require(0.0 <= self.stale_share <= 1.0, f"{owner}: stale_share must lie in 0…1")
         _require(self.phase_imbalance >= 1.0, f"{owner}: phase_imbalance must be at least 1")
         _require(math.isfinite(self.safe_charge_kw), f"{owner}: safe_charge_kw must be finite")
+
+    def wear_of(self, id_token: str, station_id: str, at: datetime) -> float:
+        """The price of wear that a whole stay is counted with [currency/kWh discharged].
+
+        Plans follow the state of charge; a stay is counted as at half charge, in the local month in which it began.
+
+        Args:
+            id_token: the vehicle, ``""`` where unknown.
+            station_id: where it stood.
+            at: beginning of the stay.
+        """
+        kind = kind_of(self.batteries, id_token, station_id)
+        own, _ = kind.wear_now(id_token, at.astimezone(zone(self.tz)).month, _HALF)
+        return self.wear_per_kwh if own is None else own
 
 
 @dataclass(frozen=True, slots=True)

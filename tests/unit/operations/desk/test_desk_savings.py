@@ -7,12 +7,14 @@ from types import SimpleNamespace
 import pytest
 
 from bothways.adapters.db.memory import MemoryStore
+from bothways.battery.wear_table import WearTable
 from bothways.economics.counterfactual import MeteredStay
 from bothways.operations.access.roles import Actor, Grant, Role
 from bothways.operations.desk.desk import Desk, Unknown
 from bothways.operations.desk.saved import Step, saved_period
 from bothways.operations.desk.savings import savings_of
 from bothways.operations.events import Sample, TransactionChanged
+from bothways.operations.site.batteries import BatteryKind
 from bothways.operations.site.settings import SiteSettings
 from bothways.operations.stations import EvseRecord, StationRecord
 from bothways.tariffs.structure import DemandCharges, DemandTier, EnergyTier, Tariff
@@ -142,3 +144,16 @@ async def test_the_price_now_names_its_source_and_strangers_see_nothing():
         savings_of(desk).price(stranger, "house")
     with pytest.raises(Unknown):
         await savings_of(desk).saved(stranger, "house")
+
+
+def test_a_battery_of_its_own_kind_is_worn_at_its_own_price():
+    kind = BatteryKind("vans", ("van-*",), wear=WearTable.flat(0.02))
+    site = SiteSettings("house", wear_per_kwh=0.05, batteries=(kind,))
+    assert site.wear_of("van-3", "S1", MIDNIGHT) == 0.02
+    assert site.wear_of("car", "S1", MIDNIGHT) == 0.05
+    readings = [(at(0), 0.0), (at(1), 4.0)]
+    stays = [
+        MeteredStay(at(-2), at(7), 8.0, (), readings, site.wear_of("van-3", "S1", MIDNIGHT)),
+        MeteredStay(at(-2), at(7), 8.0, (), readings),
+    ]
+    assert saved_period("today", MIDNIGHT, at(7), stays, [], site).wear == pytest.approx(4.0 * (0.02 + 0.05))

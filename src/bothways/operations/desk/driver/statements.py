@@ -26,6 +26,7 @@ from bothways.operations.desk.parts import SiteControl
 from bothways.operations.desk.views import TransactionView
 from bothways.operations.documents import documents_in
 from bothways.operations.events import EvseKey, Sample
+from bothways.operations.site.stored import StoredEnergy
 
 _INTERVAL = "site interval"
 _MOST = 1000
@@ -40,7 +41,8 @@ class StayMoney:
     Attributes:
         currency: ISO 4217, ``""`` where nobody stated it.
         metered: whether the station told when the energy flowed; else it was spread evenly over the stay.
-        wear_per_kwh: what the site counts for wear [currency/kWh discharged]; 0 where it states none.
+        wear_per_kwh: what is counted for wear of its kind of battery, or at the site [currency/kWh discharged]; 0 where
+            nobody states any.
         charge_kw: power that uncontrolled charging is taken to have [kW].
         refill_kwh: what it left with less than it came with [kWh, AC side]; counted at the mean price of the stay.
         net: what it cost, with wear; ``saved``: against uncontrolled charging.
@@ -127,11 +129,12 @@ class Statements:
         if control is None or evse is None or row.started_at is None:
             return None
         taken, given = await self._registers(row, now)
-        vehicle = control.site.vehicle
+        full = StoredEnergy(control.site.vehicle).full_power(evse.charge_kw, evse.discharge_kw)
+        wear = control.site.wear_of(row.holder or "", row.station_id, row.started_at)
         stay = Stay(
             start=row.started_at, end=row.ended_at or now, taken=taken, given=given, taken_kwh=row.charged_kwh,
-            given_kwh=row.discharged_kwh, charge_kw=evse.charge_kw, eta_c=vehicle.eta_c, eta_d=vehicle.eta_d,
-            wear_per_kwh=Decimal(repr(control.site.wear_per_kwh)),
+            given_kwh=row.discharged_kwh, charge_kw=evse.charge_kw, eta_c=full.eta_c, eta_d=full.eta_d,
+            wear_per_kwh=Decimal(repr(round(wear, 6))),
         )  # fmt: skip
         return _told(row, site_id, control, stay, ledger(stay, prices.get(site_id, ())))
 
