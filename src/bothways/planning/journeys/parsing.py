@@ -62,7 +62,8 @@ def journeys_from_mapping(mapping: Mapping[str, object], *, at: str = "") -> Jou
             problems.add(where, "a reserve", "none together with trips", "Plan the site alone, or leave it out.")
         if site.part_load is not None:
             where = f"sites.{name}.loss_curves"
-            problems.add(where, "losses at part load", "none together with trips", "Give efficiencies instead.")
+            remedy = "Leave out loss_curves and vehicles.loss_curve: the efficiencies hold then."
+            problems.add(where, "losses at part load", "none together with trips", remedy)
     problems.raise_if_any()
     return JourneyProblem(names, whole, trips)
 

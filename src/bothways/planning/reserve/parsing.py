@@ -75,6 +75,9 @@ def parse_reserve(plan: PlanProblem | None, listed: object, problems: Problems) 
         product = _product(Reader(dict(item), problems, f"{place}."), plan, problems)
         if product is not None:
             products.append(product)
+    if plan is not None and plan.part_load is not None:
+        remedy = "Leave out loss_curves and vehicles.loss_curve (the efficiencies hold then), or leave out products."
+        problems.add("loss_curves", "losses at part load", "none together with products", remedy)
     problems.raise_if_any()
     if plan is None:  # unreachable with a caller that noted why; said plainly for one that did not
         msg = "products without a plan problem"
