@@ -106,3 +106,10 @@ def test_a_state_of_charge_in_percent_is_named_as_such(tmp_path: Path) -> None:
     assert {problem.remedy for problem in answer.exception.problems} == {
         "Give a fraction from 0 to 1; divide percent by 100."
     }
+
+
+def test_a_column_in_kelvin_is_told_from_one_in_celsius(tmp_path: Path) -> None:
+    profile = write(tmp_path / "p.csv", [(0.8, 293.15), (0.5, 293.15), (0.8, 293.15)])
+    answer = CliRunner().invoke(app, ["age", str(profile), "--years", "2"])
+    assert isinstance(answer.exception, InputError)
+    assert "293.15 K is 20 °C" in str(answer.exception)

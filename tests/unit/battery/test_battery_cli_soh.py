@@ -46,6 +46,8 @@ def test_record_in_words_and_json(visits: Path) -> None:
         (("charged_kwh", "energy"), ["--battery", "a"], "no column 'charged_kwh'"),
         (("38.4", "x"), ["--battery", "a"], "line 3, column charged_kwh"),
         (("0.90", "90"), ["--battery", "a"], "line 3, column soc_at_departure"),
+        (("0.30,0.80,12", "0.30,0.80,285"), ["--battery", "a"], "285 K is 11.85 °C"),
+        (("0.30,0.80,12", "0.30,0.80,1200"), ["--battery", "a"], "Correct the value or its unit"),
         (("2025-03-04T06:00Z", "2025-03-03T06:00Z"), ["--battery", "a"], "line 3, column departure"),
         (("", ""), ["--battery", "a", "--certificate", "c.json"], "--key"),
         (("", ""), ["--battery", "a", "--new-key"], "--certificate"),

@@ -155,11 +155,21 @@ def _check_values(
     remedy = "Correct the value or its unit."
     if plausible == (0.0, 1.0):
         remedy = "Give a fraction from 0 to 1; divide percent by 100."
+    elif "°C" in quantity and (kelvin := kelvin_remedy(values[odd].tolist())):
+        remedy = kelvin
     elif np.all((values[odd] / 1000.0 >= low) & (values[odd] / 1000.0 <= high)):
         remedy = (
             "The values may be 1000 times too large (W where kW is meant, per MWh where per kWh is): check the unit."
         )
     rows.add(odd, column, raw, f"{quantity} from {low:g} to {high:g}", remedy)
+
+
+def kelvin_remedy(values: list[float]) -> str:
+    """What to do about temperatures that all can only be in kelvin; empty for others."""
+    from bothways.battery.ageing import kelvin_hint  # noqa: PLC0415 - compiled laws are not loaded for every table
+
+    hints = [kelvin_hint(value) for value in values]
+    return f"Give it in °C: {hints[0]}." if hints and all(hints) else ""
 
 
 def in_order(instants: Instants) -> Ints:

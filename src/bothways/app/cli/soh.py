@@ -257,6 +257,7 @@ def _read_numbers(frame: Any, rows: Any) -> dict[str, list[Any]]:
     """The columns of numbers, ``None`` where an optional cell is empty; faults go to ``rows``."""
     import numpy as np  # noqa: PLC0415
 
+    from bothways.adapters.files.series import kelvin_remedy  # noqa: PLC0415
     from bothways.battery.health import CELSIUS_EDGES  # noqa: PLC0415
     from bothways.mobility.cells import Fault, Numbers, parse_numbers  # noqa: PLC0415
 
@@ -271,6 +272,8 @@ def _read_numbers(frame: Any, rows: Any) -> dict[str, list[Any]]:
         odd = (numbers.values < low) | (numbers.values > high)  # NaN compares as False
         fraction = column.startswith("soc")
         remedy = "Give a fraction from 0 to 1; divide percent by 100." if fraction else "Correct the value or its unit."
+        if column == "temperature_c" and odd.any():
+            remedy = kelvin_remedy(numbers.values[odd].tolist()) or remedy
         rows.add(odd, column, frame[column], f"a number from {low:g} to {high:g}", remedy)
         read[column] = [None if np.isnan(value) else float(value) + 0.0 for value in numbers.values]  # no -0.0
     return read
