@@ -20,9 +20,9 @@ from bothways.adapters.db.values import short, to_us
 from bothways.domain.errors import InputError, Problem
 
 _ROWS = 100_000
-_INSTANT = pl.Datetime("us", "UTC")
+INSTANT = pl.Datetime("us", "UTC")
 _SAMPLES = {
-    "at": _INSTANT,
+    "at": INSTANT,
     "station_id": pl.String,
     "evse_id": pl.Int64,
     "transaction_id": pl.String,
@@ -40,9 +40,9 @@ _TRANSACTIONS = {
     "evse_id": pl.Int64,
     "connector_id": pl.Int64,
     "id_token": pl.String,
-    "started_at": _INSTANT,
-    "ended_at": _INSTANT,
-    "last_at": _INSTANT,
+    "started_at": INSTANT,
+    "ended_at": INSTANT,
+    "last_at": INSTANT,
     "energy_import_kwh": pl.Float64,
     "energy_export_kwh": pl.Float64,
     "reason": pl.String,
@@ -58,17 +58,31 @@ def export_samples(url: str, path: Path | str, start: datetime, end: datetime, *
         InputError: the file's ending is another, or it cannot be written.
         StoreError: the database does not answer.
     """
-    return _export(url, path, _SAMPLES, lambda connection: _sample_parts(connection, start, end, station_id))
+    return write_table(url, path, _SAMPLES, lambda connection: _sample_parts(connection, start, end, station_id))
 
 
 def export_transactions(
     url: str, path: Path | str, start: datetime, end: datetime, *, station_id: str | None = None
 ) -> int:
     """Writes all transactions first heard of within ``start <= at < end``; as :func:`export_samples`."""
-    return _export(url, path, _TRANSACTIONS, lambda connection: _transaction_parts(connection, start, end, station_id))
+    return write_table(
+        url, path, _TRANSACTIONS, lambda connection: _transaction_parts(connection, start, end, station_id)
+    )
 
 
-def _export(url: str, path: Path | str, columns: dict[str, Any], parts: Any) -> int:
+def write_table(url: str, path: Path | str, columns: dict[str, Any], parts: Any) -> int:
+    """Writes rows to a ``.csv`` or ``.parquet`` file, whole or not at all; returns how many.
+
+    Args:
+        url: of the store.
+        path: the file.
+        columns: names and types, in order.
+        parts: from a connection to lists of rows.
+
+    Raises:
+        InputError: the file's ending is another, or it cannot be written.
+        StoreError: the database does not answer.
+    """
     target = Path(path)
     if target.suffix not in {".csv", ".parquet"}:
         remedy = "Name the file after what it should be."

@@ -41,7 +41,7 @@ def restore(
 def export(
     config: Config,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A name that ends in .csv or .parquet.")],
-    what: Annotated[str, typer.Option(help="samples or transactions.")] = "samples",
+    what: Annotated[str, typer.Option(help="samples, transactions, or visits for `bothways soh`.")] = "samples",
     begin: Annotated[
         str, typer.Option("--from", help="First instant or day, ISO 8601; a day begins in UTC.")
     ] = "1970-01-01",
@@ -49,7 +49,7 @@ def export(
     station: Annotated[str | None, typer.Option(help="One station alone.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Writes measured values or transactions to a CSV or Parquet file."""
+    """Writes measured values, transactions, or visits of vehicles to a CSV or Parquet file."""
     from bothways.app.live.keeping import export as run  # noqa: PLC0415
 
     run(config, file, what, begin, end, station, as_json=as_json)

@@ -10,6 +10,7 @@ from pathlib import Path
 from bothways.adapters.db import archive, retention
 from bothways.adapters.db.engine import migrate
 from bothways.adapters.db.export import export_samples, export_transactions
+from bothways.adapters.db.export_visits import export_visits
 from bothways.app.live.config import load_config
 from bothways.domain.errors import Problems
 
@@ -27,7 +28,7 @@ def restore(config: Path, file: Path, *, as_json: bool) -> None:
 
 
 def export(config: Path, file: Path, what: str, begin: str, end: str, station: str | None, *, as_json: bool) -> None:
-    """Writes values or transactions to a table.
+    """Writes values, transactions or visits to a table.
 
     Raises:
         InputError: with every option that is wrong.
@@ -36,9 +37,9 @@ def export(config: Path, file: Path, what: str, begin: str, end: str, station: s
     first, last = _instant(begin, "--from", problems), _instant(end, "--to", problems)
     if first >= last and not problems:
         problems.add("--to", end, "later than --from", "Exchange them.")
-    kinds = {"samples": export_samples, "transactions": export_transactions}
+    kinds = {"samples": export_samples, "transactions": export_transactions, "visits": export_visits}
     if what not in kinds:
-        problems.add("--what", what, " or ".join(kinds), "Name what to export.")
+        problems.add("--what", what, ", ".join(kinds), "Name what to export.")
     problems.raise_if_any()
     url = load_config(config).store.url
     migrate(url)
