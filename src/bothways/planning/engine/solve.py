@@ -23,6 +23,7 @@ from bothways.planning.engine.site import site_of
 from bothways.planning.engine.supported import supports
 from bothways.planning.evaluation import Coupled, Flows, site_flows
 from bothways.planning.layout import Layout
+from bothways.planning.limits import EnergyReserve, GroupLimit
 from bothways.planning.problem import DemandCharge, Fleet, Floats, PlanOptions, PlanProblem, PlanSolution
 from bothways.planning.shortfall import explain, reach
 
@@ -59,6 +60,7 @@ WARM_SCALE = 0.04
 WARM_SWEEPS = 4
 """Sweeps of the fast form in a re-plan of a small fleet, and before the interior-point method."""
 
+_PREPARING = 3 * int(FEW)  # vehicles that are too many for the interior-point method at once
 _CHUNK = 4096  # vehicles that fall short, explained at once
 
 
@@ -186,21 +188,32 @@ def searched(
 
 
 def prepare() -> None:
-    """Compiles the kernels, or loads them, by planning two small fleets: so that a clock which runs later sees none.
+    """Compiles the kernels, or loads them, by planning small fleets: so that a clock which runs later sees none.
 
-    The first time on a machine this takes some ten to thirty seconds.
+    One fleet is so small that the interior-point method takes it at once, the other goes through every form of the
+    search; each as tables and in compact form, and once with all couplings. The first time on a machine this takes half
+    a minute.
     """
-    periods, size = 3, 2
-    one = np.ones(size)
+    for size in (2, _PREPARING):
+        for dense in (True, False):
+            solve_engine(_small(size), PlanOptions(gap=1e-9), dense=dense)
+    many = _small(_PREPARING)
+    solve_engine(many, PlanOptions(gap=1.0), dense=True)  # a search that ends before its numbers are wide
+    limit = GroupLimit.of("all", np.ones(_PREPARING), many.periods, upper_kw=0.1 * _PREPARING, penalty_per_kwh=1.0)
+    reserve = EnergyReserve.of(2.0 * _PREPARING, _PREPARING, many.periods)
+    solve_engine(replace(many, group_limits=(limit,), energy_reserve=reserve), PlanOptions(gap=1e-5))
+
+
+def _small(size: int) -> PlanProblem:
+    """A fleet for :func:`prepare`: vehicles that are there all the time, no two alike."""
+    periods, one = 3, np.ones(size)
     fleet = Fleet(
-        np.zeros(size, np.int64), np.full(size, periods), 2.0 * one, 3.0 * one, one, 5.0 * one, one, one, 0.9 * one,
-        0.9 * one, 0.0 * one, 0.0 * one, np.zeros(size, np.bool_),
+        np.zeros(size, np.int64), np.full(size, periods), 2.0 * one + np.arange(size) / size, 3.0 * one, one, 5.0 * one,
+        one, one, 0.9 * one, 0.9 * one, 0.0 * one, 0.0 * one, np.zeros(size, np.bool_),
     )  # fmt: skip
     price = np.array([0.2, 0.1, 0.3])
-    peak = DemandCharge(1.0, np.ones(periods, np.bool_))
-    problem = PlanProblem(1.0, periods, price, 0.5 * price, np.ones(periods), fleet, (peak,))
-    for dense in (True, False):
-        solve_engine(problem, PlanOptions(gap=1e-12), dense=dense)
+    peak = DemandCharge(float(size), np.ones(periods, np.bool_))
+    return PlanProblem(1.0, periods, price, 0.5 * price, float(size) * np.ones(periods), fleet, (peak,))
 
 
 def _search(search: Search, gap: float, warm: EngineState | None) -> None:
