@@ -93,6 +93,7 @@ class LoopState:
         self._saved_at: datetime | None = None
         self._dirty: set[str] = set()
         self._unread: set[EvseKey] = set()
+        self._told: tuple[tuple[Image, Tick, tuple[Override, ...]], dict[EvseKey, str]] | None = None
         self._own_limits, self._changed_limits = self._limits, dict[str, float]()
         self._quote = Quote()
         self._strange: frozenset[str] = frozenset()

@@ -9,16 +9,18 @@ import re
 from dataclasses import replace
 
 from bothways.domain.errors import BothwaysError, DomainError
-from bothways.operations.events import StationEvent
+from bothways.operations.events import EvseKey, StationEvent
 from bothways.operations.overrides import Override, overrides_from, told
 from bothways.operations.personal import without_holder
 from bothways.operations.ports import SiteReading
 from bothways.operations.site import emergency, opening
+from bothways.operations.site.control import Tick
 from bothways.operations.site.core import LoopCore
 from bothways.operations.site.estimate import learned_from
 from bothways.operations.site.history import history_from
 from bothways.operations.site.memory import LatchingStore
 from bothways.operations.site.sentences import sentence
+from bothways.operations.site.state import Image
 from bothways.operations.site.summary import Snapshot
 from bothways.operations.site.warm import kernels_loaded, load_kernels
 from bothways.operations.stations import DriverNeed
@@ -321,10 +323,17 @@ class SiteLoop(LoopCore):
             return Snapshot(self.site.site_id, alarms=self._alarms.active, incident=self._incident)
         return Snapshot(
             site_id=self.site.site_id, image=image, rows=made.rows,
-            sentences={
-                item.key: sentence(item, made.rows.get(item.key), made, image, self._tz) for item in image.evses
-            } | told(image, self._overrides, self._tz),
+            sentences=self._sentences(image, made),
             alarms=self._alarms.active, plan=self._desk.plan, summary=self._summary, totals=self._totals,
             incident=self._incident, carbon_kg_per_kwh=self._prices.carbon(image.now),
             price_source=self._prices.source,
         )  # fmt: skip
+
+    def _sentences(self, image: Image, made: Tick) -> dict[EvseKey, str]:
+        """What each EVSE is doing and why: once for all who look between two ticks."""
+        about = (image, made, self._overrides)
+        known = self._told
+        if known is None or any(one is not other for one, other in zip(known[0], about, strict=True)):
+            said = {item.key: sentence(item, made.rows.get(item.key), made, image, self._tz) for item in image.evses}
+            self._told = known = (about, said | told(image, self._overrides, self._tz))
+        return known[1]
