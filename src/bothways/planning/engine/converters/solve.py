@@ -10,23 +10,22 @@ import numpy as np
 
 from bothways.battery.losses import default_losses
 from bothways.domain.errors import DomainError, SolverError
-from bothways.planning.answer import Shadow, solution
 from bothways.planning.engine import solve as engine
 from bothways.planning.engine import supported
 from bothways.planning.engine.converters.points import curved, points_of
 from bothways.planning.engine.converters.search import ConverterSearch
 from bothways.planning.engine.converters.sweeps import Curved, ac_energies
 from bothways.planning.engine.coupling import kinds_of
-from bothways.planning.engine.model import BEGIN, END, Stays, lowest_convex_price
+from bothways.planning.engine.model import Stays, lowest_convex_price
+from bothways.planning.engine.onoff.answering import checked, owners, power_table
 from bothways.planning.engine.onoff.fleet import take_over, vehicles_of
 from bothways.planning.engine.search import Search
 from bothways.planning.engine.site import site_of
-from bothways.planning.evaluation import evaluate
 from bothways.planning.layout import Layout
 from bothways.planning.part_load import PartLoad, least_charge_kwh
-from bothways.planning.problem import Fleet, Floats, Ints, PlanOptions, PlanProblem, PlanSolution
+from bothways.planning.problem import Fleet, Floats, PlanOptions, PlanProblem, PlanSolution
 from bothways.planning.relaxation import at_any_power, reachable_kwh
-from bothways.planning.shortfall import Reach, reach
+from bothways.planning.shortfall import reach
 
 NAME = "engine, converters on or off"
 
@@ -107,7 +106,9 @@ def solve_converters(
     if found.best is None:
         msg = "the engine found no schedule of the converters within the hard limits of the site"
         raise SolverError(msg)
-    return _answer(problem, bounds, options, search, _power_kw(problem, stays, fleet, found.best))
+    power = power_table(problem, stays, first, ac_energies(owners(stays), fleet.points, found.best))
+    what = "the engine's schedule of converters"
+    return checked(problem, bounds, options, search, power, solver=NAME, what=what)
 
 
 def _unrelax(search: Search, stays: Stays, problem: PlanProblem, relaxed: PlanProblem) -> None:
@@ -115,42 +116,6 @@ def _unrelax(search: Search, stays: Stays, problem: PlanProblem, relaxed: PlanPr
     search.bounds.upper, search.bounds.lower, search.lowest = math.inf, -math.inf, -math.inf
     search.site = search.pricing = site_of(problem, stays.forced)
     search.prices.energy[: problem.periods] += problem.import_price - relaxed.import_price
-
-
-def _owners(stays: Stays) -> Ints:
-    """Vehicle of each place in the flat arrays."""
-    steps = np.maximum(stays.rows[:, END] - stays.rows[:, BEGIN], 0.0).astype(np.int64)
-    return np.repeat(np.arange(steps.size), steps)
-
-
-def _power_kw(problem: PlanProblem, stays: Stays, fleet: Curved, x: Floats) -> Floats:
-    """The schedules as a table of AC power, ``(N, T)`` [kW]."""
-    rows, step = stays.rows, np.arange(problem.periods)
-    power = np.zeros((problem.fleet.size, problem.periods))
-    forced = (step >= stays.arrival[:, None]) & (step < rows[:, BEGIN, None])
-    power[forced] = np.broadcast_to(problem.fleet.charge_kw[:, None], power.shape)[forced]
-    owner = _owners(stays)
-    at = np.arange(x.size) - fleet.first[owner] + rows[owner, BEGIN].astype(np.int64)
-    power[owner, at] = ac_energies(owner, fleet.points, x) / problem.step_h
-    return power
-
-
-def _answer(
-    problem: PlanProblem, bounds: Reach, options: PlanOptions, search: Search, power_kw: Floats
-) -> PlanSolution:
-    evaluation = evaluate(problem, power_kw)
-    if not evaluation.violations.none:
-        msg = "the engine's schedule of converters breaks a limit: " + "; ".join(evaluation.violations.sentences())
-        raise SolverError(msg)
-    groups, rows = len(problem.group_limits), search.coupling.table(search.best_rows)
-    reserve = np.maximum(-rows[groups], 0.0) if problem.energy_reserve is not None else None
-    notes: tuple[str, ...] = ()
-    if problem.group_limits or problem.energy_reserve is not None:
-        notes = ("prices of group limits and reserve are those of the best bound",)
-    return solution(
-        problem, bounds, power_kw, evaluation, search.bounds.lower, options, solver=NAME, notes=notes,
-        shadow=Shadow(rows[:groups].copy(), reserve),
-    )  # fmt: skip
 
 
 def prepare_converters() -> None:

@@ -18,6 +18,7 @@ from bothways.planning.engine.converters.points import ANY, CHARGE, DISCHARGE, R
 from bothways.planning.engine.coupling import Extra, add_group_prices, extra_prices
 from bothways.planning.engine.meter_price import KNOWN, coupling_price
 from bothways.planning.engine.model import BEGIN, END, PER_IN, PER_OUT, VALUE, WEAR
+from bothways.planning.engine.onoff.far_end import eaten_up
 from bothways.planning.problem import Bools, Floats, Ints
 
 
@@ -97,7 +98,7 @@ def _known(points: Points, i: int, x: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def visit(  # noqa: C901, PLR0912, PLR0915 (a kernel: its branches are the cases of one formula)
+def visit(  # noqa: C901, PLR0912 (a kernel: its branches are the cases of one formula)
     order: Ints, switching: bool, nodes: int, tolerance: float, fleet: Curved, x: Floats, settled: Ints, totals: Floats,
     centre: Floats, rho: float, periods: int, stairs: Floats, width: int, limits: Floats, charges: Floats,
     masks: Floats, mu: Floats, extra: Extra, extra_centre: Floats, rate: Floats,
@@ -154,35 +155,10 @@ def visit(  # noqa: C901, PLR0912, PLR0915 (a kernel: its branches are the cases
                 # The price at the far end tells how much of the gain the couplings eat up.
                 moved[:] = totals
                 _move(fleet, i, steps, held, best, 1.0, extra, width, moved)
-                coupling_price(
-                    moved,
-                    centre,
-                    rho,
-                    stairs,
-                    width,
-                    limits,
-                    charges,
-                    masks,
-                    mu,
-                    z,
-                    wanted,
-                    begin,
-                    end,
-                    begin,
-                    end,
-                    probe,
-                )
-                bend = 0.0
-                if extra.rows > 0:
-                    extra_prices(moved, width, extra_centre, rate, extra, width, begin, end, y_probe)
-                    for t in range(begin, end):
-                        for j in range(extra.rows):
-                            bend += (y_probe[j * width + t] - y[j * width + t]) * (
-                                moved[(1 + j) * width + t] - totals[(1 + j) * width + t]
-                            )
-                    add_group_prices(y, extra, i, width, begin, end, probe)
-                for t in range(begin, end):
-                    bend += (probe[t] - price[t]) * (moved[t] - totals[t])
+                bend = eaten_up(
+                    moved, totals, i, begin, end, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted,
+                    price, extra_centre, rate, extra, y, y_probe, probe,
+                )  # fmt: skip
                 if attempt == 0:
                     if gain <= 0.5 * bend:
                         continue

@@ -9,20 +9,20 @@ from dataclasses import replace
 import numpy as np
 
 from bothways.domain.errors import DomainError, SolverError
-from bothways.planning.answer import Shadow, no_pause_notes, solution
+from bothways.planning.answer import no_pause_notes
 from bothways.planning.engine import solve as engine
 from bothways.planning.engine import supported
 from bothways.planning.engine.coupling import kinds_of
-from bothways.planning.engine.model import BEGIN, END, PER_IN, PER_OUT, Stays, lowest_convex_price
-from bothways.planning.engine.onoff.fleet import Vehicles, take_over, vehicles_of
+from bothways.planning.engine.model import PER_IN, PER_OUT, Stays, lowest_convex_price
+from bothways.planning.engine.onoff.answering import checked, owners, power_table
+from bothways.planning.engine.onoff.fleet import take_over, vehicles_of
 from bothways.planning.engine.onoff.search import OnOff
 from bothways.planning.engine.search import Search
 from bothways.planning.engine.site import site_of
-from bothways.planning.evaluation import evaluate
 from bothways.planning.layout import Layout
 from bothways.planning.problem import Fleet, Floats, PlanOptions, PlanProblem, PlanSolution
 from bothways.planning.relaxation import at_any_power, reachable_kwh
-from bothways.planning.shortfall import Reach, reach
+from bothways.planning.shortfall import reach
 
 NAME = "engine, on or off"
 
@@ -104,7 +104,11 @@ def solve_on_off(
     if found.best is None:
         msg = "the engine found no on-off schedule within the hard limits of the site"
         raise SolverError(msg)
-    return _answer(problem, bounds, options, search, _power_kw(problem, stays, vehicles, found.best))
+    per_step = stays.rows[owners(stays)]
+    energy = found.best * np.where(found.best > 0.0, per_step[:, PER_IN], per_step[:, PER_OUT])
+    power = power_table(problem, stays, vehicles.rows.first, energy)
+    what = "the engine's on-off schedule"
+    return checked(problem, bounds, options, search, power, solver=NAME, what=what, notes=_notes(problem))
 
 
 def _unrelax(search: Search, stays: Stays, problem: PlanProblem, relaxed: PlanProblem) -> None:
@@ -118,40 +122,10 @@ def _unrelax(search: Search, stays: Stays, problem: PlanProblem, relaxed: PlanPr
     search.prices.energy[: problem.periods] += problem.import_price - relaxed.import_price
 
 
-def _power_kw(problem: PlanProblem, stays: Stays, vehicles: Vehicles, x: Floats) -> Floats:
-    """The schedules as a table of AC power, ``(N, T)`` [kW]."""
-    rows, step = stays.rows, np.arange(problem.periods)
-    power = np.zeros((problem.fleet.size, problem.periods))
-    forced = (step >= stays.arrival[:, None]) & (step < rows[:, BEGIN, None])
-    power[forced] = np.broadcast_to(problem.fleet.charge_kw[:, None], power.shape)[forced]
-    steps = np.maximum(rows[:, END] - rows[:, BEGIN], 0.0).astype(np.int64)
-    owner = np.repeat(np.arange(problem.fleet.size), steps)
-    at = np.arange(vehicles.steps) - vehicles.rows.first[owner] + rows[owner, BEGIN].astype(np.int64)
-    power[owner, at] = np.where(x > 0.0, x * rows[owner, PER_IN], x * rows[owner, PER_OUT]) / problem.step_h
-    return power
-
-
-def _answer(
-    problem: PlanProblem, bounds: Reach, options: PlanOptions, search: Search, power_kw: Floats
-) -> PlanSolution:
-    evaluation = evaluate(problem, power_kw)
-    if not evaluation.violations.none:
-        msg = "the engine's on-off schedule breaks a limit: " + "; ".join(evaluation.violations.sentences())
-        raise SolverError(msg)
-    groups, rows = len(problem.group_limits), search.coupling.table(search.best_rows)
-    reserve = np.maximum(-rows[groups], 0.0) if problem.energy_reserve is not None else None
-    return solution(
-        problem, bounds, power_kw, evaluation, search.bounds.lower, options, solver=NAME,
-        notes=_notes(problem), shadow=Shadow(rows[:groups].copy(), reserve),
-    )  # fmt: skip
-
-
 def _notes(problem: PlanProblem) -> tuple[str, ...]:
     notes = no_pause_notes(problem.fleet)
     if _burns(problem):
         notes.append("prices are so negative that burning energy would pay: no vehicle charges and discharges at once")
-    if problem.group_limits or problem.energy_reserve is not None:
-        notes.append("prices of group limits and reserve are those of the best bound")
     return tuple(notes)
 
 

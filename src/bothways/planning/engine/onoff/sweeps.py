@@ -15,6 +15,7 @@ from bothways.planning.engine.coupling import Extra, add_group_prices, extra_pri
 from bothways.planning.engine.meter_price import KNOWN, coupling_price
 from bothways.planning.engine.model import BEGIN, END, MOST_OUT, PER_IN, PER_OUT, VALUE, WEAR
 from bothways.planning.engine.onoff.branching import branched
+from bothways.planning.engine.onoff.far_end import eaten_up
 from bothways.planning.engine.onoff.fleet import PLAIN, RUN, Rows
 from bothways.planning.engine.onoff.oracle import FREE, OFF, ON, cheapest_within, scratch
 from bothways.planning.engine.onoff.runs import cheapest_run
@@ -185,21 +186,10 @@ def visit(  # noqa: C901, PLR0912 (a kernel: its branches are the cases of one f
                 # The price at the far end tells how much of the gain the couplings eat up.
                 moved[:] = totals
                 _move(row, i, first, steps, held, best, 1.0, fleet.stock, extra, width, moved, 1.0)
-                coupling_price(
-                    moved, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, begin, end, begin, end,
-                    probe,
+                bend = eaten_up(
+                    moved, totals, i, begin, end, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted,
+                    price, extra_centre, rate, extra, y, y_probe, probe,
                 )  # fmt: skip
-                bend = 0.0
-                if extra.rows > 0:
-                    extra_prices(moved, width, extra_centre, rate, extra, width, begin, end, y_probe)
-                    for t in range(begin, end):
-                        for j in range(extra.rows):
-                            bend += (y_probe[j * width + t] - y[j * width + t]) * (
-                                moved[(1 + j) * width + t] - totals[(1 + j) * width + t]
-                            )
-                    add_group_prices(y, extra, i, width, begin, end, probe)
-                for t in range(begin, end):
-                    bend += (probe[t] - price[t]) * (moved[t] - totals[t])
                 if attempt == 0:
                     if gain <= 0.5 * bend:
                         continue
