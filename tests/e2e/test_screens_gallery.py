@@ -107,3 +107,22 @@ def test_a_grid_viewer_sees_power_and_nothing_else(demo, axe):
             assert page.goto(f"{demo.url}{address}").status == 404, address
         refused = page.request.post(f"{demo.url}api/v1/sites/demo/emergency-stop", data={"reason": "because"})
         assert refused.status == 403
+
+
+def test_figures_have_their_unit_their_age_and_the_mark_of_the_language(demo):
+    with demo.page(locale="nl-NL") as page:
+        page.goto(f"{demo.url}sign-in")
+        page.locator("#name").fill(demo.user)
+        page.locator("#password").fill(demo.password)
+        page.keyboard.press("Enter")
+        page.wait_for_url(re.compile("site/"))
+        plugged = page.locator("article").filter(has_text=re.compile("Vermogen gemeten: (nu|minder dan een minuut)"))
+        expect(plugged.first).to_be_visible(timeout=20_000)
+        expect(page.get_by_text(re.compile("Plan gemaakt: "))).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("€ 0,").first).to_be_visible(timeout=20_000)
+        for address in ("site/demo", "sites", "stations", "driver", "power", "audit"):
+            page.goto(f"{demo.url}{address}")
+            expect(page.locator("h1")).to_be_visible()
+            page.wait_for_timeout(1200)
+            shown = page.locator(".bw-page").inner_text()
+            assert re.findall(r"\d\.\d+ (?:kWh?|kg|€)", shown) == [], address

@@ -125,3 +125,53 @@ def test_an_administrator_removes_a_lost_second_factor_on_the_page_of_people(dem
         expect(admin.get_by_role("button", name="Remove the second factor Forgetful")).to_have_count(0)
         noted = screens._ask(admin, demo, "GET", "audit?kind=second%20factor%20turned%20off&subject=Forgetful")
         assert [line["detail"]["who"] for line in noted] == [demo.user]
+
+
+def test_an_administrator_changes_what_somebody_may_do_and_it_holds_at_once(demo, axe):
+    with demo.page() as admin, demo.page() as page:
+        demo.sign_in(admin)
+        page.goto(screens._invited(admin, demo, "Mover", "grid_viewer", "site:demo"))
+        page.get_by_label(re.compile("at least 12")).fill("from here to over there")
+        page.get_by_role("button", name="Set the password").click()
+        expect(page).to_have_url(f"{demo.url}power")
+        assert page.goto(f"{demo.url}site/demo").status == 404
+
+        admin.goto(f"{demo.url}people")
+        screens.live(admin)
+        admin.get_by_role("button", name="Change roles Mover").click()
+        dialog = admin.get_by_role("dialog")
+        dialog.get_by_role("button", name="Add a role").click()
+        dialog.get_by_label("Reaches").nth(1).fill("site:nowhere")
+        dialog.get_by_role("button", name="Go on").click()
+        expect(dialog.get_by_text("grid viewer of site:demo").first).to_be_visible()
+        expect(dialog.get_by_text("driver of site:nowhere")).to_be_visible()
+        dialog.get_by_role("button", name="Change the roles").click()
+        expect(admin.get_by_text("Correct the site's name")).to_be_visible()
+        dialog.get_by_role("button", name="Remove this role").nth(1).click()
+        expect(dialog.get_by_label("Reaches")).to_have_count(1)
+        dialog.get_by_label("Role", exact=True).click()
+        admin.get_by_role("option", name="site operator").click()
+        dialog.get_by_role("button", name="Go on").click()
+        expect(dialog.get_by_text("site operator of site:demo")).to_be_visible()
+        expect(admin.locator(".q-notification")).to_have_count(0, timeout=20_000)
+        found = screens._serious(admin, axe)  # it takes the dimmed page for what lies behind a dialog's buttons
+        assert [told for told in found if not told.startswith("color-contrast")] == []
+        assert screens._ask(page, demo, "GET", "session")["grants"][0]["role"] == "grid_viewer", "nothing is done yet"
+        dialog.get_by_role("button", name="Change the roles").click()
+        expect(admin.get_by_text("site operator of site:demo").first).to_be_visible()
+        assert page.goto(f"{demo.url}site/demo").status == 200
+        noted = screens._ask(admin, demo, "GET", "audit?kind=account%27s%20roles%20changed&subject=Mover")
+        assert [(line["detail"]["who"], line["detail"]["grants"]) for line in noted] == [
+            (demo.user, ["site_operator site:demo"])
+        ]
+        expect(admin.get_by_role("button", name=f"Change roles {demo.user}")).to_have_count(0)
+
+        admin.get_by_role("button", name="Change roles Mover").click()
+        mover = next(one for one in screens._ask(admin, demo, "GET", "accounts") if one["name"] == "Mover")
+        grants = [{"role": "front_desk", "scope": "site:demo"}]
+        screens._ask(admin, demo, "PUT", f"accounts/{mover['account_id']}/grants", grants=grants)
+        dialog.get_by_role("button", name="Go on").click()
+        dialog.get_by_role("button", name="Change the roles").click()
+        expect(admin.get_by_text("somebody changed the roles of this account meanwhile")).to_be_visible()
+        now = screens._ask(admin, demo, "GET", f"accounts/{mover['account_id']}")
+        assert [grant["role"] for grant in now["grants"]] == ["front_desk"]

@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from bothways.adapters.http.own import qr_svg
 from bothways.adapters.http.session import COOKIE, access_of, browser_of, csrf_token, open_session, service_of
+from bothways.adapters.web.figures import instant
 from bothways.adapters.web.forms import alert, page, passkey_told
 from bothways.adapters.web.words import LANGUAGES, Words, words_for
 from bothways.domain.errors import InputError
@@ -22,7 +23,7 @@ from bothways.operations.access.own import Own
 from bothways.operations.access.passkeys import Passkeys
 
 router = APIRouter(prefix="/account")
-_NAMES = {"en": "English", "nl": "Nederlands"}
+_NAMES = {"nl": "Nederlands"}
 Text = Annotated[str, Form(max_length=1500)]
 Act = Callable[[Account, str, Words], Awaitable[Response | None]]
 
@@ -290,19 +291,22 @@ async def _sessions_part(request: Request, words: Words, account: Account, token
     rows = []
     for one in await service_of(request, Own).sessions(account, token):
         kind = words("token of a program") if one.purpose == "token" else words("browser")
-        here = words("this one") if one.current else words("until {at}", at=_at(one.expires_at))
+        here = words("this one") if one.current else words("until {at}", at=_at(one.expires_at, words))
         end = "" if one.current else _button(
             words("End"), "sessions/end", token, _hidden("session_id", one.session_id),
             words("End {name}", name=one.label),
         )  # fmt: skip
-        rows.append(_row(one.label or kind, f"{kind}, {words('since {at}', at=_at(one.opened_at))}, {here}", end))
+        rows.append(
+            _row(one.label or kind, f"{kind}, {words('since {at}', at=_at(one.opened_at, words))}, {here}", end)
+        )
     others = _button(words("End all others"), "sessions/end", token) if len(rows) > 1 else ""
     return f"<section><h2>{escape(words('Where I am signed in'))}</h2><ul>{''.join(rows)}</ul>{others}</section>"
 
 
 def _language_part(words: Words, account: Account, token: str) -> str:
     options = "".join(
-        f'<option value="{code}"{" selected" if code == account.language else ""}>{_NAMES[code]}</option>'
+        f'<option value="{code}"{" selected" if code == account.language else ""}>'
+        f"{escape(_named(code, words))}</option>"
         for code in LANGUAGES
     )
     return f"""<section><h2>{escape(words("Language"))}</h2>
@@ -312,10 +316,15 @@ def _language_part(words: Words, account: Account, token: str) -> str:
 <button class="other">{escape(words("Save"))}</button></form></section>"""
 
 
+def _named(code: str, words: Words) -> str:
+    """A language by its own name; English is what an account has that asks for none, so the browser's goes first."""
+    return words("English, or what the browser asks for") if code == "en" else _NAMES[code]
+
+
 def _seen(words: Words, added_at: datetime, used_at: datetime | None) -> str:
-    used = words("not used yet") if used_at is None else words("last used {at}", at=_at(used_at))
-    return f"{words('since {at}', at=_at(added_at))}, {used}"
+    used = words("not used yet") if used_at is None else words("last used {at}", at=_at(used_at, words))
+    return f"{words('since {at}', at=_at(added_at, words))}, {used}"
 
 
-def _at(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M} UTC"
+def _at(at: datetime, words: Words) -> str:
+    return f"{instant(at, 'UTC', words, seconds=False)} UTC"

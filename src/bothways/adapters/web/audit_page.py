@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, time, timedelta
 from html import escape
 from zoneinfo import ZoneInfo
@@ -10,6 +9,8 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 from nicegui import ui
 
+from bothways.adapters.web.audit_sayings import kind_meant, kind_said, plain, subject_said
+from bothways.adapters.web.figures import instant
 from bothways.adapters.web.frame import Screens, Viewer, frame
 from bothways.adapters.web.tables import Table, cell
 from bothways.domain.errors import BothwaysError
@@ -18,7 +19,6 @@ from bothways.operations.desk.audit import AuditFilter, audit
 from bothways.operations.ports import AuditLine
 
 _PAGE = 50
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _LONGEST = 300
 
 
@@ -46,7 +46,7 @@ class AuditPage:
                 self.kind = ui.input(words("What was done")).props("outlined dense")
                 self.subject = ui.input(words("To what (beginning)")).props("outlined dense")
                 self.text = ui.input(words("Who, or a word of the detail")).props("outlined dense")
-                self.day = ui.input(words("Day (YYYY-MM-DD)")).props("outlined dense")
+                self.day = ui.input(words("Day")).props("outlined dense stack-label type=date")
                 ui.button(words("Show"), on_click=self.show, color=None).props("no-caps").classes("bw-do")
             for field in (self.kind, self.subject, self.text, self.day):
                 field.on("keydown.enter", self.show)
@@ -85,28 +85,17 @@ class AuditPage:
             first = datetime.combine(datetime.fromisoformat(day).date(), time(), zone)
             since, until = first.astimezone(UTC), (first + timedelta(days=1)).astimezone(UTC)
         kind, subject, text = ((field.value or "").strip() for field in (self.kind, self.subject, self.text))
-        return AuditFilter(kind, subject, text, since, until)
+        return AuditFilter(kind_meant(kind, self.words), subject, text, since, until)
 
     def _row(self, line: AuditLine) -> list[str]:
-        at = line.at.astimezone(ZoneInfo(self.tz))
-        detail = dict(line.detail)
+        at, detail = instant(line.at, self.tz, self.words), dict(line.detail)
         who = next((str(detail.pop(name)) for name in ("who", "ended_by") if name in detail), "")
-        told = ", ".join(f"{name.replace('_', ' ')}: {_plain(value, self.tz)}" for name, value in detail.items())
+        told = ", ".join(
+            f"{name.replace('_', ' ')}: {plain(value, self.tz, self.words)}" for name, value in detail.items()
+        )
         short = told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
         return [
-            f'<span class="bw-when">{at:%Y-%m-%d %H:%M:%S}</span>', cell(line.kind), cell(line.subject), cell(who),
+            f'<span class="bw-when">{at}</span>', cell(kind_said(line.kind, self.words)),
+            cell(subject_said(line.subject)), cell(who),
             f'<span title="{escape(told)}">{escape(short)}</span>',
         ]  # fmt: skip
-
-
-def _plain(value: object, tz: str) -> str:
-    """A value of a detail as people write it.
-
-    >>> _plain(["A/1", "A/2"], "UTC"), _plain("2026-11-21T15:13:29.171801+00:00", "Europe/Amsterdam")
-    ('A/1, A/2', '2026-11-21 16:13:29')
-    """
-    if isinstance(value, list | tuple):
-        return ", ".join(_plain(item, tz) for item in value)
-    if isinstance(value, str) and _INSTANT.fullmatch(value):
-        return f"{datetime.fromisoformat(value).astimezone(ZoneInfo(tz)):%Y-%m-%d %H:%M:%S}"
-    return str(value)

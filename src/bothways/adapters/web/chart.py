@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from nicegui import ui
 
+from bothways.adapters.web.figures import number
 from bothways.adapters.web.words import Words
 from bothways.operations.desk.trail import TrailPoint
 from bothways.operations.desk.views import SiteView
@@ -35,7 +36,7 @@ def plan_options(view: SiteView, words: Words, trail: Sequence[TrailPoint]) -> d
         lines.append({"xAxis": wall(view.at), "name": words("now"), "lineStyle": {"color": _GREY}})
     if view.import_limit_kw is not None and view.building_kw is not None:
         room = round(view.import_limit_kw - view.building_kw, 1)
-        name = words("limit leaves {kw} kW", kw=f"{room:.0f}")
+        name = words("limit leaves {kw} kW", kw=number(room, 0, words))
         lines.append({"yAxis": room, "name": name, "lineStyle": {"color": "#c0392b"}})
     text = {"color": _GREY}
     return {
@@ -43,9 +44,10 @@ def plan_options(view: SiteView, words: Words, trail: Sequence[TrailPoint]) -> d
         "color": ["#4a7fd6", "#16936b"],
         "grid": {"left": 8, "right": 20, "top": 56, "bottom": 8, "containLabel": True},
         "legend": {"top": 0, "left": 0, "textStyle": text},
-        "tooltip": {"trigger": "axis"},
+        "tooltip": {"trigger": "axis", ":valueFormatter": _figure(words, least=1, unit=" kW")},
         "xAxis": {"type": "time", "axisLabel": {**text, "formatter": "{HH}:{mm}", "hideOverlap": True}},
-        "yAxis": {"type": "value", "name": "kW", "nameTextStyle": text, "axisLabel": text,
+        "yAxis": {"type": "value", "name": "kW", "nameTextStyle": text,
+                  "axisLabel": {**text, ":formatter": _figure(words, least=0)},
                   "splitLine": {"lineStyle": {"color": "rgba(134,142,151,0.25)"}}},
         "series": [
             {"name": words("Plan"), "type": "line", "step": "end", "showSymbol": False, "data": planned,
@@ -55,6 +57,12 @@ def plan_options(view: SiteView, words: Words, trail: Sequence[TrailPoint]) -> d
                           "label": {"formatter": "{b}", "position": "insideEndTop", **text}}},
         ],
     }  # fmt: skip
+
+
+def _figure(words: Words, *, least: int, unit: str = "") -> str:
+    """A function of the browser that writes a number in the viewer's language, with one digit at most."""
+    options = f"{{minimumFractionDigits: {least}, maximumFractionDigits: 1}}"
+    return f"value => value == null ? '–' : Number(value).toLocaleString('{words.language}', {options}) + '{unit}'"
 
 
 def plan_chart(words: Words) -> ui.echart:

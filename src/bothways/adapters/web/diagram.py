@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from html import escape
 
-from bothways.adapters.web.frame import power
+from bothways.adapters.web.figures import power
 from bothways.adapters.web.words import Words
 from bothways.operations.desk.views import SiteView
 
@@ -35,8 +35,10 @@ def _flow(start: Point, end: Point, kw: float | None, colour: str) -> str:
 
 
 def _place(at: Point, name: str, value: str, note: str) -> str:
+    half = max(66.0, 3.1 * len(note) + 8.0)
     return (
-        f'<g transform="translate({at[0]:.0f},{at[1]:.0f})"><rect x="-66" y="-31" width="132" height="62" rx="9" '
+        f'<g transform="translate({at[0]:.0f},{at[1]:.0f})">'
+        f'<rect x="{-half:.0f}" y="-31" width="{2.0 * half:.0f}" height="62" rx="9" '
         f'fill="var(--paper)" stroke="var(--line)"/><text y="{-10 if note else -5}" text-anchor="middle" '
         f'font-size="13.5">{escape(name)}</text><text y="{9 if note else 16}" text-anchor="middle" font-size="17" '
         f'font-weight="700">{escape(value)}</text><text y="25" text-anchor="middle" font-size="11.5">{escape(note)}'
@@ -52,21 +54,22 @@ def one_line(view: SiteView, words: Words) -> str:
     cars = sum(evse.session is not None for evse in view.evses)
     discharging = view.vehicles_kw < -_SMALL_KW
     note = words("{count} in, discharging", count=cars) if discharging else words("{count} plugged in", count=cars)
-    shown = power(None if net is None else abs(net))
+    shown = power(None if net is None else abs(net), words)
     told = words(
         "Grid {grid}, building {building}, photovoltaics {pv}, vehicles {vehicles}",
-        grid=f"{shown} {direction}", building=power(load), pv=power(pv), vehicles=power(view.vehicles_kw),
+        grid=f"{shown} {direction}", building=power(load, words), pv=power(pv, words),
+        vehicles=power(view.vehicles_kw, words),
     )  # fmt: skip
     middle = (228.0, 118.0)
     parts = [
         _flow((138.0, 118.0), middle, net, "var(--grid)"),
         _flow((228.0, 66.0), middle, pv, "var(--pv)") if pv is not None else "",
-        _flow(middle, (322.0, 64.0), load, "var(--line)"),
-        _flow(middle, (322.0, 172.0), view.vehicles_kw, "var(--car)"),
+        _flow(middle, (328.0, 64.0), load, "var(--line)"),
+        _flow(middle, (318.0, 172.0), view.vehicles_kw, "var(--car)"),
         f'<circle cx="{middle[0]}" cy="{middle[1]}" r="9" fill="var(--line)"/>',
         _place((72.0, 118.0), words("Grid"), shown, direction),
-        _place((228.0, 35.0), words("Photovoltaics"), power(pv), "") if pv is not None else "",
-        _place((386.0, 64.0), words("Building"), power(load), ""),
-        _place((386.0, 172.0), words("Vehicles"), power(abs(view.vehicles_kw)), note),
+        _place((228.0, 35.0), words("Photovoltaics"), power(pv, words), "") if pv is not None else "",
+        _place((394.0, 64.0), words("Building"), power(load, words), "" if view.meter_fresh else words("assumed")),
+        _place((394.0, 172.0), words("Vehicles"), power(abs(view.vehicles_kw), words), note),
     ]
-    return f'<svg viewBox="0 0 456 210" role="img" aria-label="{escape(told)}">{"".join(parts)}</svg>'
+    return f'<svg viewBox="0 0 480 210" role="img" aria-label="{escape(told)}">{"".join(parts)}</svg>'

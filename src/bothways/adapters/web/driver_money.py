@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from html import escape
-from zoneinfo import ZoneInfo
 
 from nicegui import ui
 
-from bothways.adapters.web.frame import NOT_KNOWN, Screens, Viewer, clock, heading
+from bothways.adapters.web.figures import clock, day, energy, exact, money, power
+from bothways.adapters.web.frame import Screens, Viewer, heading
 from bothways.adapters.web.tables import Table, cell
 from bothways.adapters.web.words import Words
 from bothways.domain.errors import BothwaysError
@@ -19,21 +18,6 @@ from bothways.operations.desk.driver.statements import Statement, Statements, St
 _SHOWN = 12
 _AGAIN = timedelta(minutes=5)
 _CENTS = 2
-
-
-def money(amount: Decimal | None, currency: str, words: Words, digits: int = 2) -> str:
-    """An amount with its currency.
-
-    >>> words = Words("en")
-    >>> money(Decimal("1.2345"), "EUR", words), money(None, "EUR", words), money(Decimal(1), "", words)
-    ('1.23 EUR', '–', '1.00 (currency not stated)')
-    >>> money(Decimal("0.31"), "", words, 4)
-    '0.3100 ¤'
-    """
-    if amount is None:
-        return NOT_KNOWN
-    unit = currency or ("¤" if digits > _CENTS else words("(currency not stated)"))
-    return f"{amount:.{digits}f} {unit}"
 
 
 class MoneyCard:
@@ -99,7 +83,8 @@ class MoneyCard:
     def _stay(self, stay: StayMoney) -> None:
         """One stay; its lines are made when somebody opens it."""
         words = self.words
-        title = f"{clock(stay.started_at, stay.tz, words)} · {_day(stay)} · {_headline(_total(stay), words)}"
+        began = f"{clock(stay.started_at, stay.tz, words)} · {day(stay.started_at, stay.tz, words)}"
+        title = f"{began} · {_headline(_total(stay), words)}"
         panel = ui.expansion(title).classes("bw-stay")
         self._panels.append(panel)
 
@@ -149,7 +134,7 @@ def _explained(total: Total, statement: Statement, words: Words) -> list[str]:
         amount = money(sums.refill, unit, words)
         made[0] += " " + words("{amount} of it are for energy that is still to be charged again.", amount=amount)
     if sums.unpriced_kwh:
-        made.append(words("{energy} have no known price and are left out.", energy=f"{sums.unpriced_kwh:.1f} kWh"))
+        made.append(words("{energy} have no known price and are left out.", energy=energy(sums.unpriced_kwh, words)))
     made.append(words("At the site's own prices; what you pay is between you and the site."))
     made.append(words("As of {time}.", time=clock(statement.as_of, statement.tz, words)))
     return made
@@ -159,7 +144,9 @@ def _how(stay: StayMoney, words: Words) -> list[str]:
     unit = stay.currency
     per_kwh = money(stay.wear_per_kwh, unit, words, 3)
     told = [
-        words("Charging at once: the same energy at up to {power}, from plug-in on.", power=f"{stay.charge_kw:.1f} kW"),
+        words(
+            "Charging at once: the same energy at up to {power}, from plug-in on.", power=power(stay.charge_kw, words)
+        ),
         words("Wear: {price} for each kWh given back, as the site's configuration states.", price=per_kwh)
         if stay.wear_per_kwh
         else words("Wear: the site states no price, so none is subtracted."),
@@ -168,7 +155,7 @@ def _how(stay: StayMoney, words: Words) -> list[str]:
         told.append(
             words(
                 "It left with less than it came with: {energy} to be charged again count {amount}.",
-                energy=f"{stay.refill_kwh:.1f} kWh", amount=money(stay.sums.refill, unit, words),
+                energy=energy(stay.refill_kwh, words), amount=money(stay.sums.refill, unit, words),
             )
         )  # fmt: skip
     if not stay.metered:
@@ -179,7 +166,7 @@ def _how(stay: StayMoney, words: Words) -> list[str]:
 def _row(line: Line, stay: StayMoney, words: Words) -> list[str]:
     unit = stay.currency
     return [
-        clock(line.start, stay.tz, words), f"{line.taken_kwh} kWh", f"{line.given_kwh} kWh",
+        clock(line.start, stay.tz, words), exact(line.taken_kwh, "kWh", words), exact(line.given_kwh, "kWh", words),
         words("not known") if line.price is None else money(line.price, unit, words, 4),
         money(line.cost, unit, words, 4), money(line.credit, unit, words, 4), money(line.wear, unit, words, 4),
         money(line.uncontrolled_cost, unit, words, 4),
@@ -188,7 +175,3 @@ def _row(line: Line, stay: StayMoney, words: Words) -> list[str]:
 
 def _total(stay: StayMoney) -> Total:
     return Total(stay.currency, stay.sums, stay.net, stay.saved)
-
-
-def _day(stay: StayMoney) -> str:
-    return f"{stay.started_at.astimezone(ZoneInfo(stay.tz)):%Y-%m-%d}"

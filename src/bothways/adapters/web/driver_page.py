@@ -13,19 +13,22 @@ from bothways.adapters.web.driver_data import DataCard
 from bothways.adapters.web.driver_money import MoneyCard
 from bothways.adapters.web.driver_queue import QueueCard, SharingCard
 from bothways.adapters.web.driver_week import WeekCard
-from bothways.adapters.web.evses import battery, flowing
-from bothways.adapters.web.frame import Screens, Viewer, clock, energy, heading, tried
+from bothways.adapters.web.evses import UNKNOWN_SPREAD, aged, ages, battery, flowing
+from bothways.adapters.web.figures import clock, energy, number, percent
+from bothways.adapters.web.frame import Screens, Viewer, heading, tried
 from bothways.adapters.web.outlook import told
 from bothways.adapters.web.sayings import spoken
 from bothways.adapters.web.tables import Table, cell
+from bothways.adapters.web.words import Words
 from bothways.domain.errors import BothwaysError
 from bothways.operations.access.roles import Action, Actor, NotAllowed, site_scope
 from bothways.operations.desk.desk import NeedForm, Unknown
 from bothways.operations.desk.driver.stays import Stays
-from bothways.operations.desk.views import EvseView, NeedView
+from bothways.operations.desk.views import EvseView, NeedView, SessionView
 
 _EVERY_S = 1.0
 _USED_EVERY = 15
+_KWH_PER_KM = 0.2  # as islands assume it where nobody states another
 _SOC, _WALL, _FLOOR, _CAP_KWH = 0.8, "07:30", 0.3, 10.0
 
 
@@ -59,10 +62,12 @@ class DriverPage:
         with ui.element("section").classes("bw-card").props(f'aria-label="{words("Battery")}"'):
             self.battery = ui.label("").classes("bw-big")
             self.flow = ui.label("").classes("bw-mid").style("white-space: normal")
+            self.aged = ui.label("").classes("bw-small")
             self.doing = ui.label("")
             self.place = ui.label("").classes("bw-small")
             self.why = ui.label("").classes("bw-small")
         with ui.element("section").classes("bw-card").props(f'aria-label="{words("When it is ready")}"'):
+            self.range = ui.label("").classes("bw-mid").style("white-space: normal")
             self.in_force = ui.label("").classes("bw-strong").props('role="status"')
             with ui.element("div").classes("bw-alarm").props('role="status"') as self.short:
                 self.short_told = [ui.label("").style("white-space: normal") for _ in range(2)]
@@ -97,13 +102,13 @@ class DriverPage:
         wall = _WALL if need is None else f"{need.ready_by.astimezone(ZoneInfo(self.tz)):%H:%M}"
         heading(words("Ready by"))
         self.wall = ui.input(words("Time of day, where the charger is"), value=wall).props("outlined type=time")
-        self.soc = _slider(words("Battery at least"), soc, 20)
+        self.soc = _slider(words("Battery at least"), soc, 20, words)
         ui.button(words("Save"), on_click=self._save, color=None).props("no-caps").classes("bw-do")
 
     def _consent(self) -> None:
         words, need = self.words, self.need
         heading(words("Giving energy back"))
-        self.floor = _slider(words("Never below"), _FLOOR if need is None else need.floor_soc, 0)
+        self.floor = _slider(words("Never below"), _FLOOR if need is None else need.floor_soc, 0, words)
         agreed = need is not None and need.discharge_consent
         self.consent = ui.checkbox(words("The building or the grid may take energy from my battery"), value=agreed)
         cap = _CAP_KWH if need is None or need.discharge_cap_kwh is None else need.discharge_cap_kwh
@@ -194,16 +199,20 @@ class DriverPage:
         words, evse = self.words, self.evse
         if evse is None or evse.session is None:
             self.battery.text = words("Not plugged in")
-            self.flow.text = self.place.text = ""
+            self.flow.text = self.place.text = self.aged.text = ""
+            self.range.set_visibility(False)
             self.doing.text = words("What you say here holds as soon as the vehicle is plugged in.")
             self.why.text = ""
             self.wear.text = words("Every kWh given back is charged again and wears the battery a little.")
             return
         self.battery.text = battery(evse.session, words)
         place = f"{evse.station_id} / {evse.evse_id}"
+        now = self.screens.desk.as_of(self.site_id)
         self.flow.text = flowing(evse, words)
-        since = clock(evse.session.since, self.tz, words)
-        as_of = clock(self.screens.desk.as_of(self.site_id), self.tz, words)
+        self.flow.classes(remove="bw-aged", add="bw-aged" if aged(evse) else "")
+        self.aged.text = ages(evse, words, now)
+        self._show_range(evse.session)
+        since, as_of = clock(evse.session.since, self.tz, words, now), clock(now, self.tz, words)
         self.place.text = (
             words("Plugged in at {place} since {time}", place=place, time=since)
             + " · " + words("As of {time}.", time=as_of)
@@ -213,12 +222,20 @@ class DriverPage:
         self.why.text = words("Gives nothing back: {why}.", why=why) if why else ""
         self.wear.text = self._wear(evse)
 
+    def _show_range(self, session: SessionView) -> None:
+        """How far what is stored lasts; nothing where nobody knows how much that is."""
+        self.range.set_visibility(session.soc.high - session.soc.low < UNKNOWN_SPREAD)
+        km, per = session.stored_kwh / _KWH_PER_KM, energy(100.0 * _KWH_PER_KM, self.words, 0)
+        self.range.text = self.words(
+            "About {km} km now, at {energy} per 100 km", km=number(round(km, -1), 0, self.words), energy=per
+        )
+
     def _wear(self, evse: EvseView) -> str:
         words, session = self.words, evse.session
         if session is None or session.soc.value < 0.05 or not self.cap.value:
             return words("Every kWh given back is charged again and wears the battery a little.")
         share = float(self.cap.value) / (session.stored_kwh / session.soc.value)
-        cap = energy(float(self.cap.value))
+        cap = energy(float(self.cap.value), words)
         return words(
             "Every kWh given back is charged again and wears the battery: {cap} a day is {share} % of a full cycle.",
             cap=cap, share=round(share * 100),
@@ -236,7 +253,7 @@ class DriverPage:
         if need.soc is not None:
             wish = words("{soc} % by {time}", soc=round(need.soc * 100), time=by)
         else:
-            wish = words("{energy} by {time}", energy=energy(need.energy_kwh), time=by)
+            wish = words("{energy} by {time}", energy=energy(need.energy_kwh, words), time=by)
         if need.ready_by <= self.screens.desk.now():
             self.in_force.text = words("Your last wish has passed ({wish}). Say when you leave next.", wish=wish)
         elif going:
@@ -245,27 +262,28 @@ class DriverPage:
             self.in_force.text = words("Ready with {wish}.", wish=wish)
 
     async def _show_used(self) -> None:
+        words, now = self.words, self.screens.desk.now()
         rows = await self.screens.desk.transactions(self.viewer.actor, holder=self.holder, limit=10)
         self.used.show([
             [
-                cell(clock(row.started_at, self.tz, self.words)),
-                cell(self.words("still here") if row.ended_at is None else clock(row.ended_at, self.tz, self.words)),
-                cell(energy(row.charged_kwh)), cell(energy(row.discharged_kwh)),
+                cell(clock(row.started_at, self.tz, words, now)),
+                cell(words("still here") if row.ended_at is None else clock(row.ended_at, self.tz, words, now)),
+                cell(energy(row.charged_kwh, words)), cell(energy(row.discharged_kwh, words)),
             ]
             for row in rows
         ])  # fmt: skip
 
 
-def _slider(text: str, value: float, least: int) -> Callable[[], float]:
+def _slider(text: str, value: float, least: int, words: Words) -> Callable[[], float]:
     """A slider from ``least`` to 100 %, with its value beside its name; returns how to read it."""
     with ui.element("div").classes("bw-field"):
         with ui.element("div").classes("bw-apart"):
             ui.label(text)
-            shown = ui.label(f"{value:.0%}").classes("bw-mid")
+            shown = ui.label("").classes("bw-mid")
         bar = ui.slider(min=least, max=100, step=5, value=round(value * 100))
         bar.props(f'aria-label="{escape(text)} [%]"')
-        bar.on_value_change(lambda: shown.set_text(f"{bar.value:.0f} %"))
-        shown.set_text(f"{bar.value:.0f} %")
+        bar.on_value_change(lambda: shown.set_text(percent(bar.value / 100.0, words)))
+        shown.set_text(percent(bar.value / 100.0, words))
     return lambda: float(bar.value) / 100.0
 
 

@@ -7,7 +7,8 @@ from html import escape
 
 from nicegui import ui
 
-from bothways.adapters.web.frame import Screens, Viewer, clock, heading, tried
+from bothways.adapters.web.figures import clock
+from bothways.adapters.web.frame import Screens, Viewer, heading, tried
 from bothways.adapters.web.tables import Table, cell
 from bothways.domain.errors import BothwaysError
 from bothways.operations.desk.driver.queues import Queues, QueueView

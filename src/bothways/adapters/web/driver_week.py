@@ -7,8 +7,10 @@ from html import escape
 
 from nicegui import ui
 
-from bothways.adapters.web.frame import WEEKDAYS, Screens, Viewer, clock, energy, heading, tried
+from bothways.adapters.web.figures import WEEKDAYS, clock, energy, percent
+from bothways.adapters.web.frame import Screens, Viewer, heading, tried
 from bothways.adapters.web.tables import Table, cell
+from bothways.adapters.web.words import Words
 from bothways.domain.errors import BothwaysError
 from bothways.operations.access.roles import Action, Actor, site_scope, token_scope
 from bothways.operations.desk.desk import NeedForm
@@ -82,7 +84,7 @@ class WeekCard:
             return
         words, wish = self.words, self.wish
         rows = [(day, wished) for day, wished in enumerate(wish.days if wish else ()) if wished is not None]
-        self.table.show([[cell(words(WEEKDAYS[day])), cell(item.wall), cell(_aim(item))] for day, item in rows])
+        self.table.show([[cell(words(WEEKDAYS[day])), cell(item.wall), cell(_aim(item, words))] for day, item in rows])
         self.next.text = (
             words("Used by itself at the next plug-in: {time}.", time=clock(wish.next_at, wish.tz, words))
             if wish is not None and wish.next_at is not None
@@ -128,5 +130,5 @@ class WeekCard:
             self.show()
 
 
-def _aim(day: DayWish) -> str:
-    return energy(day.energy_kwh) if day.soc is None else f"{day.soc * 100:.0f} %"
+def _aim(day: DayWish, words: Words) -> str:
+    return energy(day.energy_kwh, words) if day.soc is None else percent(day.soc, words)

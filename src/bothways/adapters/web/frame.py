@@ -1,27 +1,24 @@
-"""What every screen shares: who is looking, the frame around the page, formats of numbers and times."""
+"""What every screen shares: who is looking, and the frame around the page."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cache
 from html import escape
 from importlib.resources import files
-from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from nicegui import ui
 
 from bothways.adapters.web import news
-from bothways.adapters.web.words import Words, later
+from bothways.adapters.web.words import Words
 from bothways.domain.errors import BothwaysError, InputError
 from bothways.operations.access.accounts import Access
 from bothways.operations.access.roles import Actor
 from bothways.operations.desk.desk import Desk
 
-NOT_KNOWN = "–"
 _CHECK_EVERY_S = 5.0
 
 
@@ -66,57 +63,6 @@ class ScreenPage:
 def style(name: str) -> str:
     """A style sheet of the screens."""
     return files("bothways.adapters.web").joinpath("styles", f"{name}.css").read_text(encoding="utf-8")
-
-
-def power(kw: float | None) -> str:
-    """A power with its unit.
-
-    >>> power(3.14159), power(-0.01), power(None)
-    ('3.1 kW', '0.0 kW', '–')
-    """
-    return NOT_KNOWN if kw is None else f"{round(kw, 1) + 0.0:.1f} kW"
-
-
-def energy(kwh: float | None) -> str:
-    """An energy with its unit.
-
-    >>> energy(12.34)
-    '12.3 kWh'
-    """
-    return NOT_KNOWN if kwh is None else f"{round(kwh, 1) + 0.0:.1f} kWh"
-
-
-def clock(at: datetime | None, tz: str, words: Words) -> str:
-    """A local time with its weekday.
-
-    >>> from datetime import UTC
-    >>> clock(datetime(2026, 11, 23, 6, 30, tzinfo=UTC), "Europe/Amsterdam", Words("en"))
-    'Mon 07:30'
-    """
-    if at is None:
-        return NOT_KNOWN
-    local = at.astimezone(ZoneInfo(tz))
-    return f"{words(WEEKDAYS[local.weekday()])} {local:%H:%M}"
-
-
-WEEKDAYS = (
-    later("Mon"), later("Tue"), later("Wed"), later("Thu"), later("Fri"), later("Sat"), later("Sun"),
-)  # fmt: skip
-
-
-def age(seconds: float | None, words: Words) -> str:
-    """How old a value is, in words.
-
-    >>> age(1.0, Words("en")), age(30.0, Words("en")), age(600.0, Words("en"))
-    ('now', '30 s ago', '10 min ago')
-    """
-    if seconds is None:
-        return words("never measured")
-    if seconds < 3.0:
-        return words("now")
-    if seconds < 120.0:
-        return words("{seconds} s ago", seconds=round(seconds))
-    return words("{minutes} min ago", minutes=round(seconds / 60.0))
 
 
 def in_words(error: BothwaysError, words: Words) -> str:

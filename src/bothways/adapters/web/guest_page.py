@@ -16,9 +16,10 @@ from fastapi.responses import RedirectResponse, Response
 from bothways.adapters.http.guests import guest_address
 from bothways.adapters.http.own import qr_svg
 from bothways.adapters.http.session import COOKIE, access_of, service_of, source_of
-from bothways.adapters.web.evses import battery, flowing
+from bothways.adapters.web.evses import ages, battery, flowing
+from bothways.adapters.web.figures import clock, energy
 from bothways.adapters.web.forms import from_here, page
-from bothways.adapters.web.frame import clock, in_words
+from bothways.adapters.web.frame import in_words
 from bothways.adapters.web.outlook import told
 from bothways.adapters.web.sayings import spoken
 from bothways.adapters.web.words import Words, words_for
@@ -147,10 +148,11 @@ def _state(seen: GuestView, words: Words) -> str:
         lines.append(words("Nobody is plugged in. Plug in, then load this page again."))
     else:
         lines.append(flowing(evse, words))
+        lines.append(ages(evse, words, seen.at))
         lines.append(spoken(evse.doing, words))
     if seen.mine and evse.session is not None:
         lines.append(battery(evse.session, words))
-        lines.append(words("Charged here: {energy}", energy=f"{evse.session.charged_kwh:.2f} kWh"))
+        lines.append(words("Charged here: {energy}", energy=energy(evse.session.charged_kwh, words, 2)))
     if seen.need is not None:
         wish = words("{soc} % by {time}", soc=round((seen.need.soc or 0.0) * 100),
                      time=clock(seen.need.ready_by, seen.tz, words))  # fmt: skip

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from nicegui import ui
 
-from bothways.adapters.web.frame import NOT_KNOWN, Screens, Viewer, age, confirm, frame, heading, tried
+from bothways.adapters.web.figures import NOT_KNOWN, age
+from bothways.adapters.web.frame import Screens, Viewer, confirm, frame, heading, tried
+from bothways.adapters.web.sayings import found_said
 from bothways.adapters.web.tables import Table, cell
 from bothways.adapters.web.words import Words, later
 from bothways.domain.errors import BothwaysError
@@ -205,7 +207,7 @@ class InstallationPage:
         old = None if step.at is None else (self.screens.desk.now() - step.at).total_seconds()
         when = NOT_KNOWN if old is None else age(0.0 if old < 60.0 else old, words)
         return [cell(_MARKS[step.state]), cell(words(STEPS[step.name])), cell(words(_STATES[step.state])), cell(when),
-                cell(step.detail)]  # fmt: skip
+                cell(found_said(step.detail, words))]  # fmt: skip
 
     def _offer(self, view: InstallationView) -> None:
         """What can be done now."""

@@ -8,19 +8,8 @@ from html import escape
 from fastapi import Request
 from nicegui import ui
 
-from bothways.adapters.web.frame import (
-    NOT_KNOWN,
-    Screens,
-    Viewer,
-    age,
-    clock,
-    energy,
-    frame,
-    heading,
-    power,
-    style,
-    tried,
-)
+from bothways.adapters.web.figures import age, clock, energy, number, power
+from bothways.adapters.web.frame import Screens, Viewer, frame, heading, style, tried
 from bothways.adapters.web.island_actions import Actions
 from bothways.adapters.web.island_happened import happened_said
 from bothways.adapters.web.island_sayings import island_said
@@ -54,12 +43,12 @@ _GRID = {"good": later("good"), "poor": later("poor"), "lost": later("lost"), "u
 def hours(value: float | None, words: Words) -> str:
     """A time left with its unit.
 
-    >>> hours(5.234, Words("en")), hours(0.4, Words("en")), hours(None, Words("en"))
-    ('5.2 h', '24 min', 'more than 96 h')
+    >>> hours(5.234, Words("nl")), hours(0.4, Words("en")), hours(None, Words("en"))
+    ('5,2 h', '24 min', 'more than 96 h')
     """
     if value is None:
-        return words("more than {hours} h", hours=f"{HORIZON_H:g}")
-    return f"{value:.1f} h" if value >= 1.0 else f"{value * 60.0:.0f} min"
+        return words("more than {hours} h", hours=number(HORIZON_H, 0, words))
+    return f"{number(value, 1, words)} h" if value >= 1.0 else f"{number(value * 60.0, 0, words)} min"
 
 
 class IslandPage:
@@ -159,7 +148,9 @@ class IslandPage:
         why = view.failure or words("no reading")
         self.stale.text = words("The devices are not seen ({why}). Go by the paper plan.", why=why)
         self.stale.set_visibility(old)
-        lasting = words("{energy} above all reserves · PV {pv}", energy=energy(view.energy_kwh), pv=power(view.pv_kw))
+        lasting = words(
+            "{energy} above all reserves · PV {pv}", energy=energy(view.energy_kwh, words), pv=power(view.pv_kw, words)
+        )
         if not view.permitted:
             lasting = words("This site has no permission to island: nothing will be energised.")
         self.energy.text = lasting
@@ -215,7 +206,7 @@ class IslandPage:
                 ui.label(hours(tier.lasts_h, words)).classes("bw-huge")
                 what = {
                     "state": words(_ON[tier.on]),
-                    "load": power(tier.load_kw),
+                    "load": power(tier.load_kw, words),
                     "target": hours(tier.target_h, words),
                 }
                 ui.label(words("{state} · {load} · shall last {target}", **what)).classes("bw-small")
@@ -227,9 +218,9 @@ class IslandPage:
         for vehicle in view.vehicles:
             with ui.element("div").classes("bw-card"):
                 ui.label(vehicle.holder or vehicle.place).classes("bw-strong")
-                ui.label(words("can give {energy}", energy=energy(vehicle.can_give_kwh))).classes("bw-mid")
-                stored = NOT_KNOWN if vehicle.stored_kwh is None else energy(vehicle.stored_kwh)
-                kept = words("keeps {kept} of {stored}", kept=energy(vehicle.keeps_kwh), stored=stored)
+                ui.label(words("can give {energy}", energy=energy(vehicle.can_give_kwh, words))).classes("bw-mid")
+                stored = energy(vehicle.stored_kwh, words)
+                kept = words("keeps {kept} of {stored}", kept=energy(vehicle.keeps_kwh, words), stored=stored)
                 ui.label(f"{vehicle.place} · {kept}").classes("bw-small")
                 if vehicle.why_not:
                     ui.label(words(vehicle.why_not)).classes("bw-small")
@@ -259,7 +250,7 @@ class IslandPage:
             [
                 (
                     cell(f"{s.tier} · {s.section_id}"), cell(s.serves),
-                    cell(self._state_of(s.position, s.aside, s.tripped)), cell(power(s.load_kw)),
+                    cell(self._state_of(s.position, s.aside, s.tripped)), cell(power(s.load_kw, words)),
                 )
                 for s in view.sections
             ]
@@ -268,7 +259,7 @@ class IslandPage:
             [
                 (
                     cell(s.source_id), cell(words("cut off") if s.cut_off else words(_MODES[s.mode])),
-                    cell(power(s.output_kw)),
+                    cell(power(s.output_kw, words)),
                 )
                 for s in view.sources
             ]
@@ -293,14 +284,14 @@ class IslandPage:
     def _show_happened(self, view: IslandView) -> None:
         for line in view.happened:
             with ui.element("div").classes("bw-line"):
-                ui.label(clock(line.at, view.tz, self.words)).classes("bw-small")
+                ui.label(clock(line.at, view.tz, self.words, view.at)).classes("bw-small")
                 ui.label(happened_said(line.who, line.text, self.words))
 
 
 def _rough(vehicles: tuple[GivingView, ...]) -> object:
     """What is shown of vehicles: energies change every second by less than anybody reads."""
     return tuple(
-        (v.place, v.holder, energy(v.can_give_kwh), energy(v.keeps_kwh), v.opted_out, v.why_not) for v in vehicles
+        (v.place, v.holder, round(v.can_give_kwh, 1), round(v.keeps_kwh, 1), v.opted_out, v.why_not) for v in vehicles
     )
 
 

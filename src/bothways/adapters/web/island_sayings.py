@@ -5,6 +5,7 @@ The sentences are made where the decision is made; here they are recognised by t
 
 from __future__ import annotations
 
+from bothways.adapters.web.figures import said_number
 from bothways.adapters.web.sayings import said
 from bothways.adapters.web.words import Words, later
 from bothways.resilience.island.paper import paper_plan
@@ -177,4 +178,7 @@ def sheet(building: IslandSite, contact: str, words: Words) -> str:
         contact: who is responsible for it.
         words: of the reader.
     """
-    return paper_plan(building, lambda text: island_said(text, words), language=words.language, contact=contact)
+    return paper_plan(
+        building, lambda text: island_said(text, words), language=words.language, contact=contact,
+        figure=lambda text: said_number(text, words),
+    )  # fmt: skip

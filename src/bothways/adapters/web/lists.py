@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from bothways.adapters.web.frame import Screens, Viewer, age, power
+from bothways.adapters.web.figures import age, power
+from bothways.adapters.web.frame import Screens, Viewer
 from bothways.adapters.web.sayings import alarm_told
 from bothways.adapters.web.tables import Table, cell
 from bothways.operations.desk.views import SiteLine
@@ -62,8 +63,9 @@ class SitesPage:
         # coarse on purpose: an age that changes every second would send the table every second
         as_of = self.words("starting") if old is None else age(0.0 if old < 90.0 else old, self.words)
         return [
-            cell(line.site_id, f"/site/{line.site_id}"), cell(self._calls(line)), cell(power(line.import_kw)),
-            cell(power(line.import_limit_kw)), cell(power(line.vehicles_kw)), cell(str(line.connected)), cell(as_of),
+            cell(line.site_id, f"/site/{line.site_id}"), cell(self._calls(line)),
+            *(cell(power(kw, self.words)) for kw in (line.import_kw, line.import_limit_kw, line.vehicles_kw)),
+            cell(str(line.connected)), cell(as_of),
         ]  # fmt: skip
 
     def _calls(self, line: SiteLine) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from bothways.adapters.web.frame import NOT_KNOWN, Screens, Viewer, clock, energy, heading, power
+from bothways.adapters.web.figures import NOT_KNOWN, clock, energy, money, power, quantity
+from bothways.adapters.web.frame import Screens, Viewer, heading
 from bothways.adapters.web.tables import Table, cell
 from bothways.adapters.web.words import Words, later
 from bothways.domain.errors import BothwaysError
@@ -26,26 +27,25 @@ _ASSUMED = {
     "average-carbon": later("Emissions are imported energy at the grid's average intensity; export takes nothing off."),
 }  # fmt: skip
 
-
-def money(amount: float | None, currency: str) -> str:
-    """An amount with its currency.
-
-    >>> money(-0.004, "EUR"), money(12.345, "EUR"), money(3.0, ""), money(None, "EUR")
-    ('0.00 EUR', '12.35 EUR', '3.00', '–')
-    """
-    return NOT_KNOWN if amount is None else f"{round(amount + 1e-9, 2) + 0.0:.2f} {currency}".strip()
+_MADE_UP = later("made-up daily shape")  # where the demonstration's prices come from
 
 
 def price_line(now: PriceNow, words: Words) -> str:
     """What energy costs now, with unit and source, or that it is not known."""
-    unit = f"{now.currency or words('currency not stated')}/kWh"
+
+    def per_kwh(price: float) -> str:
+        return f"{money(price, now.currency, words, 3)}/kWh"
+
     if now.import_price is None:
         said = words("The price now is not known.")
     else:
         sold = 0.0 if now.export_price is None else now.export_price
-        bought = f"{now.import_price:.3f} {unit}"
-        said = words("Price now: {bought} bought, {sold} sold", bought=bought, sold=f"{sold:.3f} {unit}")
-    source = " · ".join(part for part in (now.tariff, now.source) if part)
+        bought = per_kwh(now.import_price)
+        said = words("Price now: {bought} bought, {sold} sold", bought=bought, sold=per_kwh(sold))
+        said += "" if now.currency else f" ({words('currency not stated')})"
+    source = " · ".join(
+        part for part in (now.tariff, words(_MADE_UP) if now.source == _MADE_UP else now.source) if part
+    )
     return f"{said} ({source})" if source else said
 
 
@@ -109,22 +109,19 @@ class MoneyPanel:
             return [cell(text), *(cell(one) for one in told)]
 
         return [
-            row(words("Saved"), [money(one.saved, currency) for one in periods]),
-            row(words("CO₂ saved"), [_kg(one.co2_saved_kg) for one in periods]),
-            row(words("Paid for energy"), [money(one.cost, currency) for one in periods]),
-            row(words("Without control"), [money(one.uncontrolled_cost, currency) for one in periods]),
+            row(words("Saved"), [money(one.saved, currency, words) for one in periods]),
+            row(words("CO₂ saved"), [quantity(one.co2_saved_kg, "kg", words) for one in periods]),
+            row(words("Paid for energy"), [money(one.cost, currency, words) for one in periods]),
+            row(words("Without control"), [money(one.uncontrolled_cost, currency, words) for one in periods]),
             row(words("Highest import"), [_peak(one, words) for one in periods]),
-            row(words("Charged"), [energy(one.charged_kwh) for one in periods]),
-            row(words("Discharged"), [energy(one.discharged_kwh) for one in periods]),
+            row(words("Charged"), [energy(one.charged_kwh, words) for one in periods]),
+            row(words("Discharged"), [energy(one.discharged_kwh, words) for one in periods]),
             row(words("Stays counted"), [str(one.stays) for one in periods]),
         ]
-
-
-def _kg(value: float | None) -> str:
-    return NOT_KNOWN if value is None else f"{round(value, 1) + 0.0:.1f} kg"
 
 
 def _peak(one: SavedPeriod, words: Words) -> str:
     if one.peak_kw is None:
         return NOT_KNOWN
-    return words("{actual}, without control {other}", actual=power(one.peak_kw), other=power(one.uncontrolled_peak_kw))
+    other = power(one.uncontrolled_peak_kw, words)
+    return words("{actual}, without control {other}", actual=power(one.peak_kw, words), other=other)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bothways.adapters.web.frame import clock, power
+from bothways.adapters.web.figures import clock, percent, power
 from bothways.adapters.web.words import Words
 from bothways.operations.desk.driver.reach import Outlook, Why
 
@@ -11,7 +11,7 @@ def told(outlook: Outlook | None, tz: str, words: Words) -> list[str]:
     """The sentences, none where nothing stands against the wish."""
     if outlook is None or outlook.possible:
         return []
-    asked, best = f"{round(outlook.asked_soc * 100)} %", f"{round(outlook.best_soc * 100)} %"
+    asked, best = percent(outlook.asked_soc, words), percent(outlook.best_soc, words)
     by = clock(outlook.ready_by, tz, words)
     if outlook.reached_at is None:
         first = words("{asked} by {time} is not possible; {best} is the best.", asked=asked, time=by, best=best)
@@ -37,5 +37,5 @@ def _why(outlook: Outlook, tz: str, words: Words) -> str:
         case _:
             return words(
                 "It was plugged in at {time}; with {power} there is too little time.",
-                time=clock(outlook.since, tz, words), power=power(outlook.power_kw),
+                time=clock(outlook.since, tz, words), power=power(outlook.power_kw, words),
             )  # fmt: skip

@@ -8,7 +8,8 @@ from html import escape
 
 from nicegui import ui
 
-from bothways.adapters.web.frame import Screens, Viewer, clock, dialog, power, tried
+from bothways.adapters.web.figures import clock, number, power
+from bothways.adapters.web.frame import Screens, Viewer, dialog, tried
 from bothways.adapters.web.words import Words, later
 from bothways.operations.access.roles import Action, site_scope
 from bothways.operations.desk import overrides
@@ -39,7 +40,7 @@ def left(seconds: float, words: Words) -> str:
         return words("less than a minute left")
     if seconds < 7200.0:
         return words("{minutes} min left", minutes=round(seconds / 60.0))
-    return words("{hours} h left", hours=f"{seconds / 3600.0:.1f}")
+    return words("{hours} h left", hours=number(seconds / 3600.0, 1, words))
 
 
 class OverridePanel:
@@ -67,11 +68,11 @@ class OverridePanel:
 
     def _card(self, item: OverrideView, tz: str) -> None:
         words = self.words
-        what = words(_HOLDS[item.kind], kw=power(item.kw))
+        what = words(_HOLDS[item.kind], kw=power(item.kw, words))
         with ui.element("div").classes("bw-alarm information"), ui.element("div").classes("bw-apart"):
             with ui.element("div"):
                 ui.label(f"{item.subject or self.site_id}: {what}").classes("bw-strong")
-                until = words("until {time}", time=clock(item.until, tz, words))
+                until = words("until {time}", time=clock(item.until, tz, words, self.screens.desk.now()))
                 ui.label(f"{until} ({left(item.left_s, words)}) · {item.who}: {item.reason}")
             if self.may:
                 label = words("End now")

@@ -8,16 +8,10 @@ from html import escape
 from nicegui import ui
 
 from bothways.adapters.web.frame import Screens, Viewer, dialog, heading, tried
-from bothways.adapters.web.words import later
+from bothways.adapters.web.roles_dialog import ROLES, RolesDialog, role_said
 from bothways.operations.access.factors import SecondFactors
-from bothways.operations.access.roles import EVERYTHING, Grant, Role
+from bothways.operations.access.roles import Role
 from bothways.operations.desk.people import AccountView, People
-
-ROLES = {
-    Role.DRIVER: later("driver"), Role.SITE_OPERATOR: later("site operator"), Role.FRONT_DESK: later("front desk"),
-    Role.FLEET_OPERATOR: later("fleet operator"), Role.CONTRACTOR: later("contractor"),
-    Role.GRID_VIEWER: later("grid viewer"), Role.ADMINISTRATOR: later("administrator"),
-}  # fmt: skip
 
 
 class PeoplePage:
@@ -60,10 +54,12 @@ class PeoplePage:
                 ui.label(account.name).classes("bw-strong")
                 ui.label(self._state(account)).classes("bw-small")
             for grant in account.grants:
-                ui.label(self._grant(grant)).classes("bw-small")
+                ui.label(role_said(grant, words)).classes("bw-small")
             if account.account_id == self.viewer.actor.account_id:
                 return
+            roles = RolesDialog(self.screens, self.viewer, account, self.refresh)
             with ui.element("div").classes("bw-line"):
+                self._button(words("Change roles"), account, roles.open)
                 if account.disabled:
                     self._button(words("Let in again"), account, lambda: self._enable(account))
                 else:
@@ -146,10 +142,6 @@ class PeoplePage:
         if account.invited:
             return self.words("invited, not here yet")
         return self.words("with second factor") if account.second_factor else self.words("with password")
-
-    def _grant(self, grant: Grant) -> str:
-        reach = self.words("everything") if grant.scope == EVERYTHING else grant.scope
-        return self.words("{role} of {reach}", role=self.words(ROLES[grant.role]), reach=reach)
 
     async def _invite(self) -> None:
         viewer, name, email = self.viewer, self.name.value or "", self.email.value or ""

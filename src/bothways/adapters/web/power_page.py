@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import Request
 from nicegui import ui
 
-from bothways.adapters.web.frame import NOT_KNOWN, Screens, Viewer, age, frame, power
+from bothways.adapters.web.figures import age, power
+from bothways.adapters.web.frame import Screens, Viewer, frame
 from bothways.adapters.web.tables import Table, cell
 from bothways.operations.access.roles import Action, Actor
 from bothways.operations.desk.views import SitePower
@@ -52,8 +53,8 @@ class PowerPage:
         state = words("emergency stop") if one.stopped else words("in operation")
         if one.at is None:
             state = words("starting")
-        limit = NOT_KNOWN if one.import_limit_kw is None else power(one.import_limit_kw)
+        limit = power(one.import_limit_kw, words)
         return [
-            cell(one.site_id), cell(power(one.import_kw)), cell(limit), cell(power(one.export_limit_kw)),
+            cell(one.site_id), cell(power(one.import_kw, words)), cell(limit), cell(power(one.export_limit_kw, words)),
             cell(age(one.meter_age_s, words)), cell(state),
         ]  # fmt: skip

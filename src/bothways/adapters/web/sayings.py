@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from functools import cache
-from zoneinfo import ZoneInfo
 
+from bothways.adapters.web.figures import instant, said_number
 from bothways.adapters.web.words import Words, later
 
 _WHOLE = (
@@ -64,20 +64,32 @@ _ALARM = (
     later("discharges {kw} kW, orders were {order} kW at most"), later("meter shows {kw} kW, no order was below 0 kW"),
     later("{count} events of {rows} transactions never arrived: {which}"),
 )  # fmt: skip
+_FOUND = (
+    later("this station charges only"), later("no vehicle was plugged in with a card that is accepted here"),
+    later("the vehicle was unplugged during the test"), later("ordered {order} kW, metered {kw} kW"),
+    later("ordered {order} kW, metered at most {kw} kW"),
+    later("the test was broken off by a restart of the server"),
+)  # fmt: skip
+_NUMBERS = frozenset({"kw", "taken", "kwh", "free", "limit", "order", "seconds", "minutes", "hours", "count", "rows"})
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
 
 
 @cache
 def _shape(template: str) -> re.Pattern[str]:
     parts = re.split(r"{(\w+)}", template)
-    return re.compile("".join(f"(?P<{part}>.+?)" if i % 2 else re.escape(part) for i, part in enumerate(parts)))
+    found = (
+        f"(?P<{part}>{'[^ ]' if part in _NUMBERS else '.'}+?)" if i % 2 else re.escape(part)
+        for i, part in enumerate(parts)
+    )
+    return re.compile("".join(found))
 
 
 def said(text: str, shapes: tuple[str, ...], words: Words) -> str | None:
     """A sentence of one of these shapes in the viewer's language, ``None`` where it has none of them."""
     for template in shapes:
         if found := _shape(template).fullmatch(text):
-            return words(template, **found.groupdict())
+            told = found.groupdict()
+            return words(template, **{name: said_number(value, words) for name, value in told.items()})
     return None
 
 
@@ -85,11 +97,22 @@ def alarm_told(text: str, tz: str, words: Words) -> str:
     """What an alarm tells, in the viewer's language and the site's time; sentences of the island have their own way.
 
     >>> alarm_told("not heard of since 2026-11-21 15:12:27Z", "Europe/Amsterdam", Words("nl"))
-    'niets gehoord sinds 2026-11-21 16:12:27'
+    'niets gehoord sinds 21-11-2026 16:12:27'
     """
-    zone = ZoneInfo(tz)
-    local = _INSTANT.sub(lambda at: f"{datetime.fromisoformat(at[0]).astimezone(zone):%Y-%m-%d %H:%M:%S}", text)
+    local = _INSTANT.sub(lambda at: instant(datetime.fromisoformat(at[0]), tz, words), text)
     return said(local, _ALARM, words) or local
+
+
+def found_said(text: str, words: Words) -> str:
+    """What a test of a charging point found, with its reason, in the viewer's language.
+
+    >>> found_said("ordered 6.0 kW, metered at most 0.0 kW; Waits: the vehicle is full.", Words("nl"))
+    'opdracht 6,0 kW, hoogstens 0,0 kW gemeten; Wacht: het voertuig is vol.'
+    """
+    if words.language == "en":
+        return text
+    found, then, why = text.partition("; ")
+    return f"{said(found, _FOUND + _NOT, words) or found}{then}{spoken(why, words)}"
 
 
 def spoken(sentence: str, words: Words) -> str:

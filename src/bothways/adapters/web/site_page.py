@@ -10,19 +10,9 @@ from nicegui import ui
 
 from bothways.adapters.web.chart import plan_chart, plan_options
 from bothways.adapters.web.diagram import one_line
-from bothways.adapters.web.evses import EvseCards
-from bothways.adapters.web.frame import (
-    NOT_KNOWN,
-    Screens,
-    Viewer,
-    age,
-    clock,
-    confirm,
-    energy,
-    heading,
-    power,
-    tried,
-)
+from bothways.adapters.web.evses import EvseCards, aged
+from bothways.adapters.web.figures import NOT_KNOWN, age, clock, energy, number, power, rough_age
+from bothways.adapters.web.frame import Screens, Viewer, confirm, heading, tried
 from bothways.adapters.web.money_panel import MoneyPanel
 from bothways.adapters.web.override_panel import OverridePanel
 from bothways.adapters.web.sayings import alarm_told
@@ -102,6 +92,7 @@ class SitePage:
         self._buttons()
         with ui.element("section").classes("bw-card").props(f'aria-label="{words("Plan and actual")}"'):
             heading(words("All vehicles: plan and actual"))
+            self.planned = ui.label("").classes("bw-small")
             self.no_plan = ui.label(words("No plan is in force yet; needs are met as they come.")).classes("bw-small")
             self.chart = plan_chart(words)
         self.money = MoneyPanel(self.screens, self.viewer, self.site_id, self.look().tz)
@@ -174,8 +165,10 @@ class SitePage:
         self._show_alarms(view)
         self.overrides.show(view)
         self.money.show_price()
-        self.evses.show(view.evses, view.tz)
+        self.evses.show(view.evses, view.tz, view.at)
         self.no_plan.set_visibility(not view.plan)
+        self.planned.set_visibility(bool(view.plan))
+        self.planned.text = words("Plan made {age}.", age=rough_age(view.plan_made_at, view.at, words))
         if self._looks % _CHART_EVERY == 0:
             trail = self.screens.desk.trail(self.viewer.actor, self.site_id)
             self.chart.options.update(plan_options(view, words, trail))
@@ -189,7 +182,9 @@ class SitePage:
             self._drawn = drawn
             self.diagram.set_content(drawn)
         measured = age(view.meter_age_s, words)
-        self.age.text = words("Site meter: {age}", age=measured)
+        old = sum(aged(evse) for evse in view.evses)
+        late = words("vehicles: {count} old readings", count=old) if old else ""
+        self.age.text = " · ".join(part for part in (words("Site meter: {age}", age=measured), late) if part)
         self.plan.text = "" if view.at is None else words("Local time {time}", time=clock(view.at, view.tz, words))
         starting = view.at is None
         silent = words("The site meter is silent ({age}): vehicles share what is certainly safe.", age=measured)
@@ -197,11 +192,12 @@ class SitePage:
         self.stale.set_visibility(starting or not view.meter_fresh)
 
     def _show_tiles(self, view: SiteView) -> None:
-        phases = " / ".join(f"{kw:.0f}" for kw in view.phase_kw) + " kW" if view.phase_kw else NOT_KNOWN
+        words = self.words
+        phases = " / ".join(number(kw, 0, words) for kw in view.phase_kw) + " kW" if view.phase_kw else NOT_KNOWN
         for name, text in (
-            ("limit", power(view.import_limit_kw) if view.import_limit_kw is not None else self.words("none")),
-            ("headroom", power(view.headroom_kw)), ("phases", phases), ("charged", energy(view.charged_kwh)),
-            ("discharged", energy(view.discharged_kwh)),
+            ("limit", power(view.import_limit_kw, words) if view.import_limit_kw is not None else words("none")),
+            ("headroom", power(view.headroom_kw, words)), ("phases", phases),
+            ("charged", energy(view.charged_kwh, words)), ("discharged", energy(view.discharged_kwh, words)),
         ):  # fmt: skip
             self.tiles[name].text = text
 
@@ -222,5 +218,5 @@ class SitePage:
                     ui.label(f"{alarm.subject}: {said}" if said else alarm.subject).classes("bw-strong")
                     ui.label(affected(alarm.subject, view, self.words))
                     ui.label(self.words("What to do: {remedy}", remedy=self.words(alarm.remedy)))
-                    since = self.words("since {time}", time=clock(alarm.since, view.tz, self.words))
+                    since = self.words("since {time}", time=clock(alarm.since, view.tz, self.words, view.at))
                     ui.label(since).classes("bw-small")

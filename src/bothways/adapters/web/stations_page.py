@@ -9,7 +9,8 @@ from html import escape
 from fastapi import Request
 from nicegui import ui
 
-from bothways.adapters.web.frame import NOT_KNOWN, Screens, Viewer, age, confirm, frame, heading, power, tried
+from bothways.adapters.web.figures import NOT_KNOWN, age, day, power
+from bothways.adapters.web.frame import Screens, Viewer, confirm, frame, heading, tried
 from bothways.adapters.web.tables import Table, cell
 from bothways.adapters.web.words import Words, later
 from bothways.domain.errors import BothwaysError
@@ -47,7 +48,7 @@ def calls(item: StationQuality, now: datetime, words: Words) -> str:
     missing = words("not connected yet") if item.accepted_at is None else words("offline")
     parts = [] if item.online else [missing]
     for one in item.disagreements:
-        told, shown = power(one.ordered_kw), power(one.measured_kw)
+        told, shown = power(one.ordered_kw, words), power(one.measured_kw, words)
         parts.append(words("{evse} was ordered {told}, its meter shows {shown}", evse=one.evse_id, told=told,
                            shown=shown))  # fmt: skip
     if item.certificate_until is not None and item.certificate_until - now < SOON:
@@ -122,7 +123,7 @@ def _word(item: StationQuality, now: datetime, words: Words) -> str:
 
 def _certificate(item: StationQuality, words: Words) -> str:
     if item.certificate_until is not None:
-        return words("until {day}", day=f"{item.certificate_until:%Y-%m-%d}")
+        return words("until {day}", day=day(item.certificate_until, "UTC", words))
     return words("none shown") if item.security_profile == 3 else words("not used")
 
 
@@ -164,7 +165,7 @@ class StationPage:
                 (words("Certificate"), _certificate(item, words)),
                 (words("New connections, 24 h"), str(item.reconnects)),
                 (words("Heartbeats missed"), str(item.missed_heartbeats)),
-                (words("Accepted"), NOT_KNOWN if item.accepted_at is None else f"{item.accepted_at:%Y-%m-%d}"),
+                (words("Accepted"), day(item.accepted_at, "UTC", words)),
                 (
                     words("Charging points"),
                     ", ".join(self._evse(one.charge_kw, one.discharge_kw) for one in self.evses),
@@ -176,9 +177,10 @@ class StationPage:
             self._commands()
 
     def _evse(self, charge_kw: float, discharge_kw: float) -> str:
+        words = self.words
         if discharge_kw <= 0.0:
-            return self.words("charges {power}", power=power(charge_kw))
-        return f"{self.words('charges {power}', power=power(charge_kw))} / −{power(discharge_kw)}"
+            return words("charges {power}", power=power(charge_kw, words))
+        return f"{words('charges {power}', power=power(charge_kw, words))} / −{power(discharge_kw, words)}"
 
     def _commands(self) -> None:
         words = self.words

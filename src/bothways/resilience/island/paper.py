@@ -50,8 +50,9 @@ table { border-collapse: collapse; width: 100%; } th, td { border: 1px solid #44
 
 
 def paper_plan(
-    site: IslandSite, say: Say, *, name: str = "", language: str = "en", contact: str = "", life_safety: bool = True
-) -> str:
+    site: IslandSite, say: Say, *, name: str = "", language: str = "en", contact: str = "", life_safety: bool = True,
+    figure: Say = str,
+) -> str:  # fmt: skip
     """The sheet as one HTML page without scripts, ready to be printed.
 
     Args:
@@ -60,6 +61,7 @@ def paper_plan(
         name: of the building, the site's id by default.
         language: of ``say``, for the page.
         contact: who is responsible for the site.
+        figure: a printed number as the reader's language writes it.
         life_safety: say that life safety has its own supply; not where an authority accepts it among the sections.
     """
     minutes = f"{max(1, math.ceil(site.timing.return_s / 60.0))}"
@@ -70,9 +72,9 @@ def paper_plan(
         f'<p class="danger">{escape(say(DANGER))}</p>',
         _steps(say(STEPS), island_tasks(site), say),
         _steps(say(BACK), return_tasks(site), say, say(SURE.format(minutes=minutes))),
-        f"<h2>{escape(say(SECTIONS))}</h2>{_sections(site, say)}",
+        f"<h2>{escape(say(SECTIONS))}</h2>{_sections(site, say, figure)}",
         f"<p>{escape(say(LIFE))}</p>" if life_safety else "",
-        f"<h2>{escape(say(SOURCES))}</h2>{_sources(site, say)}",
+        f"<h2>{escape(say(SOURCES))}</h2>{_sources(site, say, figure)}",
         f"<p>{escape(say(CONSENT))}</p>",
         f"<h2>{escape(say(PEOPLE))}</h2>",
         _table((), [(f"<th scope=row>{escape(say(who))}</th>", f"<td>{escape(known)}</td>")
@@ -102,24 +104,24 @@ def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return f"<table>{f'<thead><tr>{head}</tr></thead>' if head else ''}<tbody>{body}</tbody></table>"
 
 
-def _sections(site: IslandSite, say: Say) -> str:
+def _sections(site: IslandSite, say: Say, figure: Say) -> str:
     rows = [
         (
             f'<td class="n">{s.tier}</td>', f"<td>{escape(s.section_id)}</td>", f"<td>{escape(s.serves)}</td>",
             f"<td>{escape(s.by_hand)}</td>",
-            f'<td class="n">{s.kw:.1f} kW</td>', f'<td class="n">{s.target_h:g} h</td>',
+            f'<td class="n">{figure(f"{s.kw:.1f}")} kW</td>', f'<td class="n">{figure(f"{s.target_h:g}")} h</td>',
         )
         for s in site.sections
     ]  # fmt: skip
     return _table(tuple(say(text) for text in HEADS), rows)
 
 
-def _sources(site: IslandSite, say: Say) -> str:
+def _sources(site: IslandSite, say: Say, figure: Say) -> str:
     rows = [
         (
             f"<td>{escape(s.source_id)}</td>", f"<td>{escape(say(KINDS[s.kind]))}</td>",
-            f'<td class="n">{s.power_kw:g} kW</td>', f"<td>{escape(say(YES if s.grid_forming else NO))}</td>",
-            f"<td>{escape(s.by_hand)}</td>",
+            f'<td class="n">{figure(f"{s.power_kw:g}")} kW</td>',
+            f"<td>{escape(say(YES if s.grid_forming else NO))}</td>", f"<td>{escape(s.by_hand)}</td>",
         )
         for s in site.sources
     ]  # fmt: skip
