@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from bothways.dispatch.curves import Curves
 from bothways.domain.errors import DomainError
 from bothways.simulation.plant import respond
 
@@ -33,6 +34,7 @@ class VirtualVehicle:
         obeys: False for a vehicle that charges with what it likes whatever the limit says (a fault on demand).
         reports: False for a vehicle that says neither its state of charge nor its needs, as by IEC 61851 alone.
         taper_from_soc: from where on it accepts less, 0…1; 1 for a vehicle that never does.
+        curves: losses at part load, which then hold in place of the efficiencies; of one vehicle.
     """
 
     token: str
@@ -49,6 +51,7 @@ class VirtualVehicle:
     obeys: bool = True
     reports: bool = True
     taper_from_soc: float = 0.9
+    curves: Curves | None = None
     asleep: bool = False
     _charged: bool = False
 
@@ -88,6 +91,7 @@ class VirtualVehicle:
             self.charge_efficiency,
             self.discharge_efficiency,
             hours,
+            *(() if self.curves is None else (self.curves, 0)),
         )
         self.energy_kwh = min(max(self.energy_kwh, 0.0), self.capacity_kwh)
         self._charged = self._charged or power > 0.0

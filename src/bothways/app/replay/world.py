@@ -25,6 +25,7 @@ from bothways.app.live.config import Config, PricesPart, ServerPart, SitePart, S
 from bothways.app.live.demo import loop_options
 from bothways.app.live.server import LiveServer, Parts
 from bothways.app.replay.window import Window
+from bothways.dispatch.curves import curves_of
 from bothways.operations.ports import Clock, CompatibilityRow, SiteReading
 from bothways.operations.site.history import StepHistory
 from bothways.operations.site.memory import StoreMemory
@@ -138,7 +139,8 @@ class Replay:
             return await self._play(Path(folder))
 
     async def _play(self, folder: Path) -> Played:
-        load_kernels()  # before the fast clock starts: a second lost is a minute of the day
+        # before the fast clock starts: a second lost is a minute of the day
+        load_kernels(part_load=self.window.inputs.stays.part_load is not None)
         clock = ScaledClock(self._begins - timedelta(seconds=_LEAD_REAL_S * self.speed), self.speed)
         secrets = {f"EVSE-{k + 1:03d}": new_secret() for k in range(self.window.inputs.stays.evse_count)}
         store = await open_store(f"sqlite:///{folder / 'replay.db'}")
@@ -211,6 +213,7 @@ class Replay:
         return VehicleAssumption(
             capacity_kwh=capacity, capacity_error=0.03, soc_at_arrival=soc,
             eta_c=float(np.median(stays.eta_c)), eta_d=float(np.median(stays.eta_d)),
+            losses=None if stays.part_load is None else stays.part_load.curves[0],
         )  # fmt: skip
 
     async def _register(self, store: SqlStore, now: datetime, secrets: dict[str, str]) -> None:
@@ -303,11 +306,14 @@ class Replay:
         if before >= 0 and before in self.vehicles:
             energy = max(0.0, self.vehicles[before].energy_kwh - float(stays.away_kwh[i]))
         capacity = float(stays.capacity_kwh[i])
+        one = np.array([i])
+        known = None if stays.part_load is None else stays.part_load.of(one)
         return VirtualVehicle(
             self.tokens[i], capacity, min(energy, capacity), float(stays.charge_kw[i]),
             float(stays.discharge_kw[i]) if self.both else 0.0, float(stays.minimum_kw[i]), phases=1,
             charge_efficiency=float(stays.eta_c[i]), discharge_efficiency=float(stays.eta_d[i]),
             target_soc=float(stays.target_kwh[i] / capacity), reports=self.both, taper_from_soc=1.0,
+            curves=curves_of(known, stays.eta_c[one], stays.eta_d[one]),
         )  # fmt: skip
 
     def _need(self, i: int, vehicle: VirtualVehicle, ready_by: datetime, now: datetime) -> DriverNeed:
