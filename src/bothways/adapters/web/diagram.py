@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from html import escape
 
+from bothways.adapters.web.evses import aged
 from bothways.adapters.web.figures import power
 from bothways.adapters.web.words import Words
 from bothways.operations.desk.views import SiteView
@@ -54,6 +55,8 @@ def one_line(view: SiteView, words: Words) -> str:
     cars = sum(evse.session is not None for evse in view.evses)
     discharging = view.vehicles_kw < -_SMALL_KW
     note = words("{count} in, discharging", count=cars) if discharging else words("{count} plugged in", count=cars)
+    if old := sum(aged(evse) for evse in view.evses):
+        note = words("old readings: {count}", count=old)
     shown = power(None if net is None else abs(net), words)
     told = words(
         "Grid {grid}, building {building}, photovoltaics {pv}, vehicles {vehicles}",
@@ -64,8 +67,8 @@ def one_line(view: SiteView, words: Words) -> str:
     parts = [
         _flow((138.0, 118.0), middle, net, "var(--grid)"),
         _flow((228.0, 66.0), middle, pv, "var(--pv)") if pv is not None else "",
-        _flow(middle, (328.0, 64.0), load, "var(--line)"),
-        _flow(middle, (318.0, 172.0), view.vehicles_kw, "var(--car)"),
+        _flow(middle, (340.0, 66.0), load, "var(--line)"),
+        _flow(middle, (340.0, 170.0), view.vehicles_kw, "var(--car)"),
         f'<circle cx="{middle[0]}" cy="{middle[1]}" r="9" fill="var(--line)"/>',
         _place((72.0, 118.0), words("Grid"), shown, direction),
         _place((228.0, 35.0), words("Photovoltaics"), power(pv, words), "") if pv is not None else "",

@@ -10,7 +10,7 @@ import re
 from datetime import datetime
 from functools import cache
 
-from bothways.adapters.web.figures import instant, said_number
+from bothways.adapters.web.figures import day, instant, said_number
 from bothways.adapters.web.words import Words, later
 
 _WHOLE = (
@@ -70,6 +70,10 @@ _FOUND = (
     later("ordered {order} kW, metered at most {kw} kW"),
     later("the test was broken off by a restart of the server"),
 )  # fmt: skip
+_LACKS = (
+    later("no connection agreement is recorded"), later("no loss-of-mains protection is recorded"),
+    later("no certificate of charger or vehicle is recorded"), later("certificate {name} expired on {day}"),
+)  # fmt: skip
 _NUMBERS = frozenset({"kw", "taken", "kwh", "free", "limit", "order", "seconds", "minutes", "hours", "count", "rows"})
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
 
@@ -88,9 +92,17 @@ def said(text: str, shapes: tuple[str, ...], words: Words) -> str | None:
     """A sentence of one of these shapes in the viewer's language, ``None`` where it has none of them."""
     for template in shapes:
         if found := _shape(template).fullmatch(text):
-            told = found.groupdict()
-            return words(template, **{name: said_number(value, words) for name, value in told.items()})
+            return words(template, **{name: _part(name, value, words) for name, value in found.groupdict().items()})
     return None
+
+
+def _part(name: str, value: str, words: Words) -> str:
+    """What stands in a place of a sentence: a number, a day, or a list of what is missing."""
+    if name == "lacks":
+        return "; ".join(said(part, _LACKS, words) or part for part in value.split("; "))
+    if name == "day":
+        return day(datetime.fromisoformat(f"{value}T12:00+00:00"), "UTC", words)
+    return said_number(value, words)
 
 
 def alarm_told(text: str, tz: str, words: Words) -> str:

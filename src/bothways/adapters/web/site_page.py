@@ -183,7 +183,7 @@ class SitePage:
             self.diagram.set_content(drawn)
         measured = age(view.meter_age_s, words)
         old = sum(aged(evse) for evse in view.evses)
-        late = words("vehicles: {count} old readings", count=old) if old else ""
+        late = words("Vehicles, old readings: {count}", count=old) if old else ""
         self.age.text = " · ".join(part for part in (words("Site meter: {age}", age=measured), late) if part)
         self.plan.text = "" if view.at is None else words("Local time {time}", time=clock(view.at, view.tz, words))
         starting = view.at is None
