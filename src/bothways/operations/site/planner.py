@@ -304,14 +304,16 @@ def _decided(
 
     A study waits for HiGHS up to 300 vehicles; a live site wants its plan within milliseconds also on a busy machine.
     While the engine's kernels for converters are still being loaded, a fleet that it would plan with them gets a plan
-    with the efficiencies of full power; dispatch counts losses at part load in any case.
+    with the efficiencies of full power, of HiGHS where that is quick, for the engine would have to be compiled as well;
+    dispatch counts losses at part load in any case.
     """
     large = connected.size >= min(options.engine_from, ON_OFF_FROM)
-    if connected.part_load is not None and large and options.plan_in_thread and not converters_loaded():
+    loading = connected.part_load is not None and large and options.plan_in_thread and not converters_loaded()
+    if loading:
         connected = replace(connected, part_load=None)
     asked = PlanOptions(gap=options.plan_gap, time_limit_s=options.plan_time_limit_s)
     elapsed = before.offset(start) if before is not None and before.step_s == options.step_s else None
-    if connected.size >= options.engine_from:
+    if connected.size >= options.engine_from and not loading:
         try:
             plan = decide(
                 site, connected, replace(asked, solver="engine"), budgets,

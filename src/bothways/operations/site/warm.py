@@ -59,7 +59,9 @@ def converters_loaded() -> bool:
 def load_converters() -> None:
     """Compiles or loads the kernels for plans of converters: a second, or a minute where no cache has them."""
     from bothways.planning.engine.converters.solve import prepare_converters  # noqa: PLC0415
+    from bothways.planning.engine.solve import prepare  # noqa: PLC0415
 
     if not converters_loaded():
+        prepare()  # the search among converters begins with that of the plain engine
         prepare_converters()
         _loaded.add("converters")

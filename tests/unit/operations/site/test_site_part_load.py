@@ -18,6 +18,7 @@ from bothways.operations.site.control import _ac_kw
 from bothways.operations.site.settings import LoopOptions, SiteSettings, VehicleAssumption
 from bothways.operations.site.stored import StoredEnergy
 from bothways.operations.stations import EvseRecord
+from bothways.planning.engine import solve as engine
 from bothways.planning.engine.converters import solve
 from bothways.planning.part_load import PartLoad
 from bothways.simulation.plant import respond
@@ -298,6 +299,8 @@ async def test_a_large_site_plans_while_the_kernels_of_converters_are_on_their_w
         plan = planner._decided(view, connected, options, (), None, image.now)
         assert plan.solution is not None
         assert plan.solution.status in {"optimal", "feasible"}
+        assert ("converters" in plan.solution.solver) == now_ready
+        assert now_ready or plan.solution.solver.startswith("HiGHS"), plan.solution.solver
     assert seen[0] is False
     assert seen[1] is True
     await world.loop.settled()
@@ -305,13 +308,14 @@ async def test_a_large_site_plans_while_the_kernels_of_converters_are_on_their_w
 
 def test_the_kernels_of_converters_are_loaded_once(monkeypatch):
     calls = []
-    monkeypatch.setattr(solve, "prepare_converters", lambda: calls.append(1))
+    monkeypatch.setattr(solve, "prepare_converters", lambda: calls.append("converters"))
+    monkeypatch.setattr(engine, "prepare", lambda: calls.append("engine"))
     monkeypatch.setattr(warm, "_loaded", set())
     assert not warm.converters_loaded()
     warm.load_converters()
     warm.load_converters()
     assert warm.converters_loaded()
-    assert len(calls) == 1
+    assert calls == ["engine", "converters"]
 
 
 def test_a_tick_with_losses_has_its_kernel_too():
