@@ -64,11 +64,19 @@ class Killable:
     """A server process that can be killed and started again."""
 
     def __init__(self, config):
-        self.config = config
+        self.config, self.log = config, config.with_suffix(".log")
         self.process = None
 
     def start(self):
-        self.process = subprocess.Popen([BOTHWAYS, "serve", self.config], stderr=subprocess.DEVNULL)
+        with self.log.open("wb") as log:  # anew, so that what is told is of this run
+            self.process = subprocess.Popen([BOTHWAYS, "serve", self.config], stdout=log, stderr=log)
+
+    @property
+    def state(self):
+        """Whether it runs, and what it said last."""
+        ended = self.process.poll()
+        said = self.log.read_text(encoding="utf-8", errors="replace")[-3000:]
+        return f"the server {'runs' if ended is None else f'ended with {ended}'}; it said: {said}"
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
@@ -82,7 +90,7 @@ class Killable:
 async def _until(condition, seconds, what):
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, what
+        assert time.monotonic() < end, what() if callable(what) else what
         await asyncio.sleep(0.05)
 
 
@@ -104,7 +112,7 @@ async def _under_load(server, port, secrets, rng):
             await _until(
                 lambda heard=heard: loaded.acknowledged(stations) > heard + len(stations),
                 180,
-                "the server acknowledges nothing",
+                lambda: f"nothing is acknowledged, {waiting()} messages wait; {server.state}",
             )
             await asyncio.sleep(rng.uniform(0.0, 0.6))
             server.kill()
@@ -115,7 +123,7 @@ async def _under_load(server, port, secrets, rng):
         for station in stations:
             station.finish(station.outlet(1), "Local")
         while left := waiting():
-            await _until(lambda left=left: waiting() < left, 180, f"{left} messages wait for ever")
+            await _until(lambda left=left: waiting() < left, 180, f"{left} messages wait for ever; {server.state}")
     finally:
         for task in (*running, people):
             task.cancel()

@@ -22,8 +22,13 @@ from bothways.app.live.memory import keep_collected
 from bothways.app.live.notify import keep_watchdog, notify
 from bothways.app.live.roles import Role, roles_of
 from bothways.app.live.server import LiveServer, open_live, screens_installed
+from bothways.domain.errors import StoreError
 
 _log = structlog.get_logger("bothways.live")
+PATIENCE_S = 60.0
+"""How long a database that does not answer is waited for at the start: after a power cut it may come up later."""
+
+_TRY_AGAIN_S = 2.0
 _AT_ONCE = 130  # as shells tell of an interrupted program
 _NO_SCREENS = "no screens: the package nicegui is not installed (it comes with bothways[web]); the API runs"
 
@@ -58,8 +63,34 @@ async def _serve(config: Config, folder: Path, duration_s: float, roles: frozens
     screens = screens_installed()
     if not screens and Role.WEB in roles:
         print(_NO_SCREENS, file=sys.stderr)
-    live = await open_live(config, replace(parts_of(config, folder), screens=screens), roles)
+    parts = replace(parts_of(config, folder), screens=screens)
+    live = await patiently(lambda: open_live(config, parts, roles))
     await run_until_told(live, live.start, live.stop, duration_s)
+
+
+async def patiently(
+    open_it: Callable[[], Awaitable[LiveServer]], patience_s: float = PATIENCE_S, again_s: float = _TRY_AGAIN_S
+) -> LiveServer:
+    """Opens the live system, again and again while its database does not answer.
+
+    Args:
+        open_it: opens it once.
+        patience_s: for how long [s].
+        again_s: time between two tries [s].
+
+    Raises:
+        StoreError: the database did not answer for so long.
+    """
+    end = time.monotonic() + patience_s
+    while True:
+        try:
+            return await open_it()
+        except StoreError as error:
+            left = end - time.monotonic()
+            if left <= 0.0:
+                raise
+            _log.warning("the database does not answer; trying again", seconds_left=round(left), why=str(error))
+            await asyncio.sleep(min(again_s, left))
 
 
 def serve_demo(port: int, web_port: int, speed: float, duration_s: float) -> None:
