@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from bothways.operations.ports import SiteReading
-from bothways.operations.site.batteries import kind_of
+from bothways.operations.site.batteries import NOTHING, kind_of
 from bothways.operations.site.book import Outlet, SiteBook, Visit
 from bothways.operations.site.estimate import CapacityRecord, Learned, capacity_estimate, soc_estimate
 from bothways.operations.site.gate import CompatibilityRegister, discharge_gate
@@ -20,6 +20,7 @@ from bothways.operations.stations import DriverNeed, GridPermission
 
 _ROOM_KWH = 2.0
 _LOOK_UP_S = 10.0
+_SITE_WEAR = (None, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,7 @@ def _session(outlet: Outlet, visit: Visit, world: World, model: str) -> SessionS
     declared = _declared(need, visit)
     _fix_departure(visit, need, declared, world)
     until = None if need is not None and need.charge_now else visit.until
-    wear, basis = kind.wear_now(visit.id_token, local.month, soc.value)
+    wear, basis = _SITE_WEAR if kind is NOTHING else kind.wear_now(visit.id_token, local.month, soc.value)
     return SessionState(
         session_id=visit.number, transaction_id=visit.transaction_id, id_token=visit.id_token, since=visit.since,
         need=need, soc=soc, capacity_kwh=capacity, energy_kwh=energy, energy_low_kwh=soc.low * capacity.value,
