@@ -107,7 +107,7 @@ async def test_nobody_reaches_objects_of_others_by_their_names(tmp_path):
 async def test_a_grid_viewer_and_a_contractor_of_the_site_change_nothing_that_is_not_theirs(tmp_path):
     allowed = {
         "grid here": {"GET /power", "GET /sites/house/power"},
-        "contractor": {"GET /stations", "GET /station-quality", "POST /installations"},
+        "contractor": {"GET /stations", "GET /station-quality", "GET /installation-sites", "POST /installations"},
     }
     async with live_world.world(tmp_path) as world:
         await world.live.access.create("grid here", live_world.PASSWORD, [Grant(Role.GRID_VIEWER, "site:house")])
@@ -154,7 +154,9 @@ async def test_a_guest_speaks_for_one_stay_and_for_nothing_else(tmp_path):
         await world.station.plug_in(1, VirtualVehicle("T-2", 60.0, 24.0, 11.0, min_charge_kw=4.14))
         loop = world.live.loops["house"]
         await world.until(lambda: loop.snapshot().image.evses[0].session is not None, "no session")
-        claim = (await guest.post(f"/api/v1/guest/{secret}/claim")).json()["claim"]
+        tries = await asyncio.gather(*(guest.post(f"/api/v1/guest/{secret}/claim") for _ in range(6)))
+        assert sorted(answer.status_code for answer in tries) == [201, *[409] * 5], "one stay, one guest"
+        claim = next(answer.json()["claim"] for answer in tries if answer.status_code == 201)
         for headers in ({"authorization": f"Bearer {claim}"}, {"authorization": f"Bearer {secret}"}):
             for path in ("/sites/house", "/needs/T-2", "/vehicles/T-2", "/transactions", "/stations"):
                 assert (await guest.get(f"/api/v1{path}", headers=headers)).status_code == 401, path
