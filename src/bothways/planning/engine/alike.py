@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from bothways.planning.engine.interior.finish import takes
 from bothways.planning.problem import Fleet, Floats, Ints, PlanProblem, PlanSolution
 
 FROM = 8
@@ -47,8 +48,7 @@ class Alike:
         columns = {item.name: getattr(problem.fleet, item.name)[self.first] for item in fields(Fleet)}
         for name in _SCALED:
             columns[name] = columns[name] * self.count
-        limits = tuple(replace(limit, weight=limit.weight[self.first]) for limit in problem.group_limits)
-        return replace(problem, fleet=Fleet(**columns), group_limits=limits)
+        return replace(problem, fleet=Fleet(**columns))
 
     def each(self, problem: PlanProblem, plan: PlanSolution) -> tuple[Floats, Floats]:
         """Every vehicle's share of a plan for the groups: power ``(N, T)`` [kW], stored energy ``(N, T + 1)`` [kWh].
@@ -66,15 +66,17 @@ class Alike:
 
 
 def alike(problem: PlanProblem) -> Alike | None:
-    """Groups of equal vehicles, where there are few groups; ``None`` elsewhere."""
+    """Groups of equal vehicles, where there are few groups and few vehicles can be planned; ``None`` elsewhere."""
     fleet = problem.fleet
-    if not FROM <= fleet.size <= UP_TO or problem.energy_reserve is not None:
+    if not FROM <= fleet.size <= UP_TO or problem.group_limits or problem.energy_reserve is not None:
+        return None
+    longest = int((fleet.departure - fleet.arrival).max())
+    if not takes(problem.periods, longest, len(problem.demand_charges)):
         return None
     stays = fleet.arrival * np.int64(problem.periods + 1) + fleet.departure
     if np.unique(stays).size * AT_LEAST > fleet.size:
         return None
     columns = [np.asarray(getattr(fleet, item.name), dtype=np.float64) for item in fields(Fleet)]
-    columns += [np.asarray(limit.weight, dtype=np.float64) for limit in problem.group_limits]
     key = np.zeros(fleet.size)
     for column, factor in zip(columns, np.random.default_rng(0).uniform(1.0, 2.0, len(columns)), strict=True):
         key += factor * column

@@ -113,6 +113,11 @@ class Search:
         return np.repeat(self.prices.scales, self.site.width) / self.coupling.size
 
     @property
+    def typical_kwh(self) -> float:
+        """Energy of a step, roughly [kWh]."""
+        return self._mean_kwh
+
+    @property
     def slack_kwh(self) -> float:
         """Excess over a hard limit that is rounding [kWh]; anything more buys money with safety."""
         return 1e-12 * self._mean_kwh

@@ -75,6 +75,22 @@ class Site:
         limits[SOFT] = min(limits[SOFT], limits[HARD])
         return Site(self.periods, self.width, table.ravel(), limits, self.charges, self.masks)
 
+    def inside(self, margin_kwh: float) -> Site:
+        """The same site seen so that a total which keeps its hard limits but for rounding keeps ours.
+
+        What is fed back stays ``margin_kwh`` within the limit, because the load is seen as that much less, and the
+        curtailable surplus as more; steps in which nothing could give way are left as they are.
+        """
+        table, limits = self.table.copy().reshape(ROWS, self.width), self.limits.copy()
+        shift = margin_kwh if math.isfinite(limits[MOST]) else 0.0
+        load, surplus = table[LOAD, : self.periods], table[SURPLUS, : self.periods]
+        gives = (load >= shift) | (surplus > 0.0) | (limits[MOST] >= shift)
+        surplus += np.where(gives & (surplus > 0.0), shift, 0.0)
+        load -= np.where(gives, shift, 0.0)
+        limits[HARD] -= margin_kwh + shift
+        limits[SOFT] = min(limits[SOFT], limits[HARD])
+        return Site(self.periods, self.width, table.ravel(), limits, self.charges, self.masks)
+
     def shrunk(self, share: float) -> Site:
         """The same site at ``share`` of its size: its loads and limits scaled, so that prices stay what they are."""
         table = self.table.copy().reshape(ROWS, self.width)

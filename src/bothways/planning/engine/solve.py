@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from typing import TypedDict
 
 import numpy as np
 
@@ -132,15 +133,46 @@ def solve_engine(
     if reason is not None:
         msg = f"the engine cannot plan this: {reason}"
         raise DomainError(msg)
+    how: _How = {"warm": warm, "cancel": cancel, "progress": progress, "threads": threads, "seed": seed}
     groups = alike(problem) if dense is not False else None
-    if groups is not None:
-        plan, state = solve_engine(
-            groups.merged(problem), options, warm=warm, cancel=cancel, progress=progress, threads=threads, seed=seed
-        )
-        return _for_each(problem, groups, plan), state
-    search, stays = searched(
-        problem, options.gap, warm=warm, cancel=cancel, progress=progress, threads=threads, seed=seed
-    )
+    as_few = _as_few(problem, groups, options, how) if groups is not None else None
+    if as_few is not None and (as_few[0].gap <= options.gap or (cancel is not None and cancel())):
+        return as_few
+    try:
+        apart = _planned(problem, options, dense, how)
+    except SolverError:
+        if as_few is None:
+            raise
+        return as_few
+    return apart if as_few is None or apart[0].gap <= as_few[0].gap else as_few
+
+
+class _How(TypedDict):
+    """Arguments of :func:`solve_engine` that :func:`searched` takes as they are."""
+
+    warm: EngineState | None
+    cancel: Callable[[], bool] | None
+    progress: Callable[[int, float, float], None] | None
+    threads: int | None
+    seed: int
+
+
+def _as_few(
+    problem: PlanProblem, groups: Alike, options: PlanOptions, how: _How
+) -> tuple[PlanSolution, EngineState] | None:
+    """The plan with equal vehicles taken together; ``None`` where none was found so."""
+    try:
+        plan, state = _planned(groups.merged(problem), options, True, how)  # noqa: FBT003
+    except SolverError:
+        return None
+    return _for_each(problem, groups, plan), state
+
+
+def _planned(
+    problem: PlanProblem, options: PlanOptions, dense: bool | None, how: _How
+) -> tuple[PlanSolution, EngineState]:
+    """The plan for a problem that was found to be supported, with every vehicle by itself."""
+    search, stays = searched(problem, options.gap, **how)
     site, coupling, blocks = search.site, search.coupling, search.blocks
     if math.isinf(search.bounds.upper):
         msg = "the engine found no schedule within the hard limits of the site"
@@ -220,6 +252,8 @@ def _search(search: Search, gap: float, warm: EngineState | None) -> None:
     vehicles = search.vehicles
     if vehicles == 0:
         search.price_base_load(first_prices(search.site, search.coupling), gap)
+        if search.bounds.gap() > gap and can_finish(search):
+            finish(search, gap)
         return
     if warm is not None and warm.price.size == search.site.periods:
         prices = _warm_prices(search, warm)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -30,7 +30,10 @@ class Crew:
         if self._others is None:
             self._others = ThreadPoolExecutor(self.threads - 1)
         parts = [self._others.submit(work, own) for own in range(1, self.threads)]
-        first = work(0)
+        try:
+            first = work(0)
+        finally:
+            wait(parts)  # whatever happens here: nobody writes any longer once this has ended
         return [first, *(part.result() for part in parts)]
 
     def close(self) -> None:

@@ -23,31 +23,42 @@ MOST_CHARGES = 8
 
 MOST_STEPS = 60
 
+_INSIDE = 5e-7  # distance that the method keeps from hard limits, of a step's energy
 _EVEN_KWH = 1e-2  # what rows may still lack where a certificate is worth its time; the repair mends the rest
 _NEAR, _CLOSER, _ENOUGH = 30.0, 0.3, 1e-3
 """Certificates are made from so many times the gap on, whenever the method has come that much closer, until it believes
 in so small a share of the gap: rounding may end it any time, and the best that was certified stays."""
 
 
+def takes(periods: int, longest: int, charges: int) -> bool:
+    """Whether the method's system is small enough for so many steps, the longest stay, and demand charges."""
+    return float(periods) * longest * longest <= MOST_WORK and charges <= MOST_CHARGES
+
+
 def can_finish(search: Search) -> bool:
     """Whether the method takes what this search is about: one meter, and not too long stays."""
     site = search.site
     columns = search.blocks.columns.reshape(-1, FIELDS, LANES)
-    longest = float((columns[:, END] - columns[:, BEGIN]).max(initial=0.0))
-    small = site.periods * longest * longest <= MOST_WORK and site.charges.shape[0] <= MOST_CHARGES
-    return small and not search.coupling.extra.rows
+    longest = int((columns[:, END] - columns[:, BEGIN]).max(initial=0.0))
+    return takes(site.periods, longest, site.charges.shape[0]) and not search.coupling.extra.rows
 
 
 def finish(search: Search, gap: float) -> None:
     """Steps until the proven gap is at most ``gap`` or the method is at its end; the best bounds stay."""
     search.schedules = search.schedules.astype(np.float64)
-    interior = Interior(search.site, search.blocks, price_unit(search.site))
+    site = search.site.inside(
+        _INSIDE * search.typical_kwh
+    )  # its equations hold but for rounding, hard limits do not bend
+    interior = Interior(site, search.blocks, price_unit(site))
     looked = math.inf
     for _ in range(MOST_STEPS):
         if search.cancel is not None and search.cancel():
             break
-        with np.errstate(all="ignore"):
-            moved = interior.iterate()
+        try:
+            with np.errstate(all="ignore"):
+                moved = interior.iterate()
+        except np.linalg.LinAlgError:  # charges that say the same: what was certified so far is the answer
+            break
         if moved == 0.0:
             break
         search.sweeps += 1

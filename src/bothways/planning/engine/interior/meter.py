@@ -26,7 +26,7 @@ from bothways.planning.problem import Floats, Ints
 
 _STIFF = 1e-300  # what gives way by less does not give way at all
 _REFINEMENTS = 30
-_EXACT = 1e-8  # what a solution may lack, of its right-hand side: less changes no step of the method
+_EXACT = 1e-10  # what a solution may lack, of its right-hand side: less changes next to no step of the method
 
 
 @dataclass(frozen=True)
