@@ -114,7 +114,7 @@ class Visit:
 
 @dataclass(slots=True)
 class Outlet:
-    """One EVSE with everything that changes about it."""
+    """One EVSE with everything that changes about it; ``gone`` counts how often it was heard to be left."""
 
     key: EvseKey
     record: EvseRecord
@@ -128,6 +128,7 @@ class Outlet:
     pending: bool = False
     composite: Composite | None = None
     advanced_at: datetime | None = None
+    gone: int = 0
 
 
 class SiteBook:
@@ -192,10 +193,12 @@ class SiteBook:
         return False
 
     def reopen(self, outlet: Outlet, since: datetime, transaction_id: str, id_token: str) -> Visit:
-        """A visit that was under way before the loop began; it replaces whatever is noted at the outlet."""
-        outlet.visit = None
+        """A visit that was under way before the loop began; it replaces what is noted, but for what was asked for."""
+        before, outlet.visit = outlet.visit, None
         visit = self._present(outlet, since)
         visit.transaction_id, visit.id_token = transaction_id, id_token
+        if before is not None and before.transaction_id in {"", transaction_id}:
+            visit.asks = before.asks
         return visit
 
     def _present(self, outlet: Outlet, since: datetime) -> Visit:
@@ -224,6 +227,7 @@ class SiteBook:
             return False
         outlet.status = event.status
         if event.status == "Available":
+            outlet.gone += 1
             return self._leave(outlet, event.received_at)
         if event.status == "Occupied" and outlet.visit is None:
             self._present(outlet, event.received_at)
@@ -235,6 +239,7 @@ class SiteBook:
         if outlet is None:
             return False
         visit = outlet.visit
+        outlet.gone += event.kind == "ended"
         other = visit is not None and visit.transaction_id not in {"", event.transaction_id}
         if other and event.kind != "started":
             return False  # a late word of a transaction that has been replaced

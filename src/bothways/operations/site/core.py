@@ -173,9 +173,10 @@ class LoopCore(LoopState):
 
     async def _stop_again(self) -> None:
         """Ends what began since; the incident's record gets it as well, beside what was answered first."""
+        incident = self._incident
         answers = await self._stop_everything()
-        if self._incident is None:
-            return
+        if incident is None or self._incident is None or self._incident.at != incident.at:
+            return  # another one by now
         before = dict(self._incident.stopped)
         late = {name: answer for name, answer in answers.items() if name not in before}
         if late:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 
 from bothways.domain.errors import BothwaysError
@@ -93,6 +94,7 @@ class LoopState:
         self._saved_at: datetime | None = None
         self._dirty: set[str] = set()
         self._unread: set[EvseKey] = set()
+        self._writing = asyncio.Lock()
         self._told: tuple[tuple[Image, Tick, tuple[Override, ...]], dict[EvseKey, str]] | None = None
         self._own_limits, self._changed_limits = self._limits, dict[str, float]()
         self._quote = Quote()
@@ -188,11 +190,14 @@ class LoopState:
         await self._memory.remember(self.site.site_id, "overrides", {"overrides": kept})
 
     async def _keep_incident(self) -> None:
-        incident, site = self._incident, self.site.site_id
-        if incident is None:
-            return
-        await self._memory.remember(site, "incident", incident.as_values())
-        if isinstance(self._store, LatchingStore):
+        """Writes it as it is now, one writer after the other: what a slow one wrote late would undo a release."""
+        async with self._writing:
+            incident, site = self._incident, self.site.site_id
+            if incident is None:
+                return
+            await self._memory.remember(site, "incident", incident.as_values())
+            if not isinstance(self._store, LatchingStore):
+                return
             if incident.latched:
                 await self._store.latch(Latch(site, incident.at, incident.reason, incident.who, incident.responsible))
             else:

@@ -258,7 +258,7 @@ class SiteLoop(LoopCore):
             self._incident = emergency.Incident(
                 self.site.site_id, self._clock.now(), reason, who, self.site.emergency_contact
             )
-        now = self._clock.now()
+        incident, now = self._incident, self._clock.now()
         self._stopped_again_at = now
         self._alarms.set(True, "emergency-stop", self.site.site_id, now, f"{who}: {reason}")  # noqa: FBT003
         answers, *_ = await asyncio.gather(
@@ -266,6 +266,8 @@ class SiteLoop(LoopCore):
             self._remember_incident(),
             emergency.leave_safe(self._gateway, self._book.stations, 0.0),
         )
+        if self._incident.at != incident.at:
+            return incident  # released, and stopped anew, while stations answered
         answers = dict(self._incident.stopped) | answers
         self._incident = replace(self._incident, stopped=tuple(sorted(answers.items())))
         self._orders.run(self._remember_incident())

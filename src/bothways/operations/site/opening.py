@@ -31,12 +31,15 @@ async def reopen(book: SiteBook, store: Store, now: datetime, new: set[EvseKey] 
     """
     if new is not None and not new:
         return
+    before = {key: outlet.gone for key, outlet in book.outlets.items()}
     rows = [row for row in await store.transactions(open_only=True, limit=_MANY) if row.station_id in book.stations]
-    for row in sorted(rows, key=lambda item: item.started_at or now):
-        key = EvseKey(row.station_id, row.evse_id)
+    latest = {
+        EvseKey(row.station_id, row.evse_id): row for row in sorted(rows, key=lambda item: item.started_at or now)
+    }
+    for key, row in latest.items():  # an earlier one that is open as well never got its end
         outlet = book.outlets.get(key)
-        if outlet is None or row.ended_at is not None:
-            continue
+        if outlet is None or row.ended_at is not None or outlet.gone != before.get(key, 0):
+            continue  # it ended, or its vehicle left, while the store was read
         if new is None or (key in new and (outlet.visit is None or not outlet.visit.transaction_id)):
             await _reopen(book, outlet, row, store, now)
 

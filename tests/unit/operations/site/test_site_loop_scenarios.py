@@ -481,6 +481,31 @@ async def test_emergency_stop_ends_everything_within_two_seconds_and_stays(make_
     assert {kind for kind, *_ in world.store.notes} >= {"emergency stop", "emergency stop released"}
 
 
+async def test_a_slow_save_of_a_stop_does_not_undo_its_release(make_world, car):
+    world = await make_world(1).open()
+    world.plug(0, car())
+    await world.tick(3)
+    write, go_on = world.memory.remember, asyncio.Event()
+    written = []
+
+    async def slow(site, name, values):
+        if name == "incident" and not go_on.is_set():
+            await go_on.wait()
+        if name == "incident":
+            written.append(values["released_at"])
+        await write(site, name, values)
+
+    await world.loop.emergency_stop("smoke", "panel")
+    world.memory.remember = slow
+    late = asyncio.create_task(world.loop._keep_incident())
+    await asyncio.sleep(0)
+    released = asyncio.create_task(world.loop.release("false alarm", "Ann"))
+    await asyncio.sleep(0.05)
+    go_on.set()
+    await asyncio.gather(late, released)
+    assert written[-1] is not None  # what was written last says that it is released
+
+
 async def test_discharging_earns_and_stops_at_the_cap_and_the_export_limit(make_world, car, paper, make_prices):
     site = SiteSettings("site", import_hard_limit_kw=60.0, export_limit_kw=4.0)
     dear_now = make_prices(lambda hour: 0.5 if hour < 11 else 0.1, lambda hour: 0.45 if hour < 11 else 0.09)

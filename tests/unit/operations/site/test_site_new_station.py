@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from bothways.domain.errors import StoreError
+from bothways.operations.events import ChargingNeedsReceived, StatusChanged
 from bothways.operations.ports import TransactionRow
 
 pytestmark = pytest.mark.asyncio
@@ -76,3 +77,71 @@ async def test_a_transaction_that_ended_is_not_taken_up_again(make_world, car):
     world.store.open = [stale]  # its station never said that it ended: only a new EVSE is looked up
     await world.tick(75)
     assert session_of(world, 0) is None
+
+
+async def test_of_two_that_are_open_the_later_one_counts(make_world, car):
+    world, _ = await joining(make_world, car)
+    stale = TransactionRow("S1", "stale", 1, "other", world.clock.now() - timedelta(days=2), None, 9.0, 0.0)
+    world.store.open = [*world.store.open, stale]  # its end was never heard
+    await world.tick(75)
+    session = session_of(world, 1)
+    assert (session.transaction_id, session.id_token) == ("before", "car1")
+
+
+@pytest.mark.parametrize("heard", ["ended", "available"])
+async def test_who_leaves_while_the_store_is_read_does_not_come_back(make_world, car, heard):
+    world, point = await joining(make_world, car)
+    whole = world.store.transactions
+
+    async def slow(**words):
+        rows = await whole(**words)
+        if world.key(1) in world.loop._book.outlets:
+            if heard == "ended":
+                world._transaction(1, "ended")
+            else:
+                now = world.clock.now()
+                free = StatusChanged(
+                    station_id="S1", at=now, received_at=now, evse_id=1, connector_id=1, status="Available"
+                )
+                world.loop.on_event(free)
+        return rows
+
+    world.store.transactions = slow
+    await world.tick(75)
+    assert world.key(1) in {item.key for item in world.loop.snapshot().image.evses}
+    assert session_of(world, 1) is None
+    assert not point.orders
+    world.store.transactions = whole
+    world.plug(1, car(), transaction="next")
+    await world.tick(5)
+    assert session_of(world, 1).transaction_id == "next"
+    assert point.orders
+
+
+async def test_what_the_vehicle_asked_for_meanwhile_is_kept(make_world, car):
+    world, _ = await joining(make_world, car)
+    whole = world.store.transactions
+    asked = []
+
+    async def slow(**words):
+        rows = await whole(**words)
+        if world.key(1) in world.loop._book.outlets and not asked:
+            now = world.clock.now()
+            asked.append(
+                ChargingNeedsReceived(
+                    station_id="S1",
+                    at=now,
+                    received_at=now,
+                    evse_id=1,
+                    energy_transfer="AC_BPT",
+                    departure=now + timedelta(hours=3),
+                )
+            )
+            world.loop.on_event(asked[0])
+        return rows
+
+    world.store.transactions = slow
+    await world.tick(75)
+    visit = world.loop._book.outlets[world.key(1)].visit
+    assert visit.transaction_id == "before"
+    assert visit.asks is asked[0]
