@@ -28,6 +28,9 @@ _log = structlog.get_logger("bothways.live")
 PATIENCE_S = 60.0
 """How long a database that does not answer is waited for at the start: after a power cut it may come up later."""
 
+STOP_S = 25.0
+"""What a graceful end may take; below the time after which service managers kill."""
+
 _TRY_AGAIN_S = 2.0
 _AT_ONCE = 130  # as shells tell of an interrupted program
 _NO_SCREENS = "no screens: the package nicegui is not installed (it comes with bothways[web]); the API runs"
@@ -122,9 +125,18 @@ async def _serve_demo(port: int, web_port: int, speed: float, duration_s: float,
 
 
 async def run_until_told(
-    live: LiveServer, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]], duration_s: float
-) -> None:
-    """Starts, waits for a signal or the end of the duration, stops gracefully; a second signal stops at once."""
+    live: LiveServer, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]], duration_s: float,
+    stop_s: float = STOP_S,
+) -> None:  # fmt: skip
+    """Starts, waits for a signal or the end of the duration, stops gracefully; a second signal stops at once.
+
+    Args:
+        live: what runs.
+        start: brings it to life.
+        stop: ends it.
+        duration_s: 0 for ever [s].
+        stop_s: what the graceful end may take; then the process ends all the same, and says what it waited for [s].
+    """
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -144,7 +156,20 @@ async def run_until_told(
     finally:
         for task in beside:
             task.cancel()
-        await stop()
+        await _end(stop, stop_s)
+
+
+async def _end(stop: Callable[[], Awaitable[None]], stop_s: float) -> None:
+    ending = asyncio.ensure_future(stop())
+    done, _ = await asyncio.wait({ending}, timeout=stop_s)
+    if not done:  # what was acknowledged is in the store; nobody gains from a process that never ends
+        print(f"the graceful end takes longer than {stop_s:g} s; stopped at once. It waits for:", file=sys.stderr)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            where = [f"{frame.f_code.co_qualname} (line {frame.f_lineno})" for frame in task.get_stack(limit=3)]
+            print(f"  {task.get_name()}: {' < '.join(where)}", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(_AT_ONCE)
+    ending.result()
 
 
 def _tell(told: asyncio.Event) -> None:

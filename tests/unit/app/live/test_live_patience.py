@@ -1,5 +1,8 @@
 """A live system waits for a database that comes up later, and ends in words where it never does."""
 
+import subprocess
+import sys
+
 import pytest
 
 from bothways.app.live.serve import patiently
@@ -43,3 +46,28 @@ async def test_what_waiting_does_not_mend_is_told_at_once():
     with pytest.raises(InputError):
         await patiently(wrong.open, patience_s=30.0, again_s=0.01)
     assert wrong.tries == 1
+
+
+STUCK = """
+import asyncio
+from types import SimpleNamespace
+from bothways.app.live.serve import run_until_told
+
+async def start():
+    pass
+
+async def stop():
+    await wait_for_a_neighbour()
+
+async def wait_for_a_neighbour():
+    await asyncio.Event().wait()
+
+asyncio.run(run_until_told(SimpleNamespace(lacking=lambda: []), start, stop, 0.1, stop_s=0.3))
+"""
+
+
+async def test_a_graceful_end_that_never_comes_is_told_and_cut_short():
+    done = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 130
+    assert "longer than 0.3 s" in done.stderr
+    assert "stop (line" in done.stderr
