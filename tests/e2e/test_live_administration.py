@@ -204,9 +204,10 @@ def test_serve_refuses_what_it_cannot_use_in_words(config, tmp_path):
             assert "Traceback" not in said
         away = f"postgresql://bothways:a-secret-1@127.0.0.1:{port}/x"
     for url, code in ((away, 1), (f"sqlite:///{tmp_path}", 2)):
-        process = _serving(config, BOTHWAYS__STORE__URL=url)
+        process = _serving(config, BOTHWAYS__STORE__URL=url, BOTHWAYS__STORE__WAIT_S="3")
         said = process.communicate(timeout=60)[1]
         assert process.returncode == code, said
+        assert ("the database does not answer; trying again" in said) == (code == 1)
         assert "a-secret-1" not in said
         assert "Traceback" not in said
 

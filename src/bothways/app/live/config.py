@@ -93,6 +93,7 @@ class StorePart(Part):
 
     url: str = "sqlite:///bothways.db"
     keep_samples_days: Annotated[int, Field(ge=1)] = 400
+    wait_s: Annotated[float, Field(ge=0.0, le=3600.0)] = 60.0
 
     @field_validator("url")
     @classmethod

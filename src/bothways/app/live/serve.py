@@ -25,9 +25,6 @@ from bothways.app.live.server import LiveServer, open_live, screens_installed
 from bothways.domain.errors import StoreError
 
 _log = structlog.get_logger("bothways.live")
-PATIENCE_S = 60.0
-"""How long a database that does not answer is waited for at the start: after a power cut it may come up later."""
-
 STOP_S = 25.0
 """What a graceful end may take; below the time after which service managers kill."""
 
@@ -67,12 +64,12 @@ async def _serve(config: Config, folder: Path, duration_s: float, roles: frozens
     if not screens and Role.WEB in roles:
         print(_NO_SCREENS, file=sys.stderr)
     parts = replace(parts_of(config, folder), screens=screens)
-    live = await patiently(lambda: open_live(config, parts, roles))
+    live = await patiently(lambda: open_live(config, parts, roles), config.store.wait_s)
     await run_until_told(live, live.start, live.stop, duration_s)
 
 
 async def patiently(
-    open_it: Callable[[], Awaitable[LiveServer]], patience_s: float = PATIENCE_S, again_s: float = _TRY_AGAIN_S
+    open_it: Callable[[], Awaitable[LiveServer]], patience_s: float, again_s: float = _TRY_AGAIN_S
 ) -> LiveServer:
     """Opens the live system, again and again while its database does not answer.
 
