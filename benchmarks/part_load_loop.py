@@ -18,6 +18,7 @@ import numpy as np
 from bothways.battery.losses import default_losses
 from bothways.dispatch import policy
 from bothways.planning.part_load import PartLoad
+from bothways.planning.problem import PlanProblem
 from bothways.planning.watch import Watch
 from bothways.studies.closed_loop import run_closed_loop
 from bothways.studies.inputs import StudyInputs
@@ -30,7 +31,7 @@ DAYS = 5
 KNOWING = policy.plan_problem
 
 
-def ignoring(site: policy.SiteView, connected: policy.Connected):  # type: ignore[no-untyped-def]
+def ignoring(site: policy.SiteView, connected: policy.Connected) -> PlanProblem:
     """The planner's problem without the curve."""
     return KNOWING(site, replace(connected, part_load=None))
 

@@ -9,11 +9,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bothways.planning.part_load import PartLoad
+from bothways.planning.segments import in_for, out_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-_REST_KW = 1e-9
 
 
 class Curves(NamedTuple):
@@ -36,28 +35,6 @@ def curves_of(part_load: PartLoad | None, eta_c: Floats, eta_d: Floats) -> Curve
         return None
     charge, discharge = part_load.segments(eta_c, eta_d)
     return Curves(charge.slope, charge.intercept, discharge.slope, discharge.intercept)
-
-
-@njit(cache=True, nogil=True)
-def out_of(slope: Floats, intercept: Floats, i: int, into: float) -> float:
-    """Power that comes out."""
-    if into <= _REST_KW:
-        return 0.0
-    least = np.inf
-    for k in range(slope.shape[1]):
-        least = min(least, slope[i, k] * into + intercept[i, k])
-    return max(0.0, least)
-
-
-@njit(cache=True, nogil=True)
-def in_for(slope: Floats, intercept: Floats, i: int, out: float) -> float:
-    """Power that must go in."""
-    if out <= _REST_KW:
-        return 0.0
-    most = 0.0
-    for k in range(slope.shape[1]):
-        most = max(most, (out - intercept[i, k]) / slope[i, k])
-    return most
 
 
 @njit(cache=True, nogil=True)

@@ -10,7 +10,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bothways.dispatch.curves import Curves, in_for, out_of
+from bothways.dispatch.curves import Curves
+from bothways.planning.segments import in_for, out_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -14,6 +14,7 @@ from numba import njit
 
 from bothways.planning.part_load import LEAST_OUT_KW, PartLoad, least_charge_kwh
 from bothways.planning.problem import Floats, Ints, PlanProblem
+from bothways.planning.segments import out_of
 
 DISCHARGE, REST, CHARGE = 1, 2, 4
 ANY = DISCHARGE + REST + CHARGE
@@ -67,14 +68,6 @@ def curved(problem: PlanProblem) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
 
 
 @njit(cache=True, nogil=True)
-def _out(slope: Floats, intercept: Floats, i: int, power: float) -> float:
-    least = np.inf
-    for k in range(slope.shape[1]):
-        least = min(least, slope[i, k] * power + intercept[i, k])
-    return max(0.0, least)
-
-
-@njit(cache=True, nogil=True)
 def _corner(slope: Floats, intercept: Floats, i: int, k: int) -> float:
     """Power at which segment k hands over to the next; infinite for a repetition."""
     fall = slope[i, k] - slope[i, k + 1]
@@ -89,29 +82,29 @@ def _fill(
     for i in range(most.shape[0]):
         at = 0
         if most_taken[i] > 0.0:
-            x[i, at], ac[i, at] = -step_h * most_taken[i], -step_h * _out(out_slope, out_intercept, i, most_taken[i])
+            x[i, at], ac[i, at] = -step_h * most_taken[i], -step_h * out_of(out_slope, out_intercept, i, most_taken[i])
             at += 1
             for k in range(out_slope.shape[1] - 2, -1, -1):
                 power = _corner(out_slope, out_intercept, i, k)
                 if least_taken[i] < power < most_taken[i]:
-                    x[i, at], ac[i, at] = -step_h * power, -step_h * _out(out_slope, out_intercept, i, power)
+                    x[i, at], ac[i, at] = -step_h * power, -step_h * out_of(out_slope, out_intercept, i, power)
                     at += 1
             if least_taken[i] < most_taken[i]:
                 x[i, at] = -step_h * least_taken[i]
-                ac[i, at] = -step_h * _out(out_slope, out_intercept, i, least_taken[i])
+                ac[i, at] = -step_h * out_of(out_slope, out_intercept, i, least_taken[i])
                 at += 1
         rest[i] = at
         at += 1
         if most[i] > 0.0:
             if least[i] < most[i]:
-                x[i, at], ac[i, at] = step_h * _out(in_slope, in_intercept, i, least[i]), step_h * least[i]
+                x[i, at], ac[i, at] = step_h * out_of(in_slope, in_intercept, i, least[i]), step_h * least[i]
                 at += 1
             for k in range(in_slope.shape[1] - 1):
                 power = _corner(in_slope, in_intercept, i, k)
                 if least[i] < power < most[i]:
-                    x[i, at], ac[i, at] = step_h * _out(in_slope, in_intercept, i, power), step_h * power
+                    x[i, at], ac[i, at] = step_h * out_of(in_slope, in_intercept, i, power), step_h * power
                     at += 1
-            x[i, at], ac[i, at] = step_h * _out(in_slope, in_intercept, i, most[i]), step_h * most[i]
+            x[i, at], ac[i, at] = step_h * out_of(in_slope, in_intercept, i, most[i]), step_h * most[i]
             at += 1
         count[i] = at
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -118,6 +119,7 @@ def _unrelax(search: Search, stays: Stays, problem: PlanProblem, relaxed: PlanPr
     search.prices.energy[: problem.periods] += problem.import_price - relaxed.import_price
 
 
+@cache
 def prepare_converters() -> None:
     """Compiles the kernels, or loads them, by planning one small fleet; see ``engine.solve.prepare``."""
     size, periods = 2, 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -129,6 +130,7 @@ def _notes(problem: PlanProblem) -> tuple[str, ...]:
     return tuple(notes)
 
 
+@cache
 def prepare_on_off() -> None:
     """Compiles the kernels, or loads them, by planning one small fleet; see ``engine.solve.prepare``."""
     size, periods = 3, 4
