@@ -13,6 +13,9 @@ from bothways.planning.problem import Ints
 NESTED_BLOCKS = 64
 """A sample has at least this many blocks."""
 
+NESTED_GAP = 1e-2
+"""A sample is solved to this gap: its own optimum is not the fleet's, and what is left is cheaper to find there."""
+
 
 def sample(blocks: Blocks, chosen: Ints) -> tuple[Blocks, float]:
     """Some of the blocks, and their share of the vehicles."""
@@ -42,5 +45,5 @@ def start_prices(search: Search, prices: Prices, gap: float) -> Prices:
         int((blocks.vehicle >= 0).sum()), search.step_h, search.lowest, search.offset * share, 1, search.rng,
         search.cancel,
     )  # fmt: skip
-    small.run(start_prices(small, prices, gap), gap, 60)
+    small.run(start_prices(small, prices, gap), max(gap, NESTED_GAP), 60)
     return small.prices

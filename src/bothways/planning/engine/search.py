@@ -19,8 +19,12 @@ from bothways.planning.engine.sweeps import sweep
 from bothways.planning.engine.threads import Crew
 from bothways.planning.problem import Floats
 
-BALANCE = 0.1
-"""The step scale is steered so that the vehicles' part of the gap is this share of the site's."""
+BALANCE, MORE_BALANCE, FROM_VEHICLES = 0.1, 0.5, 5_000
+"""The step scale is steered so that the vehicles' part of the gap is this share of the site's. From so many vehicles on
+it grows with their number up to the second: a large crowd follows its prices in a sweep, and leaves little open."""
+
+GROWTH = 8.0
+"""By so much a sweep may lengthen the step: where vehicles have settled and the site has not, prices have far to go."""
 
 KEPT_BLOCKS = 256
 """Up to this many blocks the best schedule is kept aside while the search goes on; with hard group limits, always."""
@@ -128,6 +132,7 @@ class Search:
         self._pass(starting=True)
         self._recentre()
         wait, certified = 4, False
+        balance = min(MORE_BALANCE, BALANCE * max(1.0, self.vehicles / FROM_VEHICLES))
         while self.sweeps < most_sweeps and not self.cancelled():
             fleet_gap = self._pass(starting=False)
             self._recentre()
@@ -141,7 +146,7 @@ class Search:
                 if self.bounds.gap() <= gap:
                     return
                 wait = 4 if self.bounds.upper < math.inf else 2
-            self.rescale(fleet_gap, site_gap, row_gaps, BALANCE)
+            self.rescale(fleet_gap, site_gap, row_gaps, balance, GROWTH)
         if not certified:
             self.certify()  # what is returned is what is priced
 
@@ -238,7 +243,7 @@ class Search:
             if self.bounds.gap() <= gap:
                 return
 
-    def rescale(self, fleet_gap: float, site_gap: float, row_gaps: Floats, balance: float) -> None:
+    def rescale(self, fleet_gap: float, site_gap: float, row_gaps: Floats, balance: float, growth: float = 2.0) -> None:
         """Balances the parts of the gap: r up where a coupling is what disagrees, down where the vehicles are.
 
         Site and group limits all see power and move together; the reserve, which sees stored energy, goes by itself.
@@ -247,12 +252,12 @@ class Search:
         power_gap = site_gap + float(row_gaps[:groups].sum())
         ratio = math.sqrt(balance * max(power_gap, 1e-300) / max(fleet_gap, 1e-300))
         least, most = self._unit * 1e-2, self._unit * 1e3
-        self.prices.scale = min(most, max(least, self.prices.scale * min(2.0, max(0.5, ratio))))
+        self.prices.scale = min(most, max(least, self.prices.scale * min(growth, max(0.5, ratio))))
         if row_gaps.size:
             ratios = np.full(row_gaps.size, ratio)
             ratios[groups:] = np.sqrt(balance * np.maximum(row_gaps[groups:], 1e-300) / max(fleet_gap, 1e-300))
             ratios[row_gaps == 0.0] = 1.0  # a limit that is far away says nothing
-            scales = self.prices.scales * np.clip(ratios, 0.5, 2.0)
+            scales = self.prices.scales * np.clip(ratios, 0.5, growth)
             self.prices.scales = np.clip(scales, least, most)
 
     def cancelled(self) -> bool:
