@@ -11,6 +11,8 @@ vehicles' limits in float64.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -89,6 +91,17 @@ def best_values(
 
 
 @njit(cache=True, nogil=True)
+def within(x: Any, now: Any, low: Any, ceiling: Any, most_in: Any, most_out: Any, begin: Any, end: Any, t: Any) -> Any:
+    """Changes ``x`` of lanes that hold ``now``, moved so that the next energies lie in [low, ceiling]; 0 outside stays.
+
+    All are vectors, ``t`` the middle of the step. Where the two limits disagree by rounding, the lower one counts.
+    """
+    zero = splat(x, 0.0)
+    x = vmax(vmin(x, vmin(most_in, ceiling - now)), vmax(zero - most_out, low - now))
+    return select_lt(begin, t, select_lt(t, end, vmin(x, most_in), zero), zero)
+
+
+@njit(cache=True, nogil=True)
 def repaired(
     blocks_from: int,
     blocks_to: int,
@@ -134,12 +147,9 @@ def repaired(
             cost, more = zero, zero
             for t in range(first, last):
                 place = (row + t - first) * LANES + half * HALF
-                clock = splat(wear, t + 0.5)
                 low = vmax(floor, wish - (end - splat(wear, t + 1.0)) * most_in)
-                x = vmin(load_like(wear, schedules, place), vmin(most_in, ceiling - now))
-                x = vmax(x, vmax(zero - most_out, low - now))
-                x = vmin(x, most_in)
-                x = select_lt(begin, clock, select_lt(clock, end, x, zero), zero)
+                x = load_like(wear, schedules, place)
+                x = within(x, now, low, ceiling, most_in, most_out, begin, end, splat(wear, t + 0.5))
                 now = now + x
                 sold = vmin(x, zero) * per_out
                 used = vmax(x, zero) * per_in + sold

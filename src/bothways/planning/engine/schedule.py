@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from bothways.planning.engine.certificate import repaired
+from bothways.planning.engine.certificate import repaired, within
 from bothways.planning.engine.coupling import Coupling
 from bothways.planning.engine.model import (
     BEGIN,
     CEILING,
     E0,
     END,
+    FIELDS,
     FLOOR,
     MOST_IN,
     MOST_OUT,
@@ -27,8 +28,10 @@ from bothways.planning.engine.model import (
     Numbers,
     Stays,
 )
-from bothways.planning.engine.simd import LANES
+from bothways.planning.engine.simd import HALF, LANES, load, load_like, splat, store, total, vmax, vmin
+from bothways.planning.engine.stream import stream
 from bothways.planning.engine.threads import on_threads
+from bothways.planning.engine.turns import PIECE, claim, fresh
 from bothways.planning.problem import Floats, Ints
 
 
@@ -78,10 +81,15 @@ class Compact:
         taken = np.flatnonzero(self.blocks.vehicle >= 0)
         lane_of[self.blocks.vehicle[taken]] = taken
         chosen = np.asarray(vehicles, dtype=np.int64)
-        power, energy = np.empty((chosen.size, self.periods)), np.empty((chosen.size, self.periods + 1))
-        for row, vehicle in enumerate(chosen.tolist()):
-            end = np.empty(self.stays.rows.shape[0])
-            self._expand(np.array([vehicle]), lane_of[[vehicle]], power[row : row + 1], energy[row : row + 1], end)
+        power, energy = np.zeros((chosen.size, self.periods)), np.empty((chosen.size, self.periods + 1))
+        end = np.empty(chosen.size)
+        lanes = lane_of[chosen]
+        placed = np.flatnonzero(lanes >= 0)
+        place = np.full((placed.size, LANES), -1, dtype=np.int64)
+        place[np.arange(placed.size), lanes[placed] % LANES] = placed
+        self._expand(fresh(), lanes[placed] // LANES, place.ravel(), power, energy, end)
+        idle = np.flatnonzero(lanes < 0)
+        self._leave(chosen[idle], idle, power, energy, end)
         return power, energy
 
     def summary(self, threads: int) -> Tables:
@@ -114,75 +122,143 @@ class Compact:
     def tables(self, threads: int) -> Tables:
         """Every vehicle's schedule as tables."""
         count = self.stays.rows.shape[0]
-        lane_of = np.flatnonzero(self.blocks.vehicle >= 0)
-        placed = self.blocks.vehicle[lane_of]
         away = np.ones(count, dtype=np.bool_)
-        away[placed] = False
+        away[self.blocks.vehicle[self.blocks.vehicle >= 0]] = False
         idle = np.flatnonzero(away)
-        vehicles = np.concatenate([placed, idle])
-        lanes = np.concatenate([lane_of, np.full(idle.size, -1, dtype=np.int64)])
-        power, energy = np.empty((count, self.periods)), np.empty((count, self.periods + 1))
-        end = np.zeros(count)
-        edges = np.linspace(0, count, threads + 1).astype(np.int64)
+        # Zeros cost nothing where nobody writes: most of the day a vehicle is not there.
+        power, energy = np.zeros((count, self.periods)), np.empty((count, self.periods + 1))
+        end = np.empty(count)
+        turns, blocks = fresh(), np.arange(self.blocks.count)
 
-        def work(own: int) -> tuple[Floats, float]:
-            part = slice(edges[own], edges[own + 1])
-            return self._expand(vehicles[part], lanes[part], power, energy, end)
+        def work(_: int) -> tuple[Floats, float]:
+            return self._expand(turns, blocks, self.blocks.vehicle, power, energy, end)
 
         parts = on_threads(work, threads)
-        total = np.asarray(sum(part[0] for part in parts))
+        self._leave(idle, idle, power, energy, end)
+        total = (np.sum([part[0] for part in parts], axis=0)[: self.periods] + self.stays.forced) / self.step_h
         return Tables(power, energy, end, total, math.fsum(part[1] for part in parts))
 
-    def _expand(self, vehicles: Ints, lanes: Ints, power: Floats, energy: Floats, end: Floats) -> tuple[Floats, float]:
+    def _expand(
+        self, turns: Ints, visited: Ints, place: Ints, power: Floats, energy: Floats, end: Floats
+    ) -> tuple[Floats, float]:
+        """Writes the schedules of blocks into tables; returns AC energy per step without forced moves, and wear."""
         total = np.zeros(self.periods)
         blocks, stays = self.blocks, self.stays
         wear = _expand(
-            vehicles, lanes, blocks.window, blocks.first_row, self.schedules, stays.rows, stays.arrival, stays.start,
-            self.step_h, power, energy, total, end,
+            turns, visited, place, blocks.columns, blocks.window, blocks.first_row, blocks.vehicle, self.schedules,
+            stays.arrival, stays.start, self.step_h, power, energy, end, total,
         )  # fmt: skip
         return total, float(wear)
+
+    def _leave(self, vehicles: Ints, place: Ints, power: Floats, energy: Floats, end: Floats) -> None:
+        """The same for vehicles that have nothing to decide."""
+        stays = self.stays
+        _leave(vehicles, place, stays.rows, stays.arrival, stays.start, self.step_h, power, energy, end)
+
+
+@njit(cache=True, nogil=True)
+def _arrive(
+    at: int, arrival: int, begin: int, start: float, most_in: float, forced_kw: float, power: Floats, energy: Floats
+) -> float:
+    """Writes row ``at`` before a vehicle's first decision: energy at arrival, forced charging; returns the last."""
+    forced, now = min(max(arrival, 0), begin), start
+    for t in range(forced):
+        stream(energy, at, t, now)
+    for t in range(forced, begin):
+        stream(energy, at, t, now)
+        stream(power, at, t, forced_kw)
+        now += most_in
+    return now
+
+
+@njit(cache=True, nogil=True)
+def _leave(
+    vehicles: Ints, place: Ints, rows: Floats, arrival: Ints, start: Floats, step_h: float, power: Floats,
+    energy: Floats, end: Floats,
+) -> None:  # fmt: skip
+    """Writes vehicles without a decision into rows ``place`` of tables whose powers are 0."""
+    for k in range(vehicles.shape[0]):
+        i, at = vehicles[k], place[k]
+        begin, most_in = int(rows[i, BEGIN]), rows[i, MOST_IN]
+        forced_kw = most_in * rows[i, PER_IN] / step_h
+        end[at] = _arrive(at, arrival[i], begin, start[i], most_in, forced_kw, power, energy)
+        energy[at, begin:] = end[at]
 
 
 @njit(cache=True, nogil=True)
 def _expand(
-    vehicles: Ints, lanes: Ints, window: Ints, first_row: Ints, schedules: Numbers, rows: Floats, arrival: Ints,
-    start: Floats, step_h: float, power: Floats, energy: Floats, total: Floats, end: Floats,
+    turns: Ints, visited: Ints, place: Ints, columns: Floats, window: Ints, first_row: Ints, vehicle: Ints,
+    schedules: Numbers, arrival: Ints, start: Floats, step_h: float, power: Floats, energy: Floats, end: Floats,
+    used: Floats,
 ) -> float:  # fmt: skip
     """Writes schedules moved into the vehicles' limits, as ``certificate.repaired`` prices them; returns the wear.
 
-    Tables with one row per vehicle of the fleet are written by vehicle, tables with one row in that row.
+    Takes:
+        turns: counter of the places in ``visited`` that are taken; shared by threads.
+        visited: blocks to write, ``(V,)``.
+        place: row of the tables for each of their lanes, −1 for lanes that are not wanted, ``(V·LANES,)``.
+        columns, window, first_row, vehicle: the blocks in float64.
+        schedules: changes of stored energy, flat ``(rows, LANES)``, either kind of number.
+        arrival, start, step_h: first step of presence, energy then [kWh], length of a step [h].
+        power, energy, end: the tables, powers 0 before; and energy at the end by row of them.
+        used: AC energy per step without forced moves, ``(T,)`` [kWh]; added to.
     """
-    wear = 0.0
-    for k in range(vehicles.shape[0]):
-        i, lane = vehicles[k], lanes[k]
-        row = rows[i]
-        one_power, one_energy = power[min(i, power.shape[0] - 1)], energy[min(i, power.shape[0] - 1)]
-        now = start[i]
-        begin, stop = int(row[BEGIN]), int(row[END])
-        per_in, per_out, most_in, most_out = row[PER_IN], row[PER_OUT], row[MOST_IN], row[MOST_OUT]
-        forced = min(max(int(arrival[i]), 0), begin)
-        one_power[:] = 0.0
-        one_energy[:forced] = now
-        for t in range(forced, begin):
-            one_energy[t] = now
-            now += most_in
-            one_power[t] = most_in * per_in / step_h
-            total[t] += one_power[t]
-        if lane >= 0:
-            block = lane // LANES
-            at = (first_row[block] + begin - window[block, 0]) * LANES + lane % LANES
-            for t in range(begin, stop):
-                one_energy[t] = now
-                low = max(row[FLOOR], row[REQUIRED] - (stop - (t + 1.0)) * most_in)
-                x = min(np.float64(schedules[at]), most_in, row[CEILING] - now)
-                x = min(max(x, -most_out, low - now), most_in)
-                at += LANES
-                sold = min(x, 0.0) * per_out
-                used = (max(x, 0.0) * per_in + sold) / step_h
-                wear -= sold * row[WEAR]
-                now += x
-                one_power[t] = used
-                total[t] += used
-        one_energy[stop if lane >= 0 else begin :] = now
-        end[i] = now
-    return wear
+    periods = power.shape[1]
+    moves, stock = np.empty(periods * HALF), np.empty((periods + 1) * HALF)
+    worn = 0.0
+    while True:
+        claimed = claim(turns, PIECE)
+        if claimed >= visited.shape[0]:
+            return worn
+        for visit in range(claimed, min(claimed + PIECE, visited.shape[0])):
+            block = visited[visit]
+            for half in range(2):
+                worn += _half(columns, window, first_row, schedules, block, half, 1.0 / step_h, moves, stock, used)
+                first = window[block, 0]
+                for lane in range(HALF):
+                    at = place[visit * LANES + half * HALF + lane]
+                    if at < 0:
+                        continue
+                    i = vehicle[block * LANES + half * HALF + lane]
+                    base = block * FIELDS * LANES + half * HALF + lane
+                    begin, stop = int(columns[base + BEGIN * LANES]), int(columns[base + END * LANES])
+                    most_in = columns[base + MOST_IN * LANES]
+                    forced_kw = most_in * columns[base + PER_IN * LANES] / step_h
+                    _arrive(at, arrival[i], begin, start[i], most_in, forced_kw, power, energy)
+                    for t in range(begin, stop):
+                        stream(power, at, t, moves[(t - first) * HALF + lane])
+                        stream(energy, at, t, stock[(t - first) * HALF + lane])
+                    now = stock[(stop - first) * HALF + lane]
+                    for t in range(stop, periods + 1):
+                        stream(energy, at, t, now)
+                    end[at] = now
+
+
+@njit(cache=True, nogil=True)
+def _half(
+    columns: Floats, window: Ints, first_row: Ints, schedules: Numbers, block: int, half: int, per_h: float,
+    moves: Floats, stock: Floats, used: Floats,
+) -> float:  # fmt: skip
+    """Powers [kW] and stored energies before each step and after the last [kWh] of half a block; returns its wear."""
+    base, first, row = block * FIELDS * LANES + half * HALF, window[block, 0], first_row[block]
+    ceiling, floor = load(columns, base + CEILING * LANES), load(columns, base + FLOOR * LANES)
+    wish = load(columns, base + REQUIRED * LANES)
+    most_in, most_out = load(columns, base + MOST_IN * LANES), load(columns, base + MOST_OUT * LANES)
+    per_in, per_out = load(columns, base + PER_IN * LANES), load(columns, base + PER_OUT * LANES)
+    begin, end = load(columns, base + BEGIN * LANES), load(columns, base + END * LANES)
+    now, zero = load(columns, base + E0 * LANES), splat(ceiling, 0.0)
+    worn = zero
+    for t in range(first, window[block, 1]):
+        place = (row + t - first) * LANES + half * HALF
+        store(stock, (t - first) * HALF, now)
+        low = vmax(floor, wish - (end - splat(ceiling, t + 1.0)) * most_in)
+        x = load_like(ceiling, schedules, place)
+        x = within(x, now, low, ceiling, most_in, most_out, begin, end, splat(ceiling, t + 0.5))
+        now = now + x
+        sold = vmin(x, zero) * per_out
+        amount = vmax(x, zero) * per_in + sold
+        worn = worn - sold * load(columns, base + WEAR * LANES)
+        store(moves, (t - first) * HALF, amount * splat(ceiling, per_h))
+        used[t] += total(amount)
+    store(stock, (window[block, 1] - first) * HALF, now)
+    return float(total(worn))
