@@ -2,10 +2,11 @@
 
 Numba leaves the loop over lanes to LLVM's vectoriser, which gives up when it cannot prove that arrays do not overlap.
 Here a variable of a kernel *is* a vector (``<32 x float>``); LLVM splits it into whatever registers the processor has.
-One lane is one vehicle; nothing crosses lanes except the two reductions.
+One lane is one vehicle; nothing crosses lanes except the reductions.
 
-Inside kernels: ``load``, ``store``, ``splat``, ``+ - *``, ``vmin``, ``vmax``, ``select_lt(a, b, x, y)`` (x where a < b,
-else y), ``any_lt`` and ``total``. The kind of number (float32 or float64) is that of the array loaded from.
+Inside kernels: ``load``, ``store``, ``splat``, ``+ - * /``, ``vmin``, ``vmax``, ``select_lt(a, b, x, y)`` (x where
+a < b, else y), ``any_lt``, ``total`` and ``greatest``. The kind of number (float32 or float64) is that
+of the array loaded from.
 """
 
 # ruff: noqa: ARG001 (numba fixes the arguments of what generates code, used or not)
@@ -32,6 +33,10 @@ LANES = _lane_count()
 
 HALF = LANES // 2
 """Lanes of a float64 vector: as many bytes, hence as many registers, as a float32 vector."""
+
+
+Vector = Any
+"""A vector in the arguments of a kernel: numba infers its type, Python has none for it."""
 
 
 class Lanes(types.Type):  # type: ignore[misc]
@@ -107,7 +112,7 @@ def _arithmetic(name: str) -> Any:
     return apply
 
 
-_add, _sub, _mul = _arithmetic("fadd"), _arithmetic("fsub"), _arithmetic("fmul")
+_add, _sub, _mul, _div = _arithmetic("fadd"), _arithmetic("fsub"), _arithmetic("fmul"), _arithmetic("fdiv")
 
 
 @overload(operator.add, strict=False)
@@ -128,6 +133,13 @@ def _overload_sub(left: Any, right: Any) -> Any:
 def _overload_mul(left: Any, right: Any) -> Any:
     if isinstance(left, Lanes) and isinstance(right, Lanes):
         return lambda left, right: _mul(left, right)  # noqa: PLW0108 (numba wants a function)
+    return None
+
+
+@overload(operator.truediv, strict=False)
+def _overload_div(left: Any, right: Any) -> Any:
+    if isinstance(left, Lanes) and isinstance(right, Lanes):
+        return lambda left, right: _div(left, right)  # noqa: PLW0108 (numba wants a function)
     return None
 
 
@@ -167,21 +179,38 @@ def any_lt(typingctx: Any, left: Any, right: Any) -> Any:
     return types.boolean(left, right), codegen
 
 
+def _folded(builder: Any, vector: Any, join: Any) -> Any:
+    """All lanes of a vector joined pairwise, so that the order and with it the result is fixed."""
+    width = vector.type.count
+    undefined = ir.Constant(vector.type, ir.Undefined)
+    index = ir.VectorType(ir.IntType(32), width)
+    shift = width
+    while shift > 1:
+        shift //= 2
+        turned = ir.Constant(index, [(k + shift) % width for k in range(width)])
+        vector = join(vector, builder.shuffle_vector(vector, undefined, turned))
+    return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
+
+
 @intrinsic
 def total(typingctx: Any, value: Any) -> Any:
     """Sum over the lanes, pairwise, so the order and with it the result is fixed."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vector = args[0]
-        width = vector.type.count
-        undefined = ir.Constant(vector.type, ir.Undefined)
-        index = ir.VectorType(ir.IntType(32), width)
-        shift = width
-        while shift > 1:
-            shift //= 2
-            turned = ir.Constant(index, [(k + shift) % width for k in range(width)])
-            vector = builder.fadd(vector, builder.shuffle_vector(vector, undefined, turned))
-        return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
+        return _folded(builder, args[0], builder.fadd)
+
+    return value.dtype(value), codegen
+
+
+@intrinsic
+def greatest(typingctx: Any, value: Any) -> Any:
+    """Greatest number of all lanes; what is no number may be passed over."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def greater(left: Any, right: Any) -> Any:
+            return builder.select(builder.fcmp_ordered(">", left, right), left, right)
+
+        return _folded(builder, args[0], greater)
 
     return value.dtype(value), codegen
 

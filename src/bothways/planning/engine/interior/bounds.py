@@ -1,105 +1,156 @@
-"""The interior-point method's work on the bounds of all variables: each formula in one pass over them.
+"""The interior-point method's work on the bounds of all variables, a vector of them at a time.
 
-A variable is free (it moves) or fixed, and a free one is capped where it has an upper bound; both are flags 0 or 1.
-For lower and upper bounds there are slacks (``over``, ``under``) and multipliers (``low``, ``high``); what does not
-apply has slack 1 and multiplier 0. All arrays are ``(n,)``. Sums may be taken in any order.
+A variable that moves has a slack ``over`` its lower bound and a multiplier ``low`` > 0 for it; where it also has an
+upper bound, a slack ``under`` that and a multiplier ``high`` > 0. What does not apply has slack 1 and multiplier 0; a
+variable that does not move has neither multiplier. So the multipliers tell which is which, and nothing else is read.
+
+Slacks are kept apart from the variables, which are too coarse to tell how far they are from a bound that is not 0.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numpy as np
 from numba import njit
 
+from bothways.planning.engine.simd import Vector, greatest, load, select_lt, splat, store, total, vmax
 from bothways.planning.problem import Floats
 
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def gives(over: Floats, under: Floats, low: Floats, high: Floats, free: Floats, out: Floats) -> None:
-    """How far each variable gives way, 1/(low/over + high/under); 0 for one that is fixed; written to ``out``."""
-    for n in range(over.shape[0]):
-        stiff = low[n] / over[n] + high[n] / under[n]
-        out[n] = free[n] / max(stiff, 1e-300)
+SHARE, WIDER, TILT, BOW, GAP, LACK = range(6)
+"""What a pass over variables tells: the greatest share of a slack and of a multiplier that a step takes, two sums that
+give the complementarity ahead (see :func:`predict`), the complementarity, and the most that a row lacks [kWh]."""
+SUMS = 6
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def predicted(
-    over: Floats, under: Floats, low: Floats, high: Floats, capped: Floats, dx: Floats, turn: Floats, counter: Floats,
-    share: Floats, wider: Floats,
-) -> None:  # fmt: skip
-    """The multipliers' directions towards a gap of 0 along ``dx``, into ``turn`` and ``counter``.
+Vectors = tuple[Vector, Vector, Vector, Vector]
+"""The first four of them, as they are added up."""
 
-    With the share q of its slack that a variable goes, its multiplier goes −(1 + q) of itself: one division tells both
-    how far. The shares that variables and multipliers go of what they have, at most, are written to ``share`` and
-    ``wider``; a variable that is fixed does not move, and one without a cap has no second share. (Greatest values are
-    left to the caller: a loop that looks for them takes one number at a time.)
+
+class Point(NamedTuple):
+    """Variables with their bounds, ``(n,)`` each, n whole vectors.
+
+    Attributes:
+        x: the variables [kWh].
+        over, under: slacks [kWh].
+        low, high: multipliers [currency/kWh].
+        per_over, per_under: 1/slack.
+        give: how far each variable gives way [kWh² per currency].
+        want: what its cost lacks, as the present right-hand side has it [currency/kWh].
+        step: direction of the variables [kWh].
+        above, below: what slack times multiplier should become, less what it is [currency].
     """
-    for n in range(over.shape[0]):
-        gone, left = dx[n] / over[n], capped[n] * dx[n] / under[n]
-        turn[n] = -low[n] * (1.0 + gone)
-        counter[n] = -high[n] * (1.0 - left)
-        share[n] = max(-gone, left)
-        wider[n] = 1.0 + max(gone, -left)
+
+    x: Floats
+    over: Floats
+    under: Floats
+    low: Floats
+    high: Floats
+    per_over: Floats
+    per_under: Floats
+    give: Floats
+    want: Floats
+    step: Floats
+    above: Floats
+    below: Floats
+
+    @staticmethod
+    def of(size: int) -> Point:
+        """Variables that do not move."""
+        zeros = [np.zeros(size) for _ in range(12)]
+        for slack in (1, 2, 5, 6):
+            zeros[slack][:] = 1.0
+        return Point(*zeros)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def gap_ahead(
-    over: Floats, under: Floats, low: Floats, high: Floats, dx: Floats, turn: Floats, counter: Floats, far: float,
-    wide: float,
-) -> float:  # fmt: skip
-    """The complementarity after steps ``far`` of the variables and ``wide`` of the multipliers [currency]."""
-    after = 0.0
-    for n in range(over.shape[0]):
-        step = far * dx[n]
-        after += (over[n] + step) * (low[n] + wide * turn[n]) + (under[n] - step) * (high[n] + wide * counter[n])
-    return after
+@njit(cache=True, nogil=True, error_model="numpy")
+def ready(at: Point, n: int, want: Vector) -> Vector:
+    """Prepares a step of the variables from ``n`` on, whose costs lack ``want``; returns how far they give way."""
+    low = load(at.low, n)
+    zero, one = splat(low, 0.0), splat(low, 1.0)
+    per_over, per_under = one / load(at.over, n), one / load(at.under, n)
+    stiff = low * per_over + load(at.high, n) * per_under
+    give = select_lt(zero, low, one / vmax(stiff, splat(low, 1e-300)), zero)
+    store(at.per_over, n, per_over)
+    store(at.per_under, n, per_under)
+    store(at.give, n, give)
+    store(at.want, n, want)
+    return give
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def centred(
-    over: Floats, under: Floats, low: Floats, high: Floats, free: Floats, capped: Floats, dx: Floats, turn: Floats,
-    counter: Floats, centre: float, trust: float, lack: Floats, out: Floats,
-) -> None:  # fmt: skip
-    """What the corrector asks for: ``turn`` and ``counter`` become its targets, ``out`` what the costs lack then.
+@njit(cache=True, nogil=True, error_model="numpy")
+def predict(at: Point, n: int, step: Vector, sums: Vectors) -> Vectors:
+    """Takes the direction ``step`` towards a gap of 0 and adds to ``sums``.
 
-    The predictor's direction is ``dx``, ``turn``, ``counter``; ``lack`` is what the costs lack without multipliers.
+    With the share q of its slack that a variable goes, its multiplier goes −(1 + q) of itself. So after a step f of the
+    variables and w of the multipliers the complementarity is (1 − w)·gap + (f − w)·TILT − f·w·(TILT + BOW), with
+    TILT = Σ step·(low − high) and BOW = Σ low·step²/over + high·step²/under.
     """
-    for n in range(over.shape[0]):
-        above = free[n] * (centre - over[n] * low[n] - trust * dx[n] * turn[n])
-        below = capped[n] * (centre - under[n] * high[n] + trust * dx[n] * counter[n])
-        turn[n], counter[n] = above, below
-        out[n] = lack[n] - above / over[n] + below / under[n]
+    share, wider, tilt, bow = sums
+    store(at.step, n, step)
+    low, high = load(at.low, n), load(at.high, n)
+    zero, one = splat(low, 0.0), splat(low, 1.0)
+    gone = step * load(at.per_over, n)
+    left = select_lt(zero, high, step * load(at.per_under, n), zero)
+    share = vmax(share, vmax(zero - gone, left))
+    wider = vmax(wider, one + vmax(gone, zero - left))
+    return share, wider, tilt + step * (low - high), bow + step * (low * gone + high * left)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def corrected(
-    over: Floats, under: Floats, low: Floats, high: Floats, capped: Floats, dx: Floats, turn: Floats, counter: Floats,
-    share: Floats, wider: Floats,
-) -> None:  # fmt: skip
-    """Turns the targets in ``turn`` and ``counter`` into directions; shares as :func:`predicted` writes them."""
-    for n in range(over.shape[0]):
-        step, slack, cap = dx[n], over[n], under[n]
-        up, down = (turn[n] - low[n] * step) / slack, (counter[n] + high[n] * step) / cap
-        turn[n], counter[n] = up, down
-        share[n] = max(-step / slack, capped[n] * step / cap)
-        # where there is no multiplier, it is 0 and does not change
-        wider[n] = max(-up / (low[n] + 1e-300), -down / (high[n] + 1e-300))
+@njit(cache=True, nogil=True, error_model="numpy")
+def aim(at: Point, n: int, centre: float, trust: float) -> Vector:
+    """Turns the prediction in ``step`` into what the corrector asks for; returns what the costs lack then."""
+    low, high, step = load(at.low, n), load(at.high, n), load(at.step, n)
+    per_over, per_under = load(at.per_over, n), load(at.per_under, n)
+    zero, one = splat(low, 0.0), splat(low, 1.0)
+    level, part = splat(low, centre), splat(low, trust)
+    turn, counter = low * (one + step * per_over), high * (one - step * per_under)
+    above = select_lt(zero, low, level - load(at.over, n) * low + part * step * turn, zero)
+    below = select_lt(zero, high, level - load(at.under, n) * high - part * step * counter, zero)
+    want = load(at.want, n) - low + high - above * per_over + below * per_under
+    store(at.above, n, above)
+    store(at.below, n, below)
+    store(at.want, n, want)
+    return want
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def advance(
-    x: Floats, over: Floats, under: Floats, low: Floats, high: Floats, free: Floats, capped: Floats, dx: Floats,
-    turn: Floats, counter: Floats, far: float, wide: float,
-) -> float:  # fmt: skip
-    """Makes the step; returns the complementarity at its end [currency].
+@njit(cache=True, nogil=True, error_model="numpy")
+def correct(at: Point, n: int, step: Vector, sums: Vectors) -> Vectors:
+    """Takes the corrector's direction and adds to ``sums`` how much of slacks and multipliers it takes."""
+    share, wider, tilt, bow = sums
+    store(at.step, n, step)
+    low, high = load(at.low, n), load(at.high, n)
+    per_over, per_under = load(at.per_over, n), load(at.per_under, n)
+    zero, tiny = splat(low, 0.0), splat(low, 1e-300)
+    left = select_lt(zero, high, step * per_under, zero)
+    share = vmax(share, vmax(zero - step * per_over, left))
+    down, up = (low * step - load(at.above, n)) * per_over, (zero - high * step - load(at.below, n)) * per_under
+    wider = vmax(wider, vmax(down / (low + tiny), up / (high + tiny)))
+    return share, wider, tilt, bow
 
-    Slacks are kept apart from ``x``, which is too coarse to tell how far it is from a bound that is not 0.
-    """
-    gap = 0.0
-    for n in range(x.shape[0]):
-        step = far * dx[n]
-        x[n] += step
-        over[n] = over[n] + step if free[n] > 0.0 else 1.0
-        under[n] = under[n] - step if capped[n] > 0.0 else 1.0
-        low[n] += wide * turn[n]
-        high[n] += wide * counter[n]
-        gap += over[n] * low[n] + under[n] * high[n]
-    return gap
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def advance(at: Point, n: int, far: Vector, wide: Vector) -> Vector:
+    """Makes the step, ``far`` for variables and ``wide`` for multipliers; returns slacks times multipliers after it."""
+    over, under, low, high = load(at.over, n), load(at.under, n), load(at.low, n), load(at.high, n)
+    step = load(at.step, n)
+    low = low + wide * (load(at.above, n) - low * step) * load(at.per_over, n)
+    high = high + wide * (load(at.below, n) + high * step) * load(at.per_under, n)
+    moved = far * step
+    over, under = over + moved, select_lt(splat(low, 0.0), high, under - moved, under)
+    store(at.x, n, load(at.x, n) + moved)
+    store(at.over, n, over)
+    store(at.under, n, under)
+    store(at.low, n, low)
+    store(at.high, n, high)
+    return over * low + under * high
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def keep(sums: Vectors, out: Floats) -> None:
+    """Adds the sums of a pass over variables to ``out`` ``(SUMS,)``."""
+    share, wider, tilt, bow = sums
+    out[SHARE] = max(out[SHARE], greatest(share))
+    out[WIDER] = max(out[WIDER], greatest(wider))
+    out[TILT] += total(tilt)
+    out[BOW] += total(bow)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from bothways.planning.engine.interior.method import Interior
-from bothways.planning.engine.model import BEGIN, END, FIELDS, Blocks, Numbers
+from bothways.planning.engine.model import BEGIN, END, FIELDS
 from bothways.planning.engine.prices import price_unit
 from bothways.planning.engine.search import Search
 from bothways.planning.engine.simd import LANES
-from bothways.planning.problem import Floats, Ints
 
 MOST_WORK = 3e7
 """Steps times the square of the longest stay up to which the method's system is small enough: days of any stays, weeks
@@ -25,9 +23,12 @@ MOST_STEPS = 60
 
 _INSIDE = 5e-7  # distance that the method keeps from hard limits, of a step's energy
 _EVEN_KWH = 1e-2  # what rows may still lack where a certificate is worth its time; the repair mends the rest
-_NEAR, _CLOSER, _ENOUGH = 30.0, 0.3, 1e-3
-"""Certificates are made from so many times the gap on, whenever the method has come that much closer, until it believes
-in so small a share of the gap: rounding may end it any time, and the best that was certified stays."""
+_NEAR, _CLOSER = 11.0, 0.5
+"""The first certificate is made from so many times the gap on: what it proves is about an eighth of what the method has
+come to. Another one once the method is close enough for it, going by the last, or has come that much closer."""
+
+_ENOUGH = 0.03
+"""The method aims at so small a share of the gap, and no lower."""
 
 
 def takes(periods: int, longest: int, charges: int) -> bool:
@@ -45,30 +46,27 @@ def can_finish(search: Search) -> bool:
 
 def finish(search: Search, gap: float) -> None:
     """Steps until the proven gap is at most ``gap`` or the method is at its end; the best bounds stay."""
-    search.schedules = search.schedules.astype(np.float64)
     site = search.site.inside(
         _INSIDE * search.typical_kwh
     )  # its equations hold but for rounding, hard limits do not bend
-    interior = Interior(site, search.blocks, price_unit(site))
-    looked = math.inf
+    prices = search.prices.charges[: site.masks.size].reshape(-1, site.width)[:, : site.periods]
+    interior = Interior(site, search.blocks, search.prices.energy[: site.periods], prices, price_unit(site))
+    looked, needed = _NEAR * gap / _CLOSER, _NEAR * gap
     for _ in range(MOST_STEPS):
         if search.cancel is not None and search.cancel():
             break
-        try:
-            with np.errstate(all="ignore"):
-                moved = interior.iterate()
-        except np.linalg.LinAlgError:  # charges that say the same: what was certified so far is the answer
-            break
-        if moved == 0.0:
+        scale = max(1.0, abs(search.offset + interior.objective))
+        if interior.iterate(_ENOUGH * gap * scale) == 0.0:
             break
         search.sweeps += 1
-        believed = interior.complementarity / max(1.0, abs(search.offset + interior.objective))
-        if believed > _NEAR * gap or believed > _CLOSER * looked or interior.lacking > _EVEN_KWH:
+        believed = interior.complementarity / scale
+        if interior.lacking > _EVEN_KWH or (believed > needed and believed > _CLOSER * looked):
             continue
         looked = believed
         _certify(search, interior)
-        if search.bounds.gap() <= gap or believed < _ENOUGH * gap:
+        if search.bounds.gap() <= gap:
             return
+        needed = min(believed, gap * believed / search.bounds.gap())
 
 
 def _certify(search: Search, interior: Interior) -> None:
@@ -79,25 +77,10 @@ def _certify(search: Search, interior: Interior) -> None:
     charges = prices.charges[: site.masks.size].reshape(-1, site.width)
     charges[:] = 0.0
     charges[meter.charge, meter.step] = np.maximum(y[site.periods :], 0.0)
-    _write(search.blocks, interior, search.schedules)
+    schedules = np.empty(search.schedules.size)
+    interior.changes(schedules)
+    search.schedules = schedules
     search.certify()
-
-
-def _write(blocks: Blocks, interior: Interior, schedules: Numbers) -> None:
-    cars = interior.cars
-    into, out, _ = interior.x[: cars.cost.size].reshape(3, -1)
-    _write_changes(cars.lane, cars.edges, cars.first, into - out, blocks.window, blocks.first_row, schedules)
-
-
-@njit(cache=True, nogil=True)
-def _write_changes(
-    lane: Ints, edges: Ints, first: Ints, change: Floats, window: Ints, first_row: Ints, schedules: Numbers
-) -> None:
-    """Writes changes of stored energy, ``(S,)``, where the blocks keep them; lanes without steps stay at 0."""
-    for n in range(schedules.shape[0]):
-        schedules[n] = 0.0
-    for i in range(lane.shape[0]):
-        block = lane[i] // LANES
-        row = first_row[block] + first[i] - window[block, 0]
-        for k in range(edges[i], edges[i + 1]):
-            schedules[(row + k - edges[i]) * LANES + lane[i] % LANES] = change[k]
+    if math.isinf(search.bounds.upper):
+        interior.changes_as_metered(schedules)
+        search.settle(*search.upper(search.schedules))

@@ -1,4 +1,4 @@
-"""The meter in the interior-point method: its variables, its rows, and the matrix that they add.
+"""The meter in the interior-point method: its variables, its rows, and what they see of each other.
 
 Per step [kWh] there are import within the soft limit, import above it, export and curtailment, for each demand charge
 the peak above the one so far, and for each of its steps what is left below that peak. Rows: the balance of every step,
@@ -10,41 +10,31 @@ and π_k − I_t − X_t − rest_kt = −s_k for every step that charge k count
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
-from bothways.planning.engine.interior.kernels import band_times, share_out, solve_triangles, triangle
-from bothways.planning.engine.site import (
-    EXPORT,
-    IMPORT,
-    LOAD,
-    SURPLUS,
-    Site,
-)
+from bothways.planning.engine.interior.band import room_for
+from bothways.planning.engine.site import EXPORT, IMPORT, LOAD, SURPLUS, Site
 from bothways.planning.problem import Floats, Ints
 
-_STIFF = 1e-300  # what gives way by less does not give way at all
-_REFINEMENTS = 30
-_EXACT = 1e-10  # what a solution may lack, of its right-hand side: less changes next to no step of the method
 
-
-@dataclass(frozen=True)
-class Meter:
+class Meter(NamedTuple):
     """The meter's variables: import, import above the soft limit, export, curtailment, peaks, rests.
 
     Attributes:
         periods: steps T.
-        low, high, cost: bounds [kWh] and costs [currency/kWh] of the variables, ``(n,)``.
+        charges: number of demand charges K.
+        high, cost: upper bounds [kWh] and costs [currency/kWh] of the variables, ``(n,)``; lower bounds are 0.
         side: right-hand sides of the rows: T balances, then the charges' steps, ``(T + R,)``.
         charge, step: charge and step of each row after the balances, ``(R,)``.
         order, edges: rows after the balances by step, ``(R,)``, and where each step's begin, ``(T + 1,)``.
-        charges: number of demand charges K.
         far: a typical energy of one step [kWh], for variables without an upper bound.
     """
 
     periods: int
-    low: Floats
+    charges: int
     high: Floats
     cost: Floats
     side: Floats
@@ -52,7 +42,6 @@ class Meter:
     step: Ints
     order: Ints
     edges: Ints
-    charges: int
     far: float
 
     @staticmethod
@@ -72,21 +61,10 @@ class Meter:
         cost = [buy, buy + penalty, -site.row(EXPORT), np.zeros(site.periods), site.charges[:, 0], nothing]
         side = np.concatenate([load, -site.charges[charge, 1]])
         far = float(np.abs(load).mean() + 0.25 * most_in.mean()) + 1e-3
-        high_kwh = np.concatenate(high)
         order = np.argsort(step, kind="stable")
         edges = np.searchsorted(step[order], np.arange(site.periods + 1))
         return Meter(
-            site.periods,
-            np.zeros(high_kwh.size),
-            high_kwh,
-            np.concatenate(cost),
-            side,
-            charge,
-            step,
-            order,
-            edges,
-            count,
-            far,
+            site.periods, count, np.concatenate(high), np.concatenate(cost), side, charge, step, order, edges, far
         )
 
     @property
@@ -94,151 +72,65 @@ class Meter:
         """Number of rows."""
         return int(self.side.size)
 
-    def _parts(self, numbers: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
-        t, u = self.periods, 4 * self.periods + self.charges
+    @property
+    def room(self) -> int:
+        """Numbers in a table of the variables: whole vectors."""
+        return int(room_for(self.high.size))
+
+    def parts(self, numbers: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
+        """A table of the variables by kind."""
+        t, u, end = self.periods, 4 * self.periods + self.charges, self.high.size
         steps = numbers[:t], numbers[t : 2 * t], numbers[2 * t : 3 * t], numbers[3 * t : 4 * t]
-        return *steps, numbers[4 * t : u], numbers[u:]
+        return *steps, numbers[4 * t : u], numbers[u:end]
 
     def first(self, vehicles: Floats) -> Floats:
-        """Variables to start from, above their lower bounds, with vehicles at so much per step ``(T,)`` [kWh]."""
-        limits = [np.minimum(limit, 10.0 * self.far) for limit in self._parts(self.high)[:4]]
-        imported, above, exported, curtailed = (0.1 * limit for limit in limits)
-        needed = self.side[: self.periods] + vehicles + exported + curtailed - above
-        imported = np.clip(needed, 0.1 * limits[0], 0.9 * self.high[: self.periods])
-        bought = (imported + above)[self.step] + self.side[self.periods :]
+        """Variables to start from, inside their bounds, with vehicles at so much per step ``(T,)`` [kWh].
+
+        The balances hold where import or export have room for what is needed; and what a charge counts is below its
+        peak.
+        """
+        within, above, out, surplus = (np.minimum(limit, 10.0 * self.far) for limit in self.parts(self.high)[:4])
+        little = 0.1 * self.far
+        needed = self.side[: self.periods] + vehicles
+        beyond, curtailed = np.minimum(0.1 * above, little), 0.1 * surplus
+        exported = np.clip(np.maximum(-needed, 0.0) + np.minimum(0.1 * out, little), 0.0, 0.95 * out)
+        needed = needed + exported + curtailed - beyond
+        imported = np.clip(needed, np.minimum(0.05 * within, little), 0.95 * within)
+        lacking = needed - imported
+        beyond = np.where(above > 0.0, beyond + np.maximum(lacking, 0.0), beyond)
+        beyond = np.minimum(beyond, 0.95 * self.parts(self.high)[1])
+        exported = np.clip(exported - np.minimum(lacking, 0.0), exported, np.maximum(exported, 0.95 * out))
+        bought = (imported + beyond)[self.step] + self.side[self.periods :]
         peaks = np.zeros(self.charges)
         np.maximum.at(peaks, self.charge, bought)
-        peaks += self.far
-        return np.concatenate([imported, above, exported, curtailed, peaks, peaks[self.charge] - bought])
-
-    def seen(self, numbers: Floats) -> Floats:
-        """What the rows see of the variables, ``(T + R,)``."""
-        imported, above, exported, curtailed, peaks, rests = self._parts(numbers)
-        bought = imported + above
-        return np.concatenate([bought - exported - curtailed, peaks[self.charge] - bought[self.step] - rests])
-
-    def priced(self, y: Floats) -> Floats:
-        """What row prices put on the variables, ``(n,)``: the transpose of :meth:`seen`."""
-        energy, peak = y[: self.periods], y[self.periods :]
-        bought = energy - np.bincount(self.step, weights=peak, minlength=self.periods)
-        peaks = np.bincount(self.charge, weights=peak, minlength=self.charges)
-        return np.concatenate([bought, bought, -energy, -energy, peaks, -peak])
-
-    def system(self, give: Floats, width: int) -> MeterSystem:
-        """The rows' system for variables that give way by ``give`` ``(n,)``; vehicles reach over ``width`` steps."""
-        imported, above, exported, curtailed, peaks, rests = self._parts(give)
-        rests = np.maximum(rests, _STIFF)
-        loose = np.bincount(self.step, weights=1.0 / rests, minlength=self.periods).astype(np.float64)
-        band = np.zeros((self.periods, width))
-        band[:, 0] = exported + curtailed
-        return MeterSystem(self, band, imported + above, loose, rests, peaks)
+        peaks += little
+        return np.concatenate([imported, beyond, exported, curtailed, peaks, peaks[self.charge] - bought])
 
 
-@dataclass
-class MeterSystem:
-    """The rows' system: a band over the steps, the charges' rows eliminated step by step, their peaks as a correction.
+@njit(cache=True, nogil=True, error_model="numpy")
+def seen(meter: Meter, numbers: Floats, out: Floats) -> None:
+    """Writes what the rows see of the variables, ``(T + R,)``."""
+    steps, rests = meter.periods, 4 * meter.periods + meter.charges
+    for t in range(steps):
+        out[t] = numbers[t] + numbers[steps + t] - numbers[2 * steps + t] - numbers[3 * steps + t]
+    for j in range(meter.step.shape[0]):
+        t = meter.step[j]
+        out[steps + j] = numbers[4 * steps + meter.charge[j]] - numbers[t] - numbers[steps + t] - numbers[rests + j]
 
-    With d = what import gives way per step and ρ what the rests give, the rows of the charges that count a step form
-    diag(ρ) + d·11ᵀ and reach the balance by −d·1, so that they leave d / (1 + d·Σ1/ρ) of it there (Sherman and
-    Morrison 1950). A peak couples all steps of its charge; that is one column each (Woodbury). What such a correction
-    loses in rounding, conjugate gradients mend.
 
-    Attributes:
-        meter: whose rows these are.
-        band: upper triangle by diagonals, ``(T, W)``; vehicles are added before :meth:`factor`.
-        bought: d, ``(T,)``.
-        loose: Σ 1/ρ, ``(T,)``.
-        rests: ρ, ``(R,)``.
-        peaks: what each peak gives way, ``(K,)``.
-    """
-
-    meter: Meter
-    band: Floats
-    bought: Floats
-    loose: Floats
-    rests: Floats
-    peaks: Floats
-    plain: Floats = field(init=False)
-    columns: Floats = field(init=False)
-    inner: Floats = field(init=False)
-
-    def factor(self) -> None:
-        """Factors the band and prepares the peaks' correction."""
-        meter = self.meter
-        self.plain = self.band.copy()
-        self.band[:, 0] += self.bought / (1.0 + self.bought * self.loose)
-        triangle(self.band)
-        count, periods = meter.charges, meter.periods
-        self.columns = np.zeros((count, meter.rows))
-        for k in range(count):
-            self.columns[k, periods:] = meter.charge == k
-            self.columns[k] = self._without_peaks(self.columns[k])
-        self.inner = np.array([self._sums(column) for column in self.columns]).reshape(count, count).T
-        self.inner += np.diag(1.0 / np.maximum(self.peaks, _STIFF))
-        if count == 1:  # one peak is the usual case, and a library call takes longer than its division
-            self.columns /= self.inner[0, 0]
-
-    def solve(self, side: Floats) -> Floats:
-        """The rows' prices at a right-hand side ``(T + R,)``: conjugate gradients, which mend what rounding took."""
-        found = self._once(side)
-        if not self.meter.charges:
-            return found
-        left = side - self.times(found)
-        near, best = float(np.abs(left).max()), found
-        enough = _EXACT * float(np.abs(side).max())
-        if near <= enough:
-            return found
-        mended = self._once(left)
-        turn, along = float((left * mended).sum()), mended
-        for _ in range(_REFINEMENTS):
-            if near <= enough or not turn > 0.0:
-                break
-            seen = self.times(along)
-            bend = float((along * seen).sum())
-            if not bend > 0.0:
-                break
-            found = found + turn / bend * along
-            left = left - turn / bend * seen
-            now = float(np.abs(left).max())
-            if now < near:
-                near, best = now, found
-            mended = self._once(left)
-            before, turn = turn, float((left * mended).sum())
-            along = mended + turn / before * along
-        return best
-
-    def times(self, y: Floats) -> Floats:
-        """The system times ``y`` ``(T + R,)``."""
-        meter = self.meter
-        energy, rows = y[: meter.periods], y[meter.periods :]
-        seen = self.bought * (energy - np.bincount(meter.step, weights=rows, minlength=meter.periods))
-        balance = np.empty(meter.periods)
-        band_times(self.plain, energy, balance)
-        peaks = (self.peaks * self._sums(y))[meter.charge]
-        return np.concatenate([balance + seen, self.rests * rows + peaks - seen[meter.step]])
-
-    def _once(self, side: Floats) -> Floats:
-        found = self._without_peaks(side)
-        if not self.meter.charges:
-            return found
-        sums = self._sums(found)
-        if sums.size == 1:
-            return np.asarray(found - sums[0] * self.columns[0], dtype=np.float64)
-        share = np.linalg.solve(self.inner, sums)
-        return np.asarray(found - (share[:, None] * self.columns).sum(axis=0), dtype=np.float64)
-
-    def _sums(self, y: Floats) -> Floats:
-        meter = self.meter
-        sums = np.bincount(meter.charge, weights=y[meter.periods :], minlength=meter.charges)
-        return sums.astype(np.float64)
-
-    def _without_peaks(self, side: Floats) -> Floats:
-        meter = self.meter
-        step, peak = meter.step, side[meter.periods :]
-        pulled = np.bincount(step, weights=peak / self.rests, minlength=meter.periods)
-        energy = side[: meter.periods] + self.bought / (1.0 + self.bought * self.loose) * pulled
-        solve_triangles(self.band, energy)
-        wanted = peak + (self.bought * energy)[step]
-        rows = np.empty(wanted.size)
-        share_out(meter.order, meter.edges, self.bought, self.loose, self.rests, wanted, rows)
-        return np.concatenate([energy, rows])
+@njit(cache=True, nogil=True, error_model="numpy")
+def priced(meter: Meter, y: Floats, out: Floats) -> None:
+    """Writes what row prices put on the variables, ``(≥ n,)``: the transpose of :func:`seen`."""
+    steps, rests = meter.periods, 4 * meter.periods + meter.charges
+    for k in range(meter.charges):
+        out[4 * steps + k] = 0.0
+    for t in range(steps):
+        out[t] = y[t]
+        out[2 * steps + t] = out[3 * steps + t] = -y[t]
+    for j in range(meter.step.shape[0]):
+        peak = y[steps + j]
+        out[meter.step[j]] -= peak
+        out[4 * steps + meter.charge[j]] += peak
+        out[rests + j] = -peak
+    for t in range(steps):
+        out[steps + t] = out[t]

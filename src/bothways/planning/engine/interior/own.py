@@ -1,0 +1,86 @@
+"""The interior-point method's steps of the meter's own variables and of its rows."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from bothways.planning.engine.interior.bounds import GAP, LACK, Point, advance, aim, correct, keep, predict, ready
+from bothways.planning.engine.interior.meter import Meter, priced, seen
+from bothways.planning.engine.interior.rows import Rows, factor, solve
+from bothways.planning.engine.simd import HALF, load, splat, store, total
+from bothways.planning.problem import Floats
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def predictor(
+    meter: Meter, rows: Rows, at: Point, y: Floats, energy: Floats, side: Floats, lack: Floats, dy: Floats, sums: Floats
+) -> None:
+    """Residuals and factors of the rows, and their prices' direction towards a gap of 0.
+
+    Takes:
+        meter, rows, at: the meter, its rows with the vehicles in their band, and its variables.
+        y: prices of the rows, ``(T + R,)``.
+        energy: AC energy of all vehicles per step, ``(≥ T,)`` [kWh].
+        side: what vehicles add to the right-hand side of the balance, ``(≥ T,)`` [kWh].
+        lack: what the rows lack, ``(T + R,)`` [kWh]; written.
+        dy: the direction; written.
+        sums: told the most that a row lacks.
+    """
+    steps, moved = meter.periods, np.zeros(at.x.shape[0])
+    priced(meter, y, moved)
+    for n in range(meter.cost.shape[0]):
+        moved[n] = meter.cost[n] - moved[n]
+    for n in range(0, moved.shape[0], HALF):
+        want = load(moved, n)
+        store(moved, n, want * ready(at, n, want))
+    seen(meter, at.x, lack)
+    for j in range(lack.shape[0]):
+        lack[j] = meter.side[j] - lack[j] + (energy[j] if j < steps else 0.0)
+        sums[LACK] = max(sums[LACK], abs(lack[j]))
+    factor(meter, rows, at.give)
+    _solve(meter, rows, moved, lack, side, dy)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def corrector(
+    meter: Meter, rows: Rows, at: Point, centre: float, trust: float, side: Floats, lack: Floats, dy: Floats
+) -> None:
+    """From the prediction to the prices' direction of the corrector; arguments as in :func:`predictor`."""
+    moved = np.empty(at.x.shape[0])
+    for n in range(0, moved.shape[0], HALF):
+        store(moved, n, aim(at, n, centre, trust) * load(at.give, n))
+    _solve(meter, rows, moved, lack, side, dy)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _solve(meter: Meter, rows: Rows, moved: Floats, lack: Floats, side: Floats, dy: Floats) -> None:
+    """Solves the rows for what they lack, what vehicles add, and what the meter's own variables move."""
+    wanted = np.empty(lack.shape[0])
+    seen(meter, moved, wanted)
+    for j in range(lack.shape[0]):
+        wanted[j] += lack[j] + (side[j] if j < meter.periods else 0.0)
+    solve(meter, rows, wanted, dy)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def follow(meter: Meter, at: Point, dy: Floats, sums: Floats, corrects: bool) -> None:
+    """The meter's variables' direction at their rows' prices ``dy``; adds to ``sums`` as ``passes.follow``."""
+    pull = np.zeros(at.x.shape[0])
+    priced(meter, dy, pull)
+    zero = splat(load(pull, 0), 0.0)
+    made = zero, zero, zero, zero
+    for n in range(0, pull.shape[0], HALF):
+        step = load(at.give, n) * (load(pull, n) - load(at.want, n))
+        made = correct(at, n, step, made) if corrects else predict(at, n, step, made)
+    keep(made, sums)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def move(at: Point, far: float, wide: float, sums: Floats) -> None:
+    """Makes the step and adds up the complementarity."""
+    like = load(at.x, 0)
+    long, broad, gap = splat(like, far), splat(like, wide), splat(like, 0.0)
+    for n in range(0, at.x.shape[0], HALF):
+        gap = gap + advance(at, n, long, broad)
+    sums[GAP] += total(gap)

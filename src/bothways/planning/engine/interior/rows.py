@@ -1,0 +1,218 @@
+"""The meter's rows in the interior-point method, once vehicles and the meter's own variables are eliminated.
+
+With d = what import gives way per step and ρ what the rests give, the rows of the charges that count a step form
+diag(ρ) + d·11ᵀ and reach the balance by −d·1, so that they leave d / (1 + d·Σ1/ρ) of it there (Sherman and Morrison
+1950). A peak couples all steps of its charge; that is one column each (Woodbury). What such a correction loses in
+rounding, conjugate gradients mend.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from bothways.planning.engine.interior.band import (
+    AHEAD,
+    band_times,
+    empty_band,
+    room_for,
+    solve_triangles,
+    stride_of,
+    triangle,
+)
+from bothways.planning.engine.interior.meter import Meter
+from bothways.planning.problem import Floats
+
+_STIFF = 1e-300  # what gives way by less does not give way at all
+_REFINEMENTS = 30
+_EXACT = 1e-10  # what a solution may lack, of its right-hand side: less changes next to no step of the method
+
+
+class Rows(NamedTuple):
+    """The rows' system.
+
+    Attributes:
+        stride: of the band.
+        band: what vehicles, export and curtailment give way, over the steps.
+        upper, inverse: factors of the band with import in it, see ``band.triangle``.
+        bought: d, ``(T,)``.
+        loose: Σ 1/ρ, ``(T,)``.
+        rests: ρ, ``(R,)``.
+        peaks: what each peak gives way, ``(K,)``.
+        columns: the rows' answer to each peak, ``(K, T + R)``.
+        inner, inner_inverse: factors of the peaks' own system.
+    """
+
+    stride: int
+    band: Floats
+    upper: Floats
+    inverse: Floats
+    bought: Floats
+    loose: Floats
+    rests: Floats
+    peaks: Floats
+    columns: Floats
+    inner: Floats
+    inner_inverse: Floats
+
+    @staticmethod
+    def of(meter: Meter, longest: int) -> Rows:
+        """Room for the system of a meter and vehicles whose longest stay has so many steps."""
+        size, count, steps = meter.rows, meter.charges, meter.periods
+        bands = empty_band(steps, longest), empty_band(steps, longest)
+        tables = np.zeros(steps), np.zeros(steps), np.zeros(steps), np.zeros(meter.step.size), np.zeros(count)
+        inner = empty_band(count, max(1, count))
+        return Rows(stride_of(longest), *bands, *tables, np.zeros((count, size)), inner, np.zeros(count))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def factor(meter: Meter, rows: Rows, give: Floats) -> None:
+    """Factors the system for variables that give way by ``give`` ``(≥ n,)``; vehicles are in the band already."""
+    steps, count = meter.periods, meter.charges
+    rests = 4 * steps + count
+    rows.loose[:] = 0.0
+    for j in range(meter.step.shape[0]):
+        rows.rests[j] = max(give[rests + j], _STIFF)
+        rows.loose[meter.step[j]] += 1.0 / rows.rests[j]
+    for k in range(count):
+        rows.peaks[k] = give[4 * steps + k]
+    for t in range(steps):
+        rows.bought[t] = give[t] + give[steps + t]
+        rows.band[AHEAD + t * rows.stride] += give[2 * steps + t] + give[3 * steps + t]
+    rows.upper[:] = rows.band
+    for t in range(steps):
+        rows.upper[AHEAD + t * rows.stride] += rows.bought[t] / (1.0 + rows.bought[t] * rows.loose[t])
+    triangle(rows.upper, steps, rows.stride, rows.inverse)
+    wish = np.zeros(rows.columns.shape[1])
+    rows.inner[:] = 0.0
+    for k in range(count):
+        for j in range(meter.step.shape[0]):
+            wish[steps + j] = 1.0 if meter.charge[j] == k else 0.0
+        _without_peaks(meter, rows, wish, rows.columns[k])
+    inner_stride = (rows.inner.shape[0] - AHEAD) // max(1, count)
+    for k in range(count):
+        for j in range(meter.step.shape[0]):
+            if meter.charge[j] >= k:
+                rows.inner[AHEAD + k * inner_stride + meter.charge[j] - k] += rows.columns[k, steps + j]
+        rows.inner[AHEAD + k * inner_stride] += 1.0 / max(rows.peaks[k], _STIFF)
+    triangle(rows.inner, count, inner_stride, rows.inner_inverse)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def solve(meter: Meter, rows: Rows, side: Floats, best: Floats) -> None:
+    """Writes the rows' prices at a right-hand side ``(T + R,)``: conjugate gradients mend what rounding took."""
+    _once(meter, rows, side, best)
+    if meter.charges == 0:
+        return
+    found, seen = best.copy(), np.empty(side.shape[0])
+    _times(meter, rows, found, seen)
+    left = side - seen
+    near, enough = _most(left), _EXACT * _most(side)
+    if near <= enough:
+        return
+    mended = np.empty(side.shape[0])
+    _once(meter, rows, left, mended)
+    turn, along = _dot(left, mended), mended.copy()
+    for _ in range(_REFINEMENTS):
+        if near <= enough or not turn > 0.0:
+            break
+        _times(meter, rows, along, seen)
+        bend = _dot(along, seen)
+        if not bend > 0.0:
+            break
+        share = turn / bend
+        for n in range(side.shape[0]):
+            found[n] += share * along[n]
+            left[n] -= share * seen[n]
+        now = _most(left)
+        if now < near:
+            near = now
+            best[:] = found
+        _once(meter, rows, left, mended)
+        before, turn = turn, _dot(left, mended)
+        for n in range(side.shape[0]):
+            along[n] = mended[n] + turn / before * along[n]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _times(meter: Meter, rows: Rows, y: Floats, out: Floats) -> None:
+    """Writes the system times ``y`` ``(T + R,)``."""
+    steps = meter.periods
+    energy, balance = np.zeros(room_for(steps)), np.empty(room_for(steps))
+    energy[:steps] = y[:steps]
+    band_times(rows.band, steps, rows.stride, energy, balance)
+    pressed, sums = energy, np.zeros(meter.charges)
+    for j in range(meter.step.shape[0]):
+        pressed[meter.step[j]] -= y[steps + j]
+        sums[meter.charge[j]] += y[steps + j]
+    for t in range(steps):
+        pressed[t] *= rows.bought[t]
+        out[t] = balance[t] + pressed[t]
+    for j in range(meter.step.shape[0]):
+        k = meter.charge[j]
+        out[steps + j] = rows.rests[j] * y[steps + j] + rows.peaks[k] * sums[k] - pressed[meter.step[j]]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _once(meter: Meter, rows: Rows, side: Floats, out: Floats) -> None:
+    """Writes the rows' prices as the factors give them."""
+    _without_peaks(meter, rows, side, out)
+    count, steps = meter.charges, meter.periods
+    if count == 0:
+        return
+    sums = np.zeros(room_for(count))
+    for j in range(meter.step.shape[0]):
+        sums[meter.charge[j]] += out[steps + j]
+    solve_triangles(rows.inner, count, (rows.inner.shape[0] - AHEAD) // count, rows.inner_inverse, sums)
+    for k in range(count):
+        for n in range(out.shape[0]):
+            out[n] -= sums[k] * rows.columns[k, n]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _without_peaks(meter: Meter, rows: Rows, side: Floats, out: Floats) -> None:
+    """The same, as if no peak gave way."""
+    steps = meter.periods
+    energy, pulled = np.zeros(room_for(steps)), np.zeros(steps)
+    for j in range(meter.step.shape[0]):
+        pulled[meter.step[j]] += side[steps + j] / rows.rests[j]
+    for t in range(steps):
+        energy[t] = side[t] + rows.bought[t] / (1.0 + rows.bought[t] * rows.loose[t]) * pulled[t]
+    solve_triangles(rows.upper, steps, rows.stride, rows.inverse, energy)
+    out[:steps] = energy[:steps]
+    _share_out(meter, rows, energy, side[steps:], out[steps:])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _share_out(meter: Meter, rows: Rows, energy: Floats, side: Floats, out: Floats) -> None:
+    """Solves diag(ρ) + d·11ᵀ of every step's rows for ``side`` + d·``energy``, written to ``out`` ``(R,)``.
+
+    As (w_j + d·Σ_l (w_j − w_l)/ρ_l) / ((1 + d·Σ1/ρ)·ρ_j): the plain formula subtracts what is nearly equal.
+    """
+    order, edges = meter.order, meter.edges
+    for t in range(meter.periods):
+        for a in range(edges[t], edges[t + 1]):
+            j = order[a]
+            apart = 0.0
+            for b in range(edges[t], edges[t + 1]):
+                apart += (side[j] - side[order[b]]) / rows.rests[order[b]]
+            wanted = side[j] + rows.bought[t] * energy[t]
+            out[j] = (wanted + rows.bought[t] * apart) / ((1.0 + rows.bought[t] * rows.loose[t]) * rows.rests[j])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _most(numbers: Floats) -> float:
+    most = 0.0
+    for n in range(numbers.shape[0]):
+        most = max(most, abs(numbers[n]))
+    return most
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def _dot(left: Floats, right: Floats) -> float:
+    product = 0.0
+    for n in range(left.shape[0]):
+        product += left[n] * right[n]
+    return product
