@@ -35,13 +35,13 @@ from bothways.planning.engine.model import (
     Numbers,
 )
 from bothways.planning.engine.simd import HALF, LANES, load, load_like, select_lt, splat, store, total, vmax, vmin
+from bothways.planning.engine.turns import PIECE, claim
 from bothways.planning.problem import Floats, Ints
 
 
 @njit(cache=True, nogil=True)
 def best_values(
-    blocks_from: int,
-    blocks_to: int,
+    turns: Ints,
     columns: Floats,
     window: Ints,
     first_row: Ints,
@@ -55,7 +55,7 @@ def best_values(
     """Σ V_i(λ, y) of some blocks: the vehicles' least costs at given prices, by the exact oracle in float64.
 
     Takes:
-        blocks_from, blocks_to: which blocks.
+        turns: counter of the blocks that threads have taken (see ``turns``).
         columns, window, first_row: the blocks in float64.
         prices: price of AC energy as each kind of vehicle sees it, flat ``(C, width)``.
         kinds: kind of each block.
@@ -68,7 +68,13 @@ def best_values(
     stocked = extra.stock.shape[0] > 0
     shift = np.empty(periods * LANES if stocked else 0)
     value = 0.0
-    for block in range(blocks_from, blocks_to):
+    block, until = 0, 0
+    while True:
+        if block == until:
+            block = claim(turns, PIECE)
+            until = min(block + PIECE, window.shape[0])
+            if block >= until:
+                return value
         first, last = window[block, 0], window[block, 1]
         price = prices[kinds[block] * width : (kinds[block] + 1) * width]
         for half in range(2):
@@ -87,7 +93,7 @@ def best_values(
                 if stocked:
                     cost = cost - load(shift, t * LANES + half * HALF) * x
             value += total(cost)
-    return value
+        block += 1
 
 
 @njit(cache=True, nogil=True)
@@ -103,8 +109,7 @@ def within(x: Any, now: Any, low: Any, ceiling: Any, most_in: Any, most_out: Any
 
 @njit(cache=True, nogil=True)
 def repaired(
-    blocks_from: int,
-    blocks_to: int,
+    turns: Ints,
     columns: Floats,
     window: Ints,
     first_row: Ints,
@@ -120,7 +125,7 @@ def repaired(
     floor and requirement can still be met.
 
     Takes:
-        blocks_from, blocks_to: which blocks.
+        turns: counter of the blocks that threads have taken (see ``turns``).
         columns, window, first_row: the blocks in float64.
         schedules: changes of stored energy, flat ``(rows, LANES)``, either kind of number.
         energy: AC energy per step and behind it what the rows of ``extra`` see, ``((1 + M)·width,)`` [kWh]; added to.
@@ -132,7 +137,13 @@ def repaired(
     """
     own_cost = 0.0
     coupled, stocked = extra.rows > 0, extra.stock.shape[0] > 0
-    for block in range(blocks_from, blocks_to):
+    block, until = 0, 0
+    while True:
+        if block == until:
+            block = claim(turns, PIECE)
+            until = min(block + PIECE, window.shape[0])
+            if block >= until:
+                return own_cost
         first, last, row = window[block, 0], window[block, 1], first_row[block]
         for half in range(2):
             base = block * FIELDS * LANES + half * HALF
@@ -164,4 +175,4 @@ def repaired(
             if last_kwh.shape[0] > 0:
                 store(last_kwh, block * LANES + half * HALF, now)
             own_cost += total(cost)
-    return own_cost
+        block += 1

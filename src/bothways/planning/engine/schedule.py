@@ -98,12 +98,12 @@ class Compact:
         last = np.zeros(blocks.vehicle.size)
         width = self.coupling.width
         sums = np.zeros((threads, width + self.coupling.numbers))
-        edges = np.linspace(0, blocks.count, threads + 1).astype(np.int64)
+        turns = fresh()
 
         def work(own: int) -> float:
             return float(
                 repaired(
-                    edges[own], edges[own + 1], blocks.columns, blocks.window, blocks.first_row, self.schedules,
+                    turns, blocks.columns, blocks.window, blocks.first_row, self.schedules,
                     sums[own], last, self.coupling.extra, width,
                 )
             )  # fmt: skip

@@ -17,6 +17,7 @@ from bothways.planning.engine.simd import LANES
 from bothways.planning.engine.site import LOAD, Site, conjugate, site_cost
 from bothways.planning.engine.sweeps import sweep
 from bothways.planning.engine.threads import Crew
+from bothways.planning.engine.turns import fresh
 from bothways.planning.problem import Floats
 
 BALANCE, MORE_BALANCE, FROM_VEHICLES = 0.1, 0.5, 5_000
@@ -177,14 +178,13 @@ class Search:
     def upper(self, schedules: Numbers) -> tuple[float, float, Floats]:
         """Prices schedules in float64: their cost, and excess over hard limits as ``settle`` takes it."""
         blocks, rows, width = self.blocks, self.coupling, self.site.width
-        edges = np.linspace(0, blocks.count, self.threads + 1).astype(np.int64)
-        sums = np.zeros_like(self.sums)
+        turns, sums = fresh(), np.zeros_like(self.sums)
 
         def work(own: int) -> float:
             return float(
                 repaired(
-                    edges[own], edges[own + 1], blocks.columns, blocks.window, blocks.first_row, schedules, sums[own],
-                    NOWHERE, rows.extra, width,
+                    turns, blocks.columns, blocks.window, blocks.first_row, schedules, sums[own], NOWHERE, rows.extra,
+                    width,
                 )
             )  # fmt: skip
 
@@ -278,13 +278,13 @@ class Search:
             self.sweeps += 1
         table, width, limits, charges, masks = self.tables(self.pricing)
         extra, rate = self.pricing_rows.extra, self.rate
-        parts = np.array_split(order, self.threads)
+        turns = fresh(self.threads)
 
         def work(own: int) -> float:
             blocks = self.blocks
             return float(
                 sweep(
-                    parts[own], starting, blocks.columns, blocks.window, blocks.first_row, self.schedules,
+                    order, turns, starting, blocks.columns, blocks.window, blocks.first_row, self.schedules,
                     self.sums, own, self.prices.energy, self.rho, self.lowest, self.site.periods, table, width,
                     limits, charges, masks, self.prices.charges.copy(), extra, self.prices.extra, rate,
                 )
@@ -372,13 +372,13 @@ class Search:
         """Recomputes both bounds in float64 from scratch; the running total is replaced by the recomputed one."""
         periods, blocks, rows, width = self.site.periods, self.blocks, self.coupling, self.site.width
         dual, y, prices = self.dual(*self.conjugate())
-        edges = np.linspace(0, blocks.count, self.threads + 1).astype(np.int64)
+        turns = fresh()
 
-        def work(own: int) -> float:
+        def work(_: int) -> float:
             return float(
                 best_values(
-                    edges[own], edges[own + 1], blocks.columns, blocks.window, blocks.first_row, prices, rows.kinds, y,
-                    rows.extra, periods, width,
+                    turns, blocks.columns, blocks.window, blocks.first_row, prices, rows.kinds, y, rows.extra, periods,
+                    width,
                 )
             )  # fmt: skip
 

@@ -25,6 +25,7 @@ from bothways.planning.engine.meter_price import KNOWN, coupling_price
 from bothways.planning.engine.model import FIELDS, PER_IN, PER_OUT, VALUE, WEAR, Numbers
 from bothways.planning.engine.simd import LANES, load, load_like, splat, store, total, vmax, vmin
 from bothways.planning.engine.site import LOAD
+from bothways.planning.engine.turns import PIECE, claim
 from bothways.planning.problem import Floats, Ints
 
 ROUNDS = 4
@@ -257,8 +258,9 @@ def _advance(
 
 
 @njit(cache=True, nogil=True)
-def sweep(  # noqa: C901, PLR0912 (a kernel: its branches are the couplings)
+def sweep(  # noqa: C901, PLR0912, PLR0915 (a kernel: its branches are the couplings)
     order: Ints,
+    turns: Ints,
     starting: bool,
     columns: Floats,
     window: Ints,
@@ -284,6 +286,7 @@ def sweep(  # noqa: C901, PLR0912 (a kernel: its branches are the couplings)
 
     Takes:
         order: blocks in the order of the visit.
+        turns: how many of them threads have taken, and how many each has done in a first pass, ``(1 + threads,)``.
         starting: True for the first pass, which has no schedules yet and extrapolates the total from those done.
         columns, window, first_row: the blocks in float64.
         schedules: changes of stored energy, flat ``(rows, LANES)``; updated. Its kind of number is the search's.
@@ -312,10 +315,17 @@ def sweep(  # noqa: C901, PLR0912 (a kernel: its branches are the couplings)
     along, move = np.zeros(tall * width), np.zeros(tall * width)
     totals, y, y_probe = np.empty(sums.shape[1]), np.zeros(extra.rows * width), np.zeros(extra.rows * width)
     gains, stiff, stiff_stock = 0.0, 1.0, np.empty(width if stocked else 0)
-    for visit in range(order.shape[0]):
+    visit, until = 0, 0
+    while True:
+        if visit == until:
+            visit = claim(turns, PIECE)
+            until = min(visit + PIECE, order.shape[0])
+            if visit >= until:
+                return gains
         block = order[visit]
+        visit += 1
         first, last, row = window[block, 0], window[block, 1], first_row[block]
-        _totals(sums, order.shape[0] / max(visit, 1) if starting else 1.0, stairs, width, extra, totals)
+        _totals(sums, order.shape[0] / max(turns[1:].sum(), 1) if starting else 1.0, stairs, width, extra, totals)
         coupling_price(
             totals, centre, rho, stairs, width, limits, charges, masks, mu, z, wanted, 0, width, first, last, price
         )
@@ -329,6 +339,7 @@ def sweep(  # noqa: C901, PLR0912 (a kernel: its branches are the couplings)
         cheapest_block(columns, block, 0, LANES, price, shift, first, last, slopes, ends, up_to, down_to, change)
         if starting:
             _first_schedule(columns, block, first, last, schedules, row, change, sums[own], extra, width)
+            turns[1 + own] += 1
             continue
         if coupled:
             stiff = math.sqrt(stiffness(y, extra, rate, rho, block, width, first, last))
@@ -367,4 +378,3 @@ def sweep(  # noqa: C901, PLR0912 (a kernel: its branches are the couplings)
         if bend > aim:
             stretch *= aim / bend
         _step(columns, block, first, last, schedules, row, change, pad, stretch, sums[own], extra, width)
-    return gains

@@ -22,14 +22,14 @@ PIECE = 8
 """Blocks that a thread takes at a time: some 50 microseconds of a sweep."""
 
 
-def fresh() -> Ints:
-    """The counter that :func:`claim` takes, at 0."""
-    return np.zeros(1, dtype=np.int64)
+def fresh(more: int = 0) -> Ints:
+    """The counter that :func:`claim` takes, at 0, and ``more`` numbers behind it."""
+    return np.zeros(1 + more, dtype=np.int64)
 
 
 @intrinsic
 def claim(typingctx: Any, counter: Any, amount: Any) -> Any:
-    """Adds ``amount`` to the only number of ``counter`` and returns what was there, as one step that nobody divides."""
+    """Adds ``amount`` to the first number of ``counter`` and returns what was there, in one indivisible step."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         struct = cgutils.create_struct_proxy(signature.args[0])(context, builder, value=args[0])
