@@ -80,14 +80,19 @@ def lowest_convex_price(problem: PlanProblem) -> float:
     Buying stored energy at λ/ηc and selling it at (λ − w)ηd is a loss as long as λ ≥ −w·ηcηd/(1 − ηcηd).
     """
     fleet = problem.fleet
-    able = (fleet.discharge_kw > 0.0) & (fleet.departure > fleet.arrival)
-    if not able.any():
-        return -math.inf
-    round_trip = (fleet.charge_efficiency * fleet.discharge_efficiency)[able]
-    loss = 1.0 - round_trip
-    with np.errstate(divide="ignore"):
-        lowest = np.where(loss > 0.0, -fleet.wear_per_kwh[able] * round_trip / np.maximum(loss, 1e-300), -math.inf)
-    return float(lowest.max())
+    columns = (fleet.discharge_kw, fleet.charge_efficiency, fleet.discharge_efficiency, fleet.wear_per_kwh)
+    stays = np.asarray(fleet.departure) > np.asarray(fleet.arrival)
+    return float(_lowest(stays, *(np.ascontiguousarray(column, dtype=np.float64) for column in columns)))
+
+
+@njit(cache=True, nogil=True)
+def _lowest(stays: NDArray[np.bool_], discharge: Floats, eff_in: Floats, eff_out: Floats, wear: Floats) -> float:
+    lowest = -math.inf
+    for i in range(stays.shape[0]):
+        round_trip = eff_in[i] * eff_out[i]
+        if stays[i] and discharge[i] > 0.0 and round_trip < 1.0:
+            lowest = max(lowest, -wear[i] * round_trip / (1.0 - round_trip))
+    return lowest
 
 
 def stays_of(problem: PlanProblem) -> Stays:
