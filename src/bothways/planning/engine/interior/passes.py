@@ -28,9 +28,12 @@ class Chains(NamedTuple):
         price: prices of the rows [currency/kWh].
         lack: what the rows lack [kWh].
         inverse: 1/D.
-        link: −L, of each step to the one before.
+        share: −L of the next step to this one: ``held`` over D.
+        ground: conductance to the ground at this step and by way of those before.
+        left: that by way of those before alone.
         cross: coupling of each row with the balance of its step.
         weight: diagonal of the inverse, times ``cross``.
+        ahead: right-hand side after the steps before are eliminated, without what is held at the end of this step.
         found: solution of the rows by themselves, and then the direction of their prices.
         turned: working room.
     """
@@ -38,16 +41,19 @@ class Chains(NamedTuple):
     price: Floats
     lack: Floats
     inverse: Floats
-    link: Floats
+    share: Floats
+    ground: Floats
+    left: Floats
     cross: Floats
     weight: Floats
+    ahead: Floats
     found: Floats
     turned: Floats
 
     @staticmethod
     def of(size: int) -> Chains:
         """Rows that lack nothing."""
-        return Chains(*(np.zeros(size) for _ in range(8)))
+        return Chains(*(np.zeros(size) for _ in range(11)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -76,11 +82,10 @@ def prepare(
         sums: told the most that a row lacks.
     """
     for h in range(cars.halves.shape[0]):
-        _, first, last, place = half_of(cars, h)
         sums[LACK] = max(sums[LACK], _compare(cars, h, at, chains, energy))
-        _factor(cars, h, at, chains, y, band, stride, side)
-        _backward(chains, first, last, place, side)
-        _weigh(chains, first, last, place)
+        _factor(cars, h, at, chains, y, side)
+        _backward(cars, h, at, chains, side)
+        _weigh(cars, h, at, chains, band, stride)
         _couple(cars, h, chains, band, stride)
 
 
@@ -107,8 +112,8 @@ def _compare(cars: Cars, h: int, at: Point, chains: Chains, energy: Floats) -> f
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _factor(cars: Cars, h: int, at: Point, chains: Chains, y: Floats, band: Floats, stride: int, side: Floats) -> None:
-    """Factors half a block's rows and begins the predictor's solution; adds to band and side what needs no rows."""
+def _factor(cars: Cars, h: int, at: Point, chains: Chains, y: Floats, side: Floats) -> None:
+    """Factors half a block's rows and begins the predictor's solution; adds to ``side`` what needs no rows."""
     columns, size = cars.columns, cars.size
     base, first, last, place = half_of(cars, h)
     per_in, per_out = load(columns, base + PER_IN * LANES), load(columns, base + PER_OUT * LANES)
@@ -116,7 +121,7 @@ def _factor(cars: Cars, h: int, at: Point, chains: Chains, y: Floats, band: Floa
     zero, one, tiny = splat(begin, 0.0), splat(begin, 1.0), splat(begin, 1e-300)
     worth = load(columns, base + VALUE * LANES)
     cost_in, cost_out = zero - worth, load(columns, base + WEAR * LANES) * per_out + worth
-    ground, held, inverse, carried, forward = zero, zero, zero, zero, zero
+    ground, share, want, forward = zero, zero, zero, zero
     for t in range(first, last):
         n = place + (t - first) * LANES
         clock, price, row_price = splat(begin, t + 0.5), splat(begin, y[t]), load(chains.price, n)
@@ -124,49 +129,65 @@ def _factor(cars: Cars, h: int, at: Point, chains: Chains, y: Floats, band: Floa
         after = load(chains.price, n + LANES) if t + 1 < last else zero
         want_in, want_out = cost_in + row_price + per_in * price, cost_out - row_price - per_out * price
         give_in, give_out = ready(at, n + INTO * size, want_in), ready(at, n + OUT * size, want_out)
-        link = select_lt(begin + one, clock, there, zero) * held * inverse  # not in the first step of a stay
-        held = ready(at, n + HELD * size, after - row_price)
-        ground = ground * link + give_in + give_out
+        side[t] += total(per_out * give_out * want_out - per_in * give_in * want_in)
+        forward = there * (load(chains.lack, n) + give_out * want_out - give_in * want_in) + share * (
+            forward - ground * want
+        )
+        left = ground * share
+        ground, want = left + give_in + give_out, after - row_price
+        held = ready(at, n + HELD * size, want)
         inverse = there / vmax(ground + held, tiny)
+        share = held * inverse
+        store(chains.ahead, n, forward)
+        store(chains.left, n, left)
+        store(chains.ground, n, ground)
         store(chains.inverse, n, inverse)
-        store(chains.link, n, link)
+        store(chains.share, n, share)
         store(chains.cross, n, give_in * per_in + give_out * per_out)
-        band[AHEAD + t * stride] += total(give_in * per_in * per_in + give_out * per_out * per_out)
-        into, out, kept = give_in * want_in, give_out * want_out, held * (after - row_price)
-        side[t] += total(per_out * out - per_in * into)
-        forward = there * (load(chains.lack, n) + out - into + kept - carried) + link * forward
-        carried = kept
-        store(chains.found, n, forward)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _backward(chains: Chains, first: int, last: int, place: int, side: Floats) -> None:
+def _backward(cars: Cars, h: int, at: Point, chains: Chains, side: Floats) -> None:
     """Ends the solution of half a block's rows, and subtracts what they pass on to the balance."""
-    found = splat(load(chains.found, place), 0.0)
-    link = found
+    _, first, last, place = half_of(cars, h)
+    found = splat(load(chains.ahead, place), 0.0)
     for t in range(last - 1, first - 1, -1):
         n = place + (t - first) * LANES
-        found = load(chains.found, n) * load(chains.inverse, n) + link * found
-        link = load(chains.link, n)
+        found = found + load(at.want, n + HELD * cars.size)
+        found = load(chains.ahead, n) * load(chains.inverse, n) + load(chains.share, n) * found
         store(chains.found, n, found)
         side[t] -= total(load(chains.cross, n) * found)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _weigh(chains: Chains, first: int, last: int, place: int) -> None:
-    """The diagonal of the inverse, row by row from the last one (Takahashi 1973), times ``cross``."""
-    diagonal = splat(load(chains.link, place), 0.0)
-    link = diagonal
+def _weigh(cars: Cars, h: int, at: Point, chains: Chains, band: Floats, stride: int) -> None:
+    """The diagonal of the inverse, times ``cross``, and what half a block leaves on the diagonal of the site's matrix.
+
+    With into i, out o, their AC energies p and q, and the chain's conductance r to the ground by way of other steps,
+    that is p²i + q²o − (pi + qo)²/(i + o + r) = ((p²i + q²o)·r + io·(p − q)²)/(i + o + r): a sum of what is positive.
+    """
+    columns, size = cars.columns, cars.size
+    base, first, last, place = half_of(cars, h)
+    per_in, per_out = load(columns, base + PER_IN * LANES), load(columns, base + PER_OUT * LANES)
+    begin, end = load(columns, base + BEGIN * LANES), load(columns, base + END * LANES)
+    zero, one, tiny = splat(begin, 0.0), splat(begin, 1.0), splat(begin, 1e-300)
+    apart, behind = (per_in - per_out) * (per_in - per_out), zero
     for t in range(last - 1, first - 1, -1):
-        n = place + (t - first) * LANES
-        diagonal = load(chains.inverse, n) + link * link * diagonal
-        link = load(chains.link, n)
+        n, clock = place + (t - first) * LANES, splat(begin, t + 0.5)
+        there = select_lt(begin, clock, select_lt(clock, end, one, zero), zero)
+        into, out, held = load(at.give, n + INTO * size), load(at.give, n + OUT * size), load(at.give, n + HELD * size)
+        right = select_lt(clock + one, end, held * behind / vmax(held + behind, tiny), held)  # at the end to the ground
+        others = load(chains.left, n) + right
+        behind = into + out + right
+        diagonal = there / vmax(into + out + others, tiny)
         store(chains.weight, n, diagonal * load(chains.cross, n))
+        stiff = (per_in * per_in * into + per_out * per_out * out) * others + into * out * apart
+        band[AHEAD + t * stride] += total(stiff * diagonal)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _couple(cars: Cars, h: int, chains: Chains, band: Floats, stride: int) -> None:
-    """Subtracts from the site's matrix what half a block's rows take away: crossᵀ·M⁻¹·cross of each vehicle.
+    """Subtracts beside the diagonal of the site's matrix what rows take away: crossᵀ·M⁻¹·cross of each vehicle.
 
     Of each vehicle only the present row of the inverse, times ``cross``, is kept; row k follows from row k + 1 by one
     factor. Vectors are over steps here, counted from the first of the half.
@@ -188,17 +209,16 @@ def _couple(cars: Cars, h: int, chains: Chains, band: Floats, stride: int) -> No
             if k < begins[lane] or k >= ends[lane]:
                 continue
             further = max(further, ends[lane])
-            link = splat(zero, chains.link[n + LANES + lane] if k + 1 < ends[lane] else 0.0)
-            scaled = load(rows, lane * room + group) * link + one * splat(zero, chains.weight[n + lane])
-            store(rows, lane * room + group, scaled)
+            scaled = load(rows, lane * room + group) * splat(zero, chains.share[n + lane])
             own = own + scaled * splat(zero, chains.cross[n + lane])
+            store(rows, lane * room + group, scaled + one * splat(zero, chains.weight[n + lane]))
         store(band, row + group, load(band, row + group) - own)
         for p in range(group + HALF, further, HALF):
             own = zero
             for lane in range(HALF):
                 if k < begins[lane] or p >= ends[lane]:
                     continue
-                scaled = load(rows, lane * room + p) * splat(zero, chains.link[n + LANES + lane])
+                scaled = load(rows, lane * room + p) * splat(zero, chains.share[n + lane])
                 store(rows, lane * room + p, scaled)
                 own = own + scaled * splat(zero, chains.cross[n + lane])
             store(band, row + p, load(band, row + p) - own)
@@ -215,23 +235,25 @@ def follow(cars: Cars, at: Point, chains: Chains, dy: Floats, sums: Floats, corr
         base, first, last, place = half_of(cars, h)
         per_in, per_out = load(columns, base + PER_IN * LANES), load(columns, base + PER_OUT * LANES)
         zero = splat(per_in, 0.0)
-        forward = zero
+        forward, share = zero, zero
         for t in range(first, last):
             n = place + (t - first) * LANES
-            forward = load(chains.link, n) * forward - load(chains.cross, n) * splat(zero, dy[t])
+            forward = share * forward - load(chains.cross, n) * splat(zero, dy[t])
+            share = load(chains.share, n)
             store(chains.turned, n, forward)
-        back, link, after = zero, zero, zero
+        back, after = zero, zero
         made = zero, zero, zero, zero
         for t in range(last - 1, first - 1, -1):
             n = place + (t - first) * LANES
-            back = load(chains.turned, n) * load(chains.inverse, n) + link * back
-            link = load(chains.link, n)
+            forward, share = load(chains.turned, n), load(chains.share, n)
+            back = forward * load(chains.inverse, n) + share * back
             price, now = splat(zero, dy[t]), load(chains.found, n) + back
             store(chains.found, n, now)
             a, b, c = n + INTO * size, n + OUT * size, n + HELD * size
             into = load(at.give, a) * (zero - now - per_in * price - load(at.want, a))
             out = load(at.give, b) * (now + per_out * price - load(at.want, b))
-            held = load(at.give, c) * (now - after - load(at.want, c))
+            # give·(now − after − want), without the difference of what is nearly equal
+            held = share * (load(chains.ahead, n) + forward - load(chains.ground, n) * (after + load(at.want, c)))
             after = now
             if corrects:
                 made = correct(at, c, held, correct(at, b, out, correct(at, a, into, made)))
@@ -249,20 +271,18 @@ def turn(cars: Cars, at: Point, chains: Chains, centre: float, trust: float, sid
         per_in, per_out = load(columns, base + PER_IN * LANES), load(columns, base + PER_OUT * LANES)
         begin, end = load(columns, base + BEGIN * LANES), load(columns, base + END * LANES)
         zero, one = splat(begin, 0.0), splat(begin, 1.0)
-        carried, forward = zero, zero
+        ground, share, want, forward = zero, zero, zero, zero
         for t in range(first, last):
             n = place + (t - first) * LANES
             a, b, c = n + INTO * size, n + OUT * size, n + HELD * size
             clock = splat(begin, t + 0.5)
             there = select_lt(begin, clock, select_lt(clock, end, one, zero), zero)
             into, out = load(at.give, a) * aim(at, a, centre, trust), load(at.give, b) * aim(at, b, centre, trust)
-            held = load(at.give, c) * aim(at, c, centre, trust)
             side[t] += total(per_out * out - per_in * into)
-            lack = load(chains.lack, n) + out - into + held - carried
-            forward = there * lack + load(chains.link, n) * forward
-            carried = held
-            store(chains.found, n, forward)
-        _backward(chains, first, last, place, side)
+            forward = there * (load(chains.lack, n) + out - into) + share * (forward - ground * want)
+            ground, share, want = load(chains.ground, n), load(chains.share, n), aim(at, c, centre, trust)
+            store(chains.ahead, n, forward)
+        _backward(cars, h, at, chains, side)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
