@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bothways.planning.engine.interior import passes, start
-from bothways.planning.engine.interior.method import Interior, _predict
+from bothways.planning.engine.interior.method import MOST_AT_ONCE, Interior, _predict
 from bothways.planning.engine.model import BEGIN, E0, END, FIELDS, PER_IN, PER_OUT, VALUE, WEAR, pack, stays_of
 from bothways.planning.engine.prices import price_unit
 from bothways.planning.engine.simd import LANES
@@ -85,8 +85,7 @@ def test_the_predictor_solves_newtons_equations(vehicles: int, charges: int) -> 
     site, blocks = site_of(problem, stays.forced), pack(stays.rows, STEPS)
     peaks = np.full((charges, STEPS), 0.05)
     interior = Interior(site, blocks, np.asarray(problem.import_price) + 0.02, peaks, price_unit(site))
-    for _ in range(3):
-        assert interior.iterate(0.0) > 0.0
+    assert interior.iterate(0.0, 0.0) == MOST_AT_ONCE
     state = interior._state
     own = interior.meter.high.size
     x, low, high, over, under = (

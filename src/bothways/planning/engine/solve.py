@@ -47,14 +47,11 @@ THREADS_FROM = 50_000
 PATIENCE_BEFORE_FINISH = 14
 """Corrective passes without progress after which the interior-point method takes over, where it can."""
 
-FEW, FEW_OF_MANY = 25.0, 40.0
-"""Vehicles present at once, on average, up to which it takes over at once: few vehicles seldom mix well. The second
-holds where stays are short against the horizon, so that there are many more of them (:data:`MANY` times as many)."""
+FEW = 120.0
+"""Vehicles present at once, on average, up to which it takes over at once: few vehicles seldom mix well."""
 
-MANY = 5.0
-
-VERY_FEW = 4.5
-"""Vehicles present at once up to which it takes over at once in a re-plan as well: good prices hardly help them mix."""
+FEW_AGAIN = 45.0
+"""The same in a re-plan, where good prices help more vehicles to mix soon."""
 
 WARM_SCALE = 0.04
 """Step scale of a warm start at most, in typical prices: prices that are nearly right need little room."""
@@ -62,7 +59,7 @@ WARM_SCALE = 0.04
 WARM_SWEEPS = 4
 """Sweeps of the fast form in a re-plan of a small fleet, and before the interior-point method."""
 
-_PREPARING = 3 * int(FEW)  # vehicles that are too many for the interior-point method at once
+_PREPARING = int(1.5 * FEW)  # vehicles that are too many for the interior-point method at once
 _CHUNK = 4096  # vehicles that fall short, explained at once
 
 
@@ -264,8 +261,7 @@ def _search(search: Search, gap: float, warm: EngineState | None) -> None:
     crowd = search.crowd()
     small = crowd <= CORRECTIVE_UP_TO and vehicles <= CORRECTIVE_VEHICLES
     finishable = small and can_finish(search)
-    few = FEW_OF_MANY if vehicles >= MANY * crowd else FEW
-    at_once = finishable and crowd <= (few if warm is None else VERY_FEW)
+    at_once = finishable and crowd <= (FEW if warm is None else FEW_AGAIN)
     search.run(prices, gap, _fast_sweeps(crowd, few=warm is not None or at_once) if small else 400)
     if search.bounds.gap() > gap and small:
         if not at_once:

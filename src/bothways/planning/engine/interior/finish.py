@@ -51,15 +51,14 @@ def finish(search: Search, gap: float) -> None:
     )  # its equations hold but for rounding, hard limits do not bend
     prices = search.prices.charges[: site.masks.size].reshape(-1, site.width)[:, : site.periods]
     interior = Interior(site, search.blocks, search.prices.energy[: site.periods], prices, price_unit(site))
-    looked, needed = _NEAR * gap / _CLOSER, _NEAR * gap
-    for _ in range(MOST_STEPS):
-        if search.cancel is not None and search.cancel():
-            break
+    looked, needed, last = _NEAR * gap / _CLOSER, _NEAR * gap, search.sweeps + MOST_STEPS
+    while search.sweeps < last and not search.cancelled():
         scale = max(1.0, abs(search.offset + interior.objective))
-        if interior.iterate(_ENOUGH * gap * scale) == 0.0:
+        done = interior.iterate(_ENOUGH * gap * scale, max(needed, _CLOSER * looked) * scale)
+        if done == 0:
             break
-        search.sweeps += 1
-        believed = interior.complementarity / scale
+        search.sweeps += done
+        believed = interior.complementarity / max(1.0, abs(search.offset + interior.objective))
         if interior.lacking > _EVEN_KWH or (believed > needed and believed > _CLOSER * looked):
             continue
         looked = believed

@@ -26,6 +26,9 @@ from bothways.planning.problem import Floats
 _BACK = 0.995  # share of the way to the nearest bound
 _SHORT = 1e-6  # steps shorter than this lead nowhere
 
+MOST_AT_ONCE, AT_ONCE = 6, 100_000
+"""Steps that are made before anybody is asked whether to go on, and vehicle-steps in them."""
+
 
 class State(NamedTuple):
     """Everything that a step reads and writes.
@@ -114,15 +117,33 @@ class Interior:
         """
         passes.changes_as_metered(self._state.cars, self._state.at, schedules)
 
-    def iterate(self, enough: float) -> float:
-        """One predictor and corrector; returns the length of the step, 0 where none could be made.
+    def iterate(self, enough: float, until: float) -> int:
+        """A few predictors and correctors; returns how many, 0 where no more can be made.
 
         Args:
             enough: complementarity below which nothing is gained [currency]: steps aim no lower, and what the equations
                 still lack is mended there, before rounding takes over.
+            until: complementarity that ends them [currency].
         """
-        length, self.complementarity, self.lacking = _iterate(self._state, self.complementarity, self._count, enough)
-        return float(length) if length > _SHORT else 0.0
+        most = min(MOST_AT_ONCE, max(1, AT_ONCE // max(1, self._state.cars.size)))
+        done, self.complementarity, self.lacking = _steps(
+            self._state, self.complementarity, self._count, enough, until, most
+        )
+        return int(done)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _steps(state: State, gap: float, count: float, enough: float, until: float, most: int) -> tuple[int, float, float]:
+    """Steps until the complementarity is small enough, or ``most`` are done; returns how many, it, what rows lacked."""
+    done, lacking = 0, math.inf
+    while done < most:
+        length, gap, lacking = _iterate(state, gap, count, enough)
+        if not length > _SHORT:
+            break
+        done += 1
+        if gap <= until:
+            break
+    return done, gap, lacking
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
