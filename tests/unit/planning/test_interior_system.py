@@ -7,7 +7,7 @@ from bothways.planning.engine.interior import passes, start
 from bothways.planning.engine.interior.method import MOST_AT_ONCE, Interior, _predict
 from bothways.planning.engine.model import BEGIN, E0, END, FIELDS, PER_IN, PER_OUT, VALUE, WEAR, pack, stays_of
 from bothways.planning.engine.prices import price_unit
-from bothways.planning.engine.simd import LANES
+from bothways.planning.engine.simd import LANES, REGISTER
 from bothways.planning.engine.site import site_of
 from bothways.planning.problem import DemandCharge, Fleet, PlanProblem
 
@@ -39,12 +39,12 @@ def equations(interior: Interior) -> tuple[np.ndarray, np.ndarray, list[tuple[in
     state, meter = interior._state, interior.meter
     table = state.cars.columns.reshape(-1, FIELDS, LANES)
     places = []  # lane's number in tables, step, place of its row
-    for base, first, last, place in state.cars.halves.tolist():
-        block, half = base // (FIELDS * LANES), base % (FIELDS * LANES)
-        for lane in range(LANES // 2):
-            begin, end = table[block, BEGIN, half + lane], table[block, END, half + lane]
+    for base, first, last, place, _ in state.cars.groups.tolist():
+        block, part = base // (FIELDS * LANES), base % (FIELDS * LANES)
+        for lane in range(REGISTER):
+            begin, end = table[block, BEGIN, part + lane], table[block, END, part + lane]
             places += [
-                (block * LANES + half + lane, t, place + (t - first) * LANES + lane)
+                (block * LANES + part + lane, t, place + (t - first) * REGISTER + lane)
                 for t in range(first, last)
                 if begin <= t < end
             ]
@@ -55,7 +55,7 @@ def equations(interior: Interior) -> tuple[np.ndarray, np.ndarray, list[tuple[in
         block, at = lane // LANES, lane % LANES
         matrix[row, [n, size + n, 2 * size + n]] = 1.0, -1.0, -1.0
         if t > table[block, BEGIN, at]:
-            matrix[row, 2 * size + n - LANES] = 1.0
+            matrix[row, 2 * size + n - REGISTER] = 1.0
         matrix[len(places) + t, n] = -table[block, PER_IN, at]
         matrix[len(places) + t, size + n] = table[block, PER_OUT, at]
     for k, column in enumerate(np.eye(own)):

@@ -127,8 +127,11 @@ class Search:
         """Excess over a hard limit that is rounding [kWh]; anything more buys money with safety."""
         return 1e-12 * self._mean_kwh
 
-    def run(self, prices: Prices, gap: float, most_sweeps: int) -> None:
-        """Searches until the proven gap is at most ``gap`` or ``most_sweeps`` are done."""
+    def run(self, prices: Prices, gap: float, most_sweeps: int, *, ends: bool = True) -> None:
+        """Searches until the proven gap is at most ``gap`` or ``most_sweeps`` are done.
+
+        Where the search goes on with something else (not ``ends``), what it has come to then need not be proven.
+        """
         self.prices, self._gap = prices.copy(), gap
         self._pass(starting=True)
         self._recentre()
@@ -148,7 +151,7 @@ class Search:
                     return
                 wait = 4 if self.bounds.upper < math.inf else 2
             self.rescale(fleet_gap, site_gap, row_gaps, balance, GROWTH)
-        if not certified:
+        if ends and not certified:
             self.certify()  # what is returned is what is priced
 
     def learn(self, lower: float, y: Floats) -> None:

@@ -39,12 +39,16 @@ Vector = Any
 """A vector in the arguments of a kernel: numba infers its type, Python has none for it."""
 
 
-class Lanes(types.Type):  # type: ignore[misc]
-    """Numba type of a vector: ``LANES`` float32 or ``HALF`` float64."""
+REGISTER = HALF // 2
+"""Lanes of a float64 vector that fills one register, not two: for kernels with many variables at once."""
 
-    def __init__(self, dtype: Any) -> None:
+
+class Lanes(types.Type):  # type: ignore[misc]
+    """Numba type of a vector: ``LANES`` float32, or ``HALF`` float64 or as many as said."""
+
+    def __init__(self, dtype: Any, width: int | None = None) -> None:
         self.dtype = dtype
-        self.width = LANES if dtype == types.float32 else HALF
+        self.width = width or (LANES if dtype == types.float32 else HALF)
         super().__init__(name=f"Lanes({dtype}, {self.width})")
 
 
@@ -55,9 +59,9 @@ class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
         super().__init__(dmm, fe_type, ir.VectorType(element, fe_type.width))
 
 
-def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any) -> Any:
+def _pointer(context: Any, builder: Any, lanes: Any, array_type: Any, array: Any, offset: Any) -> Any:
     struct = cgutils.create_struct_proxy(array_type)(context, builder, value=array)
-    vector = context.get_data_type(Lanes(array_type.dtype))
+    vector = context.get_data_type(lanes)
     return builder.bitcast(builder.gep(struct.data, [offset]), vector.as_pointer())
 
 
@@ -65,15 +69,21 @@ def _align(array_type: Any) -> int:
     return 4 if array_type.dtype == types.float32 else 8
 
 
+def _load(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    pointer = _pointer(context, builder, signature.return_type, signature.args[0], args[0], args[1])
+    return builder.load(pointer, align=_align(signature.args[0]))
+
+
 @intrinsic
 def load(typingctx: Any, array: Any, offset: Any) -> Any:
     """A vector's worth of numbers of a flat array from ``offset`` on."""
+    return Lanes(array.dtype)(array, types.intp), _load
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = _pointer(context, builder, signature.args[0], args[0], args[1])
-        return builder.load(pointer, align=_align(signature.args[0]))
 
-    return Lanes(array.dtype)(array, types.intp), codegen
+@intrinsic
+def load_register(typingctx: Any, array: Any, offset: Any) -> Any:
+    """One register's worth of a flat float64 array from ``offset`` on."""
+    return Lanes(array.dtype, REGISTER)(array, types.intp), _load
 
 
 @intrinsic
@@ -81,7 +91,7 @@ def store(typingctx: Any, array: Any, offset: Any, value: Any) -> Any:
     """Writes a vector into a flat array from ``offset`` on."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = _pointer(context, builder, signature.args[0], args[0], args[1])
+        pointer = _pointer(context, builder, signature.args[2], signature.args[0], args[0], args[1])
         builder.store(args[2], pointer, align=_align(signature.args[0]))
         return context.get_dummy_value()
 

@@ -41,7 +41,7 @@ CORRECTIVE_VEHICLES = 20_000
 SMALL_CROWD = 190.0
 """Vehicles present at once up to which it takes over soon: few vehicles need mixtures, not steps."""
 
-THREADS_FROM = 50_000
+THREADS_FROM = 25_000
 """Vehicles from which a second thread pays."""
 
 PATIENCE_BEFORE_FINISH = 14
@@ -262,12 +262,15 @@ def _search(search: Search, gap: float, warm: EngineState | None) -> None:
     small = crowd <= CORRECTIVE_UP_TO and vehicles <= CORRECTIVE_VEHICLES
     finishable = small and can_finish(search)
     at_once = finishable and crowd <= (FEW if warm is None else FEW_AGAIN)
-    search.run(prices, gap, _fast_sweeps(crowd, few=warm is not None or at_once) if small else 400)
+    sweeps = _fast_sweeps(crowd, few=warm is not None or at_once) if small else 400
+    search.run(prices, gap, sweeps, ends=not at_once)
     if search.bounds.gap() > gap and small:
         if not at_once:
             polish(search, gap, 400, PATIENCE_BEFORE_FINISH if finishable else GIVE_UP)
         if finishable and search.bounds.gap() > gap and not search.cancelled():
             finish(search, gap)
+    if math.isinf(search.bounds.lower):  # nothing was proven on the way
+        search.certify()
     search.finish()
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from bothways.planning.engine.simd import Vector, greatest, load, select_lt, splat, store, total, vmax
+from bothways.planning.engine.simd import Vector, greatest, load_register, select_lt, splat, store, total, vmax
 from bothways.planning.problem import Floats
 
 SHARE, WIDER, TILT, BOW, GAP, LACK = range(6)
@@ -56,20 +56,17 @@ class Point(NamedTuple):
 
     @staticmethod
     def of(size: int) -> Point:
-        """Variables that do not move."""
-        zeros = [np.zeros(size) for _ in range(12)]
-        for slack in (1, 2, 5, 6):
-            zeros[slack][:] = 1.0
-        return Point(*zeros)
+        """Room for so many variables; see ``start`` for what is written there first."""
+        return Point(*np.empty((12, size)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def ready(at: Point, n: int, want: Vector) -> Vector:
     """Prepares a step of the variables from ``n`` on, whose costs lack ``want``; returns how far they give way."""
-    low = load(at.low, n)
+    low = load_register(at.low, n)
     zero, one = splat(low, 0.0), splat(low, 1.0)
-    per_over, per_under = one / load(at.over, n), one / load(at.under, n)
-    stiff = low * per_over + load(at.high, n) * per_under
+    per_over, per_under = one / load_register(at.over, n), one / load_register(at.under, n)
+    stiff = low * per_over + load_register(at.high, n) * per_under
     give = select_lt(zero, low, one / vmax(stiff, splat(low, 1e-300)), zero)
     store(at.per_over, n, per_over)
     store(at.per_under, n, per_under)
@@ -88,10 +85,10 @@ def predict(at: Point, n: int, step: Vector, sums: Vectors) -> Vectors:
     """
     share, wider, tilt, bow = sums
     store(at.step, n, step)
-    low, high = load(at.low, n), load(at.high, n)
+    low, high = load_register(at.low, n), load_register(at.high, n)
     zero, one = splat(low, 0.0), splat(low, 1.0)
-    gone = step * load(at.per_over, n)
-    left = select_lt(zero, high, step * load(at.per_under, n), zero)
+    gone = step * load_register(at.per_over, n)
+    left = select_lt(zero, high, step * load_register(at.per_under, n), zero)
     share = vmax(share, vmax(zero - gone, left))
     wider = vmax(wider, one + vmax(gone, zero - left))
     return share, wider, tilt + step * (low - high), bow + step * (low * gone + high * left)
@@ -100,14 +97,14 @@ def predict(at: Point, n: int, step: Vector, sums: Vectors) -> Vectors:
 @njit(cache=True, nogil=True, error_model="numpy")
 def aim(at: Point, n: int, centre: float, trust: float) -> Vector:
     """Turns the prediction in ``step`` into what the corrector asks for; returns what the costs lack then."""
-    low, high, step = load(at.low, n), load(at.high, n), load(at.step, n)
-    per_over, per_under = load(at.per_over, n), load(at.per_under, n)
+    low, high, step = load_register(at.low, n), load_register(at.high, n), load_register(at.step, n)
+    per_over, per_under = load_register(at.per_over, n), load_register(at.per_under, n)
     zero, one = splat(low, 0.0), splat(low, 1.0)
     level, part = splat(low, centre), splat(low, trust)
     turn, counter = low * (one + step * per_over), high * (one - step * per_under)
-    above = select_lt(zero, low, level - load(at.over, n) * low + part * step * turn, zero)
-    below = select_lt(zero, high, level - load(at.under, n) * high - part * step * counter, zero)
-    want = load(at.want, n) - low + high - above * per_over + below * per_under
+    above = select_lt(zero, low, level - load_register(at.over, n) * low + part * step * turn, zero)
+    below = select_lt(zero, high, level - load_register(at.under, n) * high - part * step * counter, zero)
+    want = load_register(at.want, n) - low + high - above * per_over + below * per_under
     store(at.above, n, above)
     store(at.below, n, below)
     store(at.want, n, want)
@@ -119,12 +116,15 @@ def correct(at: Point, n: int, step: Vector, sums: Vectors) -> Vectors:
     """Takes the corrector's direction and adds to ``sums`` how much of slacks and multipliers it takes."""
     share, wider, tilt, bow = sums
     store(at.step, n, step)
-    low, high = load(at.low, n), load(at.high, n)
-    per_over, per_under = load(at.per_over, n), load(at.per_under, n)
+    low, high = load_register(at.low, n), load_register(at.high, n)
+    per_over, per_under = load_register(at.per_over, n), load_register(at.per_under, n)
     zero, tiny = splat(low, 0.0), splat(low, 1e-300)
     left = select_lt(zero, high, step * per_under, zero)
     share = vmax(share, vmax(zero - step * per_over, left))
-    down, up = (low * step - load(at.above, n)) * per_over, (zero - high * step - load(at.below, n)) * per_under
+    down, up = (
+        (low * step - load_register(at.above, n)) * per_over,
+        (zero - high * step - load_register(at.below, n)) * per_under,
+    )
     wider = vmax(wider, vmax(down / (low + tiny), up / (high + tiny)))
     return share, wider, tilt, bow
 
@@ -132,13 +132,18 @@ def correct(at: Point, n: int, step: Vector, sums: Vectors) -> Vectors:
 @njit(cache=True, nogil=True, error_model="numpy")
 def advance(at: Point, n: int, far: Vector, wide: Vector) -> Vector:
     """Makes the step, ``far`` for variables and ``wide`` for multipliers; returns slacks times multipliers after it."""
-    over, under, low, high = load(at.over, n), load(at.under, n), load(at.low, n), load(at.high, n)
-    step = load(at.step, n)
-    low = low + wide * (load(at.above, n) - low * step) * load(at.per_over, n)
-    high = high + wide * (load(at.below, n) + high * step) * load(at.per_under, n)
+    over, under, low, high = (
+        load_register(at.over, n),
+        load_register(at.under, n),
+        load_register(at.low, n),
+        load_register(at.high, n),
+    )
+    step = load_register(at.step, n)
+    low = low + wide * (load_register(at.above, n) - low * step) * load_register(at.per_over, n)
+    high = high + wide * (load_register(at.below, n) + high * step) * load_register(at.per_under, n)
     moved = far * step
     over, under = over + moved, select_lt(splat(low, 0.0), high, under - moved, under)
-    store(at.x, n, load(at.x, n) + moved)
+    store(at.x, n, load_register(at.x, n) + moved)
     store(at.over, n, over)
     store(at.under, n, under)
     store(at.low, n, low)

@@ -12,7 +12,7 @@ from bothways.planning.engine.prices import price_unit
 from bothways.planning.engine.search import Search
 from bothways.planning.engine.simd import LANES
 
-MOST_WORK = 3e7
+MOST_WORK = 3e10
 """Steps times the square of the longest stay up to which the method's system is small enough: days of any stays, weeks
 and months of stays of some hours."""
 
@@ -81,5 +81,5 @@ def _certify(search: Search, interior: Interior) -> None:
     search.schedules = schedules
     search.certify()
     if math.isinf(search.bounds.upper):
-        interior.changes_as_metered(schedules)
+        interior.changes(schedules, as_metered=True)
         search.settle(*search.upper(search.schedules))

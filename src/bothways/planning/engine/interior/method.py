@@ -104,18 +104,14 @@ class Interior:
         spent = state.meter.cost @ state.own.x[: state.meter.cost.size]
         return float(spent + passes.cost(state.cars, state.at))
 
-    def changes(self, schedules: Floats) -> None:
-        """Writes changes of stored energy where the blocks keep them [kWh]."""
-        size = self._state.cars.size
-        np.subtract(self._state.at.x[:size], self._state.at.x[size : 2 * size], out=schedules)
+    def changes(self, schedules: Floats, *, as_metered: bool = False) -> None:
+        """Writes changes of stored energy where the blocks keep them [kWh].
 
-    def changes_as_metered(self, schedules: Floats) -> None:
-        """The same, such that the meter sees what it sees of the present point.
-
-        Where a vehicle still charges and discharges at once, what that burns is stored instead: a hard limit that is
-        kept by burning is kept so as well.
+        Where a vehicle still charges and discharges at once, what that burns is not charged. Or, ``as_metered``, it is
+        stored, so that the meter sees what it sees of the present point: a hard limit that is kept by burning is kept
+        so as well.
         """
-        passes.changes_as_metered(self._state.cars, self._state.at, schedules)
+        passes.write_changes(self._state.cars, self._state.at, as_metered, schedules)
 
     def iterate(self, enough: float, until: float) -> int:
         """A few predictors and correctors; returns how many, 0 where no more can be made.

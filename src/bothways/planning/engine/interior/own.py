@@ -8,7 +8,7 @@ from numba import njit
 from bothways.planning.engine.interior.bounds import GAP, LACK, Point, advance, aim, correct, keep, predict, ready
 from bothways.planning.engine.interior.meter import Meter, priced, seen
 from bothways.planning.engine.interior.rows import Rows, factor, solve
-from bothways.planning.engine.simd import HALF, load, splat, store, total
+from bothways.planning.engine.simd import REGISTER, load_register, splat, store, total
 from bothways.planning.problem import Floats
 
 
@@ -31,8 +31,8 @@ def predictor(
     priced(meter, y, moved)
     for n in range(meter.cost.shape[0]):
         moved[n] = meter.cost[n] - moved[n]
-    for n in range(0, moved.shape[0], HALF):
-        want = load(moved, n)
+    for n in range(0, moved.shape[0], REGISTER):
+        want = load_register(moved, n)
         store(moved, n, want * ready(at, n, want))
     seen(meter, at.x, lack)
     for j in range(lack.shape[0]):
@@ -48,8 +48,8 @@ def corrector(
 ) -> None:
     """From the prediction to the prices' direction of the corrector; arguments as in :func:`predictor`."""
     moved = np.empty(at.x.shape[0])
-    for n in range(0, moved.shape[0], HALF):
-        store(moved, n, aim(at, n, centre, trust) * load(at.give, n))
+    for n in range(0, moved.shape[0], REGISTER):
+        store(moved, n, aim(at, n, centre, trust) * load_register(at.give, n))
     _solve(meter, rows, moved, lack, side, dy)
 
 
@@ -68,10 +68,10 @@ def follow(meter: Meter, at: Point, dy: Floats, sums: Floats, corrects: bool) ->
     """The meter's variables' direction at their rows' prices ``dy``; adds to ``sums`` as ``passes.follow``."""
     pull = np.zeros(at.x.shape[0])
     priced(meter, dy, pull)
-    zero = splat(load(pull, 0), 0.0)
+    zero = splat(load_register(pull, 0), 0.0)
     made = zero, zero, zero, zero
-    for n in range(0, pull.shape[0], HALF):
-        step = load(at.give, n) * (load(pull, n) - load(at.want, n))
+    for n in range(0, pull.shape[0], REGISTER):
+        step = load_register(at.give, n) * (load_register(pull, n) - load_register(at.want, n))
         made = correct(at, n, step, made) if corrects else predict(at, n, step, made)
     keep(made, sums)
 
@@ -79,8 +79,8 @@ def follow(meter: Meter, at: Point, dy: Floats, sums: Floats, corrects: bool) ->
 @njit(cache=True, nogil=True, error_model="numpy")
 def move(at: Point, far: float, wide: float, sums: Floats) -> None:
     """Makes the step and adds up the complementarity."""
-    like = load(at.x, 0)
+    like = load_register(at.x, 0)
     long, broad, gap = splat(like, far), splat(like, wide), splat(like, 0.0)
-    for n in range(0, at.x.shape[0], HALF):
+    for n in range(0, at.x.shape[0], REGISTER):
         gap = gap + advance(at, n, long, broad)
     sums[GAP] += total(gap)

@@ -1,4 +1,4 @@
-"""The interior-point method's passes over the vehicles, half a block at a time, one vehicle per lane.
+"""The interior-point method's passes over the vehicles, a register of lanes at a time, one vehicle per lane.
 
 A vehicle's rows say per step that what flows in and out and what is held agree. Eliminating its variables leaves a
 symmetric tridiagonal matrix M = L·D·Lᵀ: that of a chain of conductances ``held`` with ``into + out`` to the ground at
@@ -15,9 +15,20 @@ from numba import njit
 
 from bothways.planning.engine.interior.band import AHEAD
 from bothways.planning.engine.interior.bounds import GAP, LACK, Point, advance, aim, correct, keep, predict, ready
-from bothways.planning.engine.interior.cars import HELD, INTO, OUT, Cars, half_of
+from bothways.planning.engine.interior.cars import HELD, INTO, OUT, SCHEDULE, Cars, group_of
 from bothways.planning.engine.model import BEGIN, E0, END, PER_IN, PER_OUT, VALUE, WEAR
-from bothways.planning.engine.simd import HALF, LANES, greatest, load, select_lt, splat, store, total, vmax, vmin
+from bothways.planning.engine.simd import (
+    LANES,
+    REGISTER,
+    greatest,
+    load_register,
+    select_lt,
+    splat,
+    store,
+    total,
+    vmax,
+    vmin,
+)
 from bothways.planning.problem import Floats
 
 
@@ -52,8 +63,8 @@ class Chains(NamedTuple):
 
     @staticmethod
     def of(size: int) -> Chains:
-        """Rows that lack nothing."""
-        return Chains(*(np.zeros(size) for _ in range(11)))
+        """Room for the rows of so many vehicle-steps."""
+        return Chains(*np.empty((11, size)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -81,30 +92,30 @@ def prepare(
         side: what they add to the right-hand side of the balance; added to [kWh].
         sums: told the most that a row lacks.
     """
-    for h in range(cars.halves.shape[0]):
-        sums[LACK] = max(sums[LACK], _compare(cars, h, at, chains, energy))
-        _factor(cars, h, at, chains, y, side)
-        _backward(cars, h, at, chains, side)
-        _weigh(cars, h, at, chains, band, stride)
-        _couple(cars, h, chains, band, stride)
+    for g in range(cars.groups.shape[0]):
+        sums[LACK] = max(sums[LACK], _compare(cars, g, at, chains, energy))
+        _factor(cars, g, at, chains, y, side)
+        _backward(cars, g, at, chains, side)
+        _weigh(cars, g, at, chains, band, stride)
+        _couple(cars, g, chains, band, stride)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _compare(cars: Cars, h: int, at: Point, chains: Chains, energy: Floats) -> float:
-    """What half a block's rows lack; adds its AC energy to ``energy`` and returns the most that a row lacks [kWh]."""
+def _compare(cars: Cars, g: int, at: Point, chains: Chains, energy: Floats) -> float:
+    """What a group's rows lack; adds its AC energy to ``energy`` and returns the most that a row lacks [kWh]."""
     columns, size = cars.columns, cars.size
-    base, first, last, place = half_of(cars, h)
-    per_in, per_out = load(columns, base + PER_IN * LANES), load(columns, base + PER_OUT * LANES)
-    begin, end = load(columns, base + BEGIN * LANES), load(columns, base + END * LANES)
-    start, zero, one = load(columns, base + E0 * LANES), splat(begin, 0.0), splat(begin, 1.0)
-    kept, most = zero, zero
+    base, first, last, place = group_of(cars, g)
+    per_in, per_out = load_register(columns, base + PER_IN * LANES), load_register(columns, base + PER_OUT * LANES)
+    begin, end = load_register(columns, base + BEGIN * LANES), load_register(columns, base + END * LANES)
+    kept, zero, one = load_register(columns, base + E0 * LANES), splat(begin, 0.0), splat(begin, 1.0)
+    most = zero
     for t in range(first, last):
-        n, clock = place + (t - first) * LANES, splat(begin, t + 0.5)
+        n, clock = place + (t - first) * REGISTER, splat(begin, t + 0.5)
         there = select_lt(begin, clock, select_lt(clock, end, one, zero), zero)
-        into, out = load(at.x, n + INTO * size), load(at.x, n + OUT * size)
-        before = select_lt(begin + one, clock, kept, start)
-        kept = load(at.x, n + HELD * size)
-        lack = there * (before + into - out - kept)
+        into, out = load_register(at.x, n + INTO * size), load_register(at.x, n + OUT * size)
+        held = load_register(at.x, n + HELD * size)
+        lack = there * (kept + into - out - held)
+        kept = select_lt(begin, clock, held, kept)
         most = vmax(most, vmax(lack, zero - lack))
         energy[t] += total(per_in * into - per_out * out)
         store(chains.lack, n, lack)
@@ -112,25 +123,25 @@ def _compare(cars: Cars, h: int, at: Point, chains: Chains, energy: Floats) -> f
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _factor(cars: Cars, h: int, at: Point, chains: Chains, y: Floats, side: Floats) -> None:
-    """Factors half a block's rows and begins the predictor's solution; adds to ``side`` what needs no rows."""
+def _factor(cars: Cars, g: int, at: Point, chains: Chains, y: Floats, side: Floats) -> None:
+    """Factors a group's rows and begins the predictor's solution; adds to ``side`` what needs no rows."""
     columns, size = cars.columns, cars.size
-    base, first, last, place = half_of(cars, h)
-    per_in, per_out = load(columns, base + PER_IN * LANES), load(columns, base + PER_OUT * LANES)
-    begin, end = load(columns, base + BEGIN * LANES), load(columns, base + END * LANES)
+    base, first, last, place = group_of(cars, g)
+    per_in, per_out = load_register(columns, base + PER_IN * LANES), load_register(columns, base + PER_OUT * LANES)
+    begin, end = load_register(columns, base + BEGIN * LANES), load_register(columns, base + END * LANES)
     zero, one, tiny = splat(begin, 0.0), splat(begin, 1.0), splat(begin, 1e-300)
-    worth = load(columns, base + VALUE * LANES)
-    cost_in, cost_out = zero - worth, load(columns, base + WEAR * LANES) * per_out + worth
+    worth = load_register(columns, base + VALUE * LANES)
+    cost_in, cost_out = zero - worth, load_register(columns, base + WEAR * LANES) * per_out + worth
     ground, share, want, forward = zero, zero, zero, zero
     for t in range(first, last):
-        n = place + (t - first) * LANES
-        clock, price, row_price = splat(begin, t + 0.5), splat(begin, y[t]), load(chains.price, n)
+        n = place + (t - first) * REGISTER
+        clock, price, row_price = splat(begin, t + 0.5), splat(begin, y[t]), load_register(chains.price, n)
         there = select_lt(begin, clock, select_lt(clock, end, one, zero), zero)
-        after = load(chains.price, n + LANES) if t + 1 < last else zero
+        after = load_register(chains.price, n + REGISTER) if t + 1 < last else zero
         want_in, want_out = cost_in + row_price + per_in * price, cost_out - row_price - per_out * price
         give_in, give_out = ready(at, n + INTO * size, want_in), ready(at, n + OUT * size, want_out)
         side[t] += total(per_out * give_out * want_out - per_in * give_in * want_in)
-        forward = there * (load(chains.lack, n) + give_out * want_out - give_in * want_in) + share * (
+        forward = there * (load_register(chains.lack, n) + give_out * want_out - give_in * want_in) + share * (
             forward - ground * want
         )
         left = ground * share
@@ -147,81 +158,87 @@ def _factor(cars: Cars, h: int, at: Point, chains: Chains, y: Floats, side: Floa
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _backward(cars: Cars, h: int, at: Point, chains: Chains, side: Floats) -> None:
-    """Ends the solution of half a block's rows, and subtracts what they pass on to the balance."""
-    _, first, last, place = half_of(cars, h)
-    found = splat(load(chains.ahead, place), 0.0)
+def _backward(cars: Cars, g: int, at: Point, chains: Chains, side: Floats) -> None:
+    """Ends the solution of a group's rows, and subtracts what they pass on to the balance."""
+    _, first, last, place = group_of(cars, g)
+    found = splat(load_register(chains.ahead, place), 0.0)
     for t in range(last - 1, first - 1, -1):
-        n = place + (t - first) * LANES
-        found = found + load(at.want, n + HELD * cars.size)
-        found = load(chains.ahead, n) * load(chains.inverse, n) + load(chains.share, n) * found
+        n = place + (t - first) * REGISTER
+        found = found + load_register(at.want, n + HELD * cars.size)
+        found = (
+            load_register(chains.ahead, n) * load_register(chains.inverse, n) + load_register(chains.share, n) * found
+        )
         store(chains.found, n, found)
-        side[t] -= total(load(chains.cross, n) * found)
+        side[t] -= total(load_register(chains.cross, n) * found)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _weigh(cars: Cars, h: int, at: Point, chains: Chains, band: Floats, stride: int) -> None:
-    """The diagonal of the inverse, times ``cross``, and what half a block leaves on the diagonal of the site's matrix.
+def _weigh(cars: Cars, g: int, at: Point, chains: Chains, band: Floats, stride: int) -> None:
+    """The diagonal of the inverse, times ``cross``, and what a group leaves on the diagonal of the site's matrix.
 
     With into i, out o, their AC energies p and q, and the chain's conductance r to the ground by way of other steps,
     that is p²i + q²o − (pi + qo)²/(i + o + r) = ((p²i + q²o)·r + io·(p − q)²)/(i + o + r): a sum of what is positive.
     """
     columns, size = cars.columns, cars.size
-    base, first, last, place = half_of(cars, h)
-    per_in, per_out = load(columns, base + PER_IN * LANES), load(columns, base + PER_OUT * LANES)
-    begin, end = load(columns, base + BEGIN * LANES), load(columns, base + END * LANES)
+    base, first, last, place = group_of(cars, g)
+    per_in, per_out = load_register(columns, base + PER_IN * LANES), load_register(columns, base + PER_OUT * LANES)
+    begin, end = load_register(columns, base + BEGIN * LANES), load_register(columns, base + END * LANES)
     zero, one, tiny = splat(begin, 0.0), splat(begin, 1.0), splat(begin, 1e-300)
     apart, behind = (per_in - per_out) * (per_in - per_out), zero
     for t in range(last - 1, first - 1, -1):
-        n, clock = place + (t - first) * LANES, splat(begin, t + 0.5)
+        n, clock = place + (t - first) * REGISTER, splat(begin, t + 0.5)
         there = select_lt(begin, clock, select_lt(clock, end, one, zero), zero)
-        into, out, held = load(at.give, n + INTO * size), load(at.give, n + OUT * size), load(at.give, n + HELD * size)
+        into, out, held = (
+            load_register(at.give, n + INTO * size),
+            load_register(at.give, n + OUT * size),
+            load_register(at.give, n + HELD * size),
+        )
         right = select_lt(clock + one, end, held * behind / vmax(held + behind, tiny), held)  # at the end to the ground
-        others = load(chains.left, n) + right
+        others = load_register(chains.left, n) + right
         behind = into + out + right
         diagonal = there / vmax(into + out + others, tiny)
-        store(chains.weight, n, diagonal * load(chains.cross, n))
+        store(chains.weight, n, diagonal * load_register(chains.cross, n))
         stiff = (per_in * per_in * into + per_out * per_out * out) * others + into * out * apart
         band[AHEAD + t * stride] += total(stiff * diagonal)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _couple(cars: Cars, h: int, chains: Chains, band: Floats, stride: int) -> None:
+def _couple(cars: Cars, g: int, chains: Chains, band: Floats, stride: int) -> None:
     """Subtracts beside the diagonal of the site's matrix what rows take away: crossᵀ·M⁻¹·cross of each vehicle.
 
     Of each vehicle only the present row of the inverse, times ``cross``, is kept; row k follows from row k + 1 by one
-    factor. Vectors are over steps here, counted from the first of the half.
+    factor. Vectors are over steps here, counted from the group's first.
     """
-    base, first, last, place = half_of(cars, h)
-    room = -(-(last - first) // HALF) * HALF
-    rows, unit = np.zeros(HALF * room), np.zeros(2 * HALF)
-    unit[HALF] = 1.0
-    begins, ends = np.empty(HALF, dtype=np.int64), np.empty(HALF, dtype=np.int64)
-    for lane in range(HALF):
+    base, first, last, place = group_of(cars, g)
+    room = -(-(last - first) // REGISTER) * REGISTER
+    rows, unit = np.zeros(REGISTER * room), np.zeros(2 * REGISTER)
+    unit[REGISTER] = 1.0
+    begins, ends = np.empty(REGISTER, dtype=np.int64), np.empty(REGISTER, dtype=np.int64)
+    for lane in range(REGISTER):
         begins[lane] = int(cars.columns[base + BEGIN * LANES + lane]) - first
         ends[lane] = int(cars.columns[base + END * LANES + lane]) - first
-    zero = splat(load(rows, 0), 0.0)
+    zero = splat(load_register(rows, 0), 0.0)
     for k in range(last - first - 1, -1, -1):
-        n, group, further = place + k * LANES, k // HALF * HALF, k
+        n, group, further = place + k * REGISTER, k // REGISTER * REGISTER, k
         row, own = AHEAD + (first + k) * stride - k, zero
-        one = load(unit, HALF - (k - group))
-        for lane in range(HALF):
+        one = load_register(unit, REGISTER - (k - group))
+        for lane in range(REGISTER):
             if k < begins[lane] or k >= ends[lane]:
                 continue
             further = max(further, ends[lane])
-            scaled = load(rows, lane * room + group) * splat(zero, chains.share[n + lane])
+            scaled = load_register(rows, lane * room + group) * splat(zero, chains.share[n + lane])
             own = own + scaled * splat(zero, chains.cross[n + lane])
             store(rows, lane * room + group, scaled + one * splat(zero, chains.weight[n + lane]))
-        store(band, row + group, load(band, row + group) - own)
-        for p in range(group + HALF, further, HALF):
+        store(band, row + group, load_register(band, row + group) - own)
+        for p in range(group + REGISTER, further, REGISTER):
             own = zero
-            for lane in range(HALF):
+            for lane in range(REGISTER):
                 if k < begins[lane] or p >= ends[lane]:
                     continue
-                scaled = load(rows, lane * room + p) * splat(zero, chains.share[n + lane])
+                scaled = load_register(rows, lane * room + p) * splat(zero, chains.share[n + lane])
                 store(rows, lane * room + p, scaled)
                 own = own + scaled * splat(zero, chains.cross[n + lane])
-            store(band, row + p, load(band, row + p) - own)
+            store(band, row + p, load_register(band, row + p) - own)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -231,29 +248,33 @@ def follow(cars: Cars, at: Point, chains: Chains, dy: Floats, sums: Floats, corr
     Adds to ``sums``; ``corrects`` tells the corrector's direction from the predictor's.
     """
     columns, size = cars.columns, cars.size
-    for h in range(cars.halves.shape[0]):
-        base, first, last, place = half_of(cars, h)
-        per_in, per_out = load(columns, base + PER_IN * LANES), load(columns, base + PER_OUT * LANES)
+    for g in range(cars.groups.shape[0]):
+        base, first, last, place = group_of(cars, g)
+        per_in, per_out = load_register(columns, base + PER_IN * LANES), load_register(columns, base + PER_OUT * LANES)
         zero = splat(per_in, 0.0)
         forward, share = zero, zero
         for t in range(first, last):
-            n = place + (t - first) * LANES
-            forward = share * forward - load(chains.cross, n) * splat(zero, dy[t])
-            share = load(chains.share, n)
+            n = place + (t - first) * REGISTER
+            forward = share * forward - load_register(chains.cross, n) * splat(zero, dy[t])
+            share = load_register(chains.share, n)
             store(chains.turned, n, forward)
         back, after = zero, zero
         made = zero, zero, zero, zero
         for t in range(last - 1, first - 1, -1):
-            n = place + (t - first) * LANES
-            forward, share = load(chains.turned, n), load(chains.share, n)
-            back = forward * load(chains.inverse, n) + share * back
-            price, now = splat(zero, dy[t]), load(chains.found, n) + back
+            n = place + (t - first) * REGISTER
+            forward, share = load_register(chains.turned, n), load_register(chains.share, n)
+            back = forward * load_register(chains.inverse, n) + share * back
+            price, now = splat(zero, dy[t]), load_register(chains.found, n) + back
             store(chains.found, n, now)
             a, b, c = n + INTO * size, n + OUT * size, n + HELD * size
-            into = load(at.give, a) * (zero - now - per_in * price - load(at.want, a))
-            out = load(at.give, b) * (now + per_out * price - load(at.want, b))
+            into = load_register(at.give, a) * (zero - now - per_in * price - load_register(at.want, a))
+            out = load_register(at.give, b) * (now + per_out * price - load_register(at.want, b))
             # give·(now − after − want), without the difference of what is nearly equal
-            held = share * (load(chains.ahead, n) + forward - load(chains.ground, n) * (after + load(at.want, c)))
+            held = share * (
+                load_register(chains.ahead, n)
+                + forward
+                - load_register(chains.ground, n) * (after + load_register(at.want, c))
+            )
             after = now
             if corrects:
                 made = correct(at, c, held, correct(at, b, out, correct(at, a, into, made)))
@@ -266,37 +287,44 @@ def follow(cars: Cars, at: Point, chains: Chains, dy: Floats, sums: Floats, corr
 def turn(cars: Cars, at: Point, chains: Chains, centre: float, trust: float, side: Floats) -> None:
     """From the prediction to the corrector's right-hand side; adds to ``side`` what vehicles add to the balance's."""
     columns, size = cars.columns, cars.size
-    for h in range(cars.halves.shape[0]):
-        base, first, last, place = half_of(cars, h)
-        per_in, per_out = load(columns, base + PER_IN * LANES), load(columns, base + PER_OUT * LANES)
-        begin, end = load(columns, base + BEGIN * LANES), load(columns, base + END * LANES)
+    for g in range(cars.groups.shape[0]):
+        base, first, last, place = group_of(cars, g)
+        per_in, per_out = load_register(columns, base + PER_IN * LANES), load_register(columns, base + PER_OUT * LANES)
+        begin, end = load_register(columns, base + BEGIN * LANES), load_register(columns, base + END * LANES)
         zero, one = splat(begin, 0.0), splat(begin, 1.0)
         ground, share, want, forward = zero, zero, zero, zero
         for t in range(first, last):
-            n = place + (t - first) * LANES
+            n = place + (t - first) * REGISTER
             a, b, c = n + INTO * size, n + OUT * size, n + HELD * size
             clock = splat(begin, t + 0.5)
             there = select_lt(begin, clock, select_lt(clock, end, one, zero), zero)
-            into, out = load(at.give, a) * aim(at, a, centre, trust), load(at.give, b) * aim(at, b, centre, trust)
+            into, out = (
+                load_register(at.give, a) * aim(at, a, centre, trust),
+                load_register(at.give, b) * aim(at, b, centre, trust),
+            )
             side[t] += total(per_out * out - per_in * into)
-            forward = there * (load(chains.lack, n) + out - into) + share * (forward - ground * want)
-            ground, share, want = load(chains.ground, n), load(chains.share, n), aim(at, c, centre, trust)
+            forward = there * (load_register(chains.lack, n) + out - into) + share * (forward - ground * want)
+            ground, share, want = (
+                load_register(chains.ground, n),
+                load_register(chains.share, n),
+                aim(at, c, centre, trust),
+            )
             store(chains.ahead, n, forward)
-        _backward(cars, h, at, chains, side)
+        _backward(cars, g, at, chains, side)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def move(cars: Cars, at: Point, chains: Chains, far: float, wide: float, sums: Floats) -> None:
     """Makes the step and adds up the complementarity."""
-    for h in range(cars.halves.shape[0]):
-        _, first, last, place = half_of(cars, h)
-        like = load(chains.price, place)
+    for g in range(cars.groups.shape[0]):
+        _, first, last, place = group_of(cars, g)
+        like = load_register(chains.price, place)
         long, broad, gap = splat(like, far), splat(like, wide), splat(like, 0.0)
         for t in range(first, last):
-            n = place + (t - first) * LANES
+            n = place + (t - first) * REGISTER
             for kind in range(3):
                 gap = gap + advance(at, n + kind * cars.size, long, broad)
-            store(chains.price, n, load(chains.price, n) + broad * load(chains.found, n))
+            store(chains.price, n, load_register(chains.price, n) + broad * load_register(chains.found, n))
         sums[GAP] += total(gap)
 
 
@@ -304,27 +332,39 @@ def move(cars: Cars, at: Point, chains: Chains, far: float, wide: float, sums: F
 def cost(cars: Cars, at: Point) -> float:
     """Wear less terminal value of the vehicles' changes [currency]."""
     columns, spent = cars.columns, 0.0
-    for h in range(cars.halves.shape[0]):
-        base, first, last, place = half_of(cars, h)
-        worth = load(columns, base + VALUE * LANES)
-        cost_out = load(columns, base + WEAR * LANES) * load(columns, base + PER_OUT * LANES) + worth
+    for g in range(cars.groups.shape[0]):
+        base, first, last, place = group_of(cars, g)
+        worth = load_register(columns, base + VALUE * LANES)
+        cost_out = load_register(columns, base + WEAR * LANES) * load_register(columns, base + PER_OUT * LANES) + worth
         made = splat(worth, 0.0)
         for t in range(first, last):
-            n = place + (t - first) * LANES
-            made = made + cost_out * load(at.x, n + OUT * cars.size) - worth * load(at.x, n + INTO * cars.size)
+            n = place + (t - first) * REGISTER
+            made = (
+                made
+                + cost_out * load_register(at.x, n + OUT * cars.size)
+                - worth * load_register(at.x, n + INTO * cars.size)
+            )
         spent += total(made)
     return spent
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def changes_as_metered(cars: Cars, at: Point, schedules: Floats) -> None:
-    """Writes changes of stored energy that take the AC energy which charging and discharging take together."""
-    columns = cars.columns
-    for h in range(cars.halves.shape[0]):
-        base, first, last, place = half_of(cars, h)
-        per_in, per_out = load(columns, base + PER_IN * LANES), load(columns, base + PER_OUT * LANES)
+def write_changes(cars: Cars, at: Point, as_metered: bool, schedules: Floats) -> None:
+    """Writes changes of stored energy where the search keeps them: those of the present point.
+
+    Or, ``as_metered``, those that take the AC energy which charging and discharging take together.
+    """
+    columns, size = cars.columns, cars.size
+    schedules[:] = 0.0
+    for g in range(cars.groups.shape[0]):
+        base, first, last, place = group_of(cars, g)
+        per_in, per_out = load_register(columns, base + PER_IN * LANES), load_register(columns, base + PER_OUT * LANES)
         zero, tiny = splat(per_in, 0.0), splat(per_in, 1e-300)
         for t in range(first, last):
-            n = place + (t - first) * LANES
-            energy = per_in * load(at.x, n + INTO * cars.size) - per_out * load(at.x, n + OUT * cars.size)
-            store(schedules, n, vmax(energy, zero) / vmax(per_in, tiny) + vmin(energy, zero) / vmax(per_out, tiny))
+            n, to = place + (t - first) * REGISTER, cars.groups[g, SCHEDULE] + (t - first) * LANES
+            into, out = load_register(at.x, n + INTO * size), load_register(at.x, n + OUT * size)
+            if as_metered:
+                used = per_in * into - per_out * out
+                store(schedules, to, vmax(used, zero) / vmax(per_in, tiny) + vmin(used, zero) / vmax(per_out, tiny))
+            else:
+                store(schedules, to, into - out)

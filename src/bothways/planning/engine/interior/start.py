@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from bothways.planning.engine.interior.bounds import Point
-from bothways.planning.engine.interior.cars import HELD, INTO, OUT, Cars, half_of, lowest_held
+from bothways.planning.engine.interior.cars import HELD, INTO, OUT, Cars, group_of, lowest_held
 from bothways.planning.engine.interior.meter import Meter, priced
 from bothways.planning.engine.interior.passes import Chains
 from bothways.planning.engine.model import (
@@ -28,7 +28,18 @@ from bothways.planning.engine.model import (
     VALUE,
     WEAR,
 )
-from bothways.planning.engine.simd import HALF, LANES, Vector, load, select_lt, splat, store, total, vmax, vmin
+from bothways.planning.engine.simd import (
+    LANES,
+    REGISTER,
+    Vector,
+    load_register,
+    select_lt,
+    splat,
+    store,
+    total,
+    vmax,
+    vmin,
+)
 from bothways.planning.problem import Floats
 
 FIXED_KWH = 1e-6
@@ -66,14 +77,17 @@ def place(cars: Cars, at: Point, energy: Floats) -> tuple[float, float]:
     """
     columns, size = cars.columns, cars.size
     far, moving = 0.0, 0.0
-    for h in range(cars.halves.shape[0]):
-        base, first, last, place = half_of(cars, h)
-        begin, end = load(columns, base + BEGIN * LANES), load(columns, base + END * LANES)
+    for g in range(cars.groups.shape[0]):
+        base, first, last, place = group_of(cars, g)
+        begin, end = load_register(columns, base + BEGIN * LANES), load_register(columns, base + END * LANES)
         zero, one, twentieth = splat(begin, 0.0), splat(begin, 1.0), splat(begin, 0.05)
-        most_in, most_out = load(columns, base + MOST_IN * LANES), load(columns, base + MOST_OUT * LANES)
-        start, high = load(columns, base + E0 * LANES), load(columns, base + CEILING * LANES)
-        floor, wish = load(columns, base + FLOOR * LANES), load(columns, base + REQUIRED * LANES)
-        per_in, per_out = load(columns, base + PER_IN * LANES), load(columns, base + PER_OUT * LANES)
+        most_in, most_out = (
+            load_register(columns, base + MOST_IN * LANES),
+            load_register(columns, base + MOST_OUT * LANES),
+        )
+        start, high = load_register(columns, base + E0 * LANES), load_register(columns, base + CEILING * LANES)
+        floor, wish = load_register(columns, base + FLOOR * LANES), load_register(columns, base + REQUIRED * LANES)
+        per_in, per_out = load_register(columns, base + PER_IN * LANES), load_register(columns, base + PER_OUT * LANES)
         steps = vmax(end - begin, one)
         least, most = vmax(vmax(floor, vmin(wish, high)), start - steps * most_out), vmin(high, start + steps * most_in)
         rate = (splat(zero, 0.5) * (least + most) - start) / steps
@@ -81,7 +95,7 @@ def place(cars: Cars, at: Point, energy: Floats) -> tuple[float, float]:
         out = _clip(into - rate, twentieth * most_out, (one - twentieth) * most_out)
         slack, count = zero, zero
         for t in range(first, last):
-            n = place + (t - first) * LANES
+            n = place + (t - first) * REGISTER
             clock = splat(zero, t + 0.5)
             there = select_lt(begin, clock, select_lt(clock, end, one, zero), zero)
             low = lowest_held(columns, base, t)
@@ -91,7 +105,9 @@ def place(cars: Cars, at: Point, energy: Floats) -> tuple[float, float]:
             out_slack, out_count = _put(at, n + OUT * size, there * out, zero, most_out, there)
             held_slack, held_count = _put(at, n + HELD * size, there * held, low, high, there)
             slack, count = slack + in_slack + out_slack + held_slack, count + in_count + out_count + held_count
-            energy[t] += total(per_in * load(at.x, n + INTO * size) - per_out * load(at.x, n + OUT * size))
+            energy[t] += total(
+                per_in * load_register(at.x, n + INTO * size) - per_out * load_register(at.x, n + OUT * size)
+            )
         far += total(slack)
         moving += total(count)
     return far, moving
@@ -100,10 +116,10 @@ def place(cars: Cars, at: Point, energy: Floats) -> tuple[float, float]:
 @njit(cache=True, nogil=True, error_model="numpy")
 def _value(at: Point, n: int, want: Vector, level: Vector) -> Vector:
     """Multipliers of variables whose costs lack ``want`` without them; returns slacks times multipliers."""
-    over, under = load(at.over, n), load(at.under, n)
+    over, under = load_register(at.over, n), load_register(at.under, n)
     zero = splat(over, 0.0)
-    low = select_lt(zero, load(at.low, n), level / over, zero)
-    high = select_lt(zero, load(at.high, n), level / under, zero)
+    low = select_lt(zero, load_register(at.low, n), level / over, zero)
+    high = select_lt(zero, load_register(at.high, n), level / under, zero)
     more = want - low + high
     low = select_lt(zero, low, low + vmax(more, zero), zero)
     high = select_lt(zero, high, high + vmax(zero - more, zero), zero)
@@ -120,13 +136,13 @@ def value(cars: Cars, at: Point, chains: Chains, y: Floats, level: float) -> flo
     average; products of slacks and multipliers are at least ``level``.
     """
     columns, size, gap = cars.columns, cars.size, 0.0
-    for h in range(cars.halves.shape[0]):
-        base, first, last, place = half_of(cars, h)
-        begin, end = load(columns, base + BEGIN * LANES), load(columns, base + END * LANES)
+    for g in range(cars.groups.shape[0]):
+        base, first, last, place = group_of(cars, g)
+        begin, end = load_register(columns, base + BEGIN * LANES), load_register(columns, base + END * LANES)
         zero, one, like = splat(begin, 0.0), splat(begin, 1.0), splat(begin, level)
-        per_in, per_out = load(columns, base + PER_IN * LANES), load(columns, base + PER_OUT * LANES)
-        worth = load(columns, base + VALUE * LANES)
-        cost_in, cost_out = zero - worth, load(columns, base + WEAR * LANES) * per_out + worth
+        per_in, per_out = load_register(columns, base + PER_IN * LANES), load_register(columns, base + PER_OUT * LANES)
+        worth = load_register(columns, base + VALUE * LANES)
+        cost_in, cost_out = zero - worth, load_register(columns, base + WEAR * LANES) * per_out + worth
         prices, made = zero, zero
         for t in range(first, last):
             clock = splat(zero, t + 0.5)
@@ -134,7 +150,7 @@ def value(cars: Cars, at: Point, chains: Chains, y: Floats, level: float) -> flo
         mean = prices / vmax(end - begin, one)
         price = splat(zero, 0.5) * (cost_out - cost_in - (per_in + per_out) * mean)
         for t in range(first, last):
-            n = place + (t - first) * LANES
+            n = place + (t - first) * REGISTER
             clock, now = splat(zero, t + 0.5), splat(zero, y[t])
             there = select_lt(begin, clock, select_lt(clock, end, price, zero), zero)
             after = select_lt(clock + one, end, there, zero)
@@ -156,10 +172,14 @@ def place_meter(meter: Meter, at: Point, vehicles: Floats) -> tuple[float, float
     moves = high > FIXED_KWH
     capped = moves & np.isfinite(high)
     x = np.where(moves, meter.first(vehicles), 0.5 * np.where(np.isfinite(high), high, 0.0))
-    at.x[:count] = x
-    at.over[:count] = np.where(moves, x, 1.0)
-    at.under[:count] = np.where(capped, high - x, 1.0)
-    at.low[:count], at.high[:count] = moves, capped
+    for numbers, own, rest in (
+        (at.x, x, 0.0),
+        (at.over, np.where(moves, x, 1.0), 1.0),
+        (at.under, np.where(capped, high - x, 1.0), 1.0),
+        (at.low, moves, 0.0),
+        (at.high, capped, 0.0),
+    ):
+        numbers[:count], numbers[count:] = own, rest
     nearest = np.where(capped, np.minimum(at.over[:count], at.under[:count]), at.over[:count])
     return float(nearest[moves].sum()), float(moves.sum()), float(capped.sum())
 
@@ -171,8 +191,8 @@ def value_meter(meter: Meter, at: Point, y: Floats, level: float) -> float:
     priced(meter, y, lack)
     for n in range(meter.cost.shape[0]):
         lack[n] = meter.cost[n] - lack[n]
-    for n in range(0, lack.shape[0], HALF):
-        want = load(lack, n)
+    for n in range(0, lack.shape[0], REGISTER):
+        want = load_register(lack, n)
         gap += total(_value(at, n, want, splat(want, level)))
     return gap
 
