@@ -7,7 +7,7 @@ import pytest
 
 from bothways.domain.errors import DomainError
 from bothways.planning.evaluation import evaluate
-from bothways.planning.limits import GroupLimit
+from bothways.planning.limits import EnergyReserve
 from bothways.planning.problem import DemandCharge, Fleet, PlanOptions, PlanProblem
 from bothways.planning.solve import ENGINE_FROM, ENGINE_FROM_PREPARED, ON_OFF_FROM, choose, solve
 from bothways.planning.watch import Watch
@@ -72,9 +72,8 @@ def test_engine_and_highs_prove_the_same_optimum():
 
 def test_what_the_engine_cannot_close_is_finished_by_highs():
     problem = fleet_problem(ENGINE_FROM)
-    half = (np.arange(ENGINE_FROM) % 2).astype(float)
-    feeder = GroupLimit.of("feeder", half, problem.periods, upper_kw=1.2 * ENGINE_FROM, penalty_per_kwh=0.5)
-    answer = solve(replace(problem, group_limits=(feeder,)), PlanOptions(gap=1e-12))
+    kept = EnergyReserve.of(np.where(np.arange(STEPS) == 20, 9.0 * ENGINE_FROM, 0.0), ENGINE_FROM, STEPS)
+    answer = solve(replace(problem, energy_reserve=kept), PlanOptions(gap=1e-12))
     assert answer.status == "optimal"
     assert answer.solver.startswith("HiGHS")
 

@@ -19,9 +19,9 @@ from bothways.planning.problem import Floats, Ints
 INTO, OUT, HELD = range(3)
 """The variables of one vehicle-step."""
 
-BASE, FIRST, LAST, PLACE, SCHEDULE = range(5)
+BASE, FIRST, LAST, PLACE, SCHEDULE, KIND = range(6)
 """What is known of a group: where its columns lie, its first step and the one after its last, where its tables begin,
-and where its schedules begin in the search's."""
+where its schedules begin in the search's, and the kind of its vehicles."""
 
 
 class Cars(NamedTuple):
@@ -29,7 +29,7 @@ class Cars(NamedTuple):
 
     Attributes:
         columns: the blocks' columns, flat.
-        groups: ``(G, 5)``, see :data:`BASE`; groups without vehicles are left out.
+        groups: ``(G, 6)``, see :data:`BASE`; groups without vehicles are left out.
         size: numbers in a table of one variable.
         longest: steps of the longest stay, at least 1.
     """
@@ -40,20 +40,21 @@ class Cars(NamedTuple):
     longest: int
 
     @staticmethod
-    def of(blocks: Blocks) -> Cars:
-        """Finds the groups that have vehicles, and their own windows."""
+    def of(blocks: Blocks, kinds: Ints) -> Cars:
+        """Finds the groups that have vehicles, and their own windows; ``kinds`` tells the kind of each block."""
         table = blocks.columns.reshape(-1, FIELDS, LANES // REGISTER, REGISTER)
         begin, end = table[:, BEGIN], table[:, END]
         there = end > begin
         block, part = np.nonzero(there.any(axis=2))
         first = np.where(there, begin, np.inf).min(axis=2)[block, part].astype(np.int64)
         last = np.where(there, end, 0.0).max(axis=2)[block, part].astype(np.int64)
-        groups = np.empty((block.size, 5), dtype=np.int64)
+        groups = np.empty((block.size, 6), dtype=np.int64)
         groups[:, BASE] = block * FIELDS * LANES + part * REGISTER
         groups[:, FIRST], groups[:, LAST] = first, last
         size = np.cumsum(last - first) * REGISTER
         groups[:, PLACE] = size - (last - first) * REGISTER
         groups[:, SCHEDULE] = (blocks.first_row[block] + first - blocks.window[block, 0]) * LANES + part * REGISTER
+        groups[:, KIND] = kinds[block]
         longest = max(1, int((end - begin).max(initial=1.0)))
         return Cars(blocks.columns, groups, int(size[-1]) if size.size else 0, longest)
 

@@ -31,26 +31,34 @@ _ENOUGH = 0.03
 """The method aims at so small a share of the gap, and no lower."""
 
 
+MOST_KINDS = 32
+"""Kinds of vehicles, by their shares in group limits, up to which it is."""
+
+
 def takes(periods: int, longest: int, charges: int) -> bool:
-    """Whether the method's system is small enough for so many steps, the longest stay, and demand charges."""
+    """Whether the method's system is small enough for so many rows, the longest stay in rows, and demand charges."""
     return float(periods) * longest * longest <= MOST_WORK and charges <= MOST_CHARGES
 
 
 def can_finish(search: Search) -> bool:
-    """Whether the method takes what this search is about: one meter, and not too long stays."""
-    site = search.site
+    """Whether the method takes what this search is about: meter and groups but no reserve, and not too long stays."""
+    site, coupling = search.site, search.coupling
     columns = search.blocks.columns.reshape(-1, FIELDS, LANES)
     longest = int((columns[:, END] - columns[:, BEGIN]).max(initial=0.0))
-    return takes(site.periods, longest, site.charges.shape[0]) and not search.coupling.extra.rows
+    nodes = 1 + coupling.extra.groups
+    if coupling.extra.rows > coupling.extra.groups or coupling.shares.shape[0] > MOST_KINDS:
+        return False
+    return takes(nodes * site.periods, nodes * longest, site.charges.shape[0])
 
 
 def finish(search: Search, gap: float) -> None:
     """Steps until the proven gap is at most ``gap`` or the method is at its end; the best bounds stay."""
-    site = search.site.inside(
-        _INSIDE * search.typical_kwh
-    )  # its equations hold but for rounding, hard limits do not bend
-    prices = search.prices.charges[: site.masks.size].reshape(-1, site.width)[:, : site.periods]
-    interior = Interior(site, search.blocks, search.prices.energy[: site.periods], prices, price_unit(site))
+    margin = _INSIDE * search.typical_kwh  # its equations hold but for rounding, hard limits do not bend
+    site, hard = search.site.inside(margin), np.isinf(search.coupling.extra.penalty)
+    coupling = search.coupling.tightened(margin * hard[:, None]) if hard.any() else search.coupling
+    price = np.vstack([search.prices.energy[: site.periods], coupling.table(search.prices.extra)])
+    peaks = search.prices.charges[: site.masks.size].reshape(-1, site.width)[:, : site.periods]
+    interior = Interior(site, coupling, search.blocks, price, peaks, price_unit(site))
     looked, needed, last = _NEAR * gap / _CLOSER, _NEAR * gap, search.sweeps + MOST_STEPS
     while search.sweeps < last and not search.cancelled():
         scale = max(1.0, abs(search.offset + interior.objective))
@@ -72,10 +80,12 @@ def _certify(search: Search, interior: Interior) -> None:
     """Brings prices and schedules into the search and recomputes both bounds."""
     site, prices, meter = search.site, search.prices, interior.meter
     y = np.where(np.isfinite(interior.y), interior.y, 0.0)
-    prices.energy[: site.periods] = np.maximum(y[: site.periods], search.lowest)
+    nodes = y[: site.periods * meter.nodes].reshape(site.periods, meter.nodes)
+    prices.energy[: site.periods] = np.maximum(nodes[:, 0], search.lowest)
+    search.coupling.table(prices.extra)[:] = nodes[:, 1:].T
     charges = prices.charges[: site.masks.size].reshape(-1, site.width)
     charges[:] = 0.0
-    charges[meter.charge, meter.step] = np.maximum(y[site.periods :], 0.0)
+    charges[meter.charge, meter.step] = np.maximum(y[nodes.size :], 0.0)
     schedules = np.empty(search.schedules.size)
     interior.changes(schedules)
     search.schedules = schedules

@@ -13,9 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from bothways.planning.engine.coupling import Coupling
 from bothways.planning.engine.interior import own, passes, start
 from bothways.planning.engine.interior.bounds import BOW, GAP, LACK, SHARE, SUMS, TILT, WIDER, Point
 from bothways.planning.engine.interior.cars import Cars
+from bothways.planning.engine.interior.kinds import Kinds, collect, spread
 from bothways.planning.engine.interior.meter import Meter
 from bothways.planning.engine.interior.passes import Chains
 from bothways.planning.engine.interior.rows import Rows
@@ -36,10 +38,10 @@ class State(NamedTuple):
     Attributes:
         cars, at, chains: the vehicles, their variables and their rows.
         meter, own, rows: the meter, its variables and its rows.
-        y: prices of the meter's rows, ``(T + R,)``.
+        kinds: what lies between them.
+        y: prices of the meter's rows, ``(T·m + R,)``.
         dy: their direction.
-        lack: what the meter's rows lack, ``(T + R,)`` [kWh].
-        energy, side: see ``passes.prepare``, ``(width,)``.
+        lack: what the meter's rows lack, ``(T·m + R,)`` [kWh].
         sums: see ``bounds.SUMS``.
     """
 
@@ -49,11 +51,10 @@ class State(NamedTuple):
     meter: Meter
     own: Point
     rows: Rows
+    kinds: Kinds
     y: Floats
     dy: Floats
     lack: Floats
-    energy: Floats
-    side: Floats
     sums: Floats
 
 
@@ -62,8 +63,9 @@ class Interior:
 
     Args:
         site: the meter.
+        coupling: group limits; a reserve is none of its business.
         blocks: the vehicles.
-        price: price of energy to start from, ``(T,)``.
+        price: prices to start from, of energy and behind it of the groups, ``(m, T)``.
         peak_price: prices of the demand charges to start from, ``(K, T)``.
         unit: a typical price [currency/kWh].
 
@@ -72,19 +74,26 @@ class Interior:
         lacking: what the equations still lack [kWh].
     """
 
-    def __init__(self, site: Site, blocks: Blocks, price: Floats, peak_price: Floats, unit: float) -> None:
-        cars = Cars.of(blocks)
-        at, chains, energy = Point.of(3 * cars.size), Chains.of(cars.size), np.zeros(site.width)
-        far, moving = start.place(cars, at, energy)
-        meter = Meter.of(site, cars.most_kwh(site.periods))
-        its = Point.of(meter.room)
-        its_far, its_moving, capped = start.place_meter(meter, its, energy[: site.periods])
-        y = np.concatenate([price, peak_price[meter.charge, meter.step]])
+    def __init__(
+        self, site: Site, coupling: Coupling, blocks: Blocks, price: Floats, peak_price: Floats, unit: float
+    ) -> None:
+        cars = Cars.of(blocks, coupling.kinds)
+        shares = np.hstack([np.ones((coupling.shares.shape[0], 1)), coupling.shares])
+        kinds = Kinds.of(shares, site.periods, site.width, cars.longest)
+        at, chains = Point.of(3 * cars.size), Chains.of(cars.size)
+        far, moving = start.place(cars, at, kinds)
+        meter = Meter.of(site, cars.most_kwh(site.periods), coupling)
+        its, energy = Point.of(meter.room), np.zeros(site.periods * meter.nodes)
+        collect(kinds, site.periods, kinds.energy, energy)
+        its_far, its_moving, capped = start.place_meter(meter, its, energy)
+        y = np.concatenate([price.T.ravel(), peak_price[meter.charge, meter.step]])
+        spread(kinds, site.periods, y, kinds.price)
         level = start.level_of(unit, far + its_far, moving + its_moving)
-        self.complementarity = start.value(cars, at, chains, y, level) + start.value_meter(meter, its, y, level)
+        self.complementarity = start.value(cars, at, chains, kinds, level) + start.value_meter(meter, its, y, level)
         self._count = 2.0 * moving + its_moving + capped
-        room = (np.empty(meter.rows), np.empty(meter.rows), energy, np.empty(site.width), np.empty(SUMS))
-        self._state = State(cars, at, chains, meter, its, Rows.of(meter, cars.longest), y, *room)
+        rows = Rows.of(meter, kinds, cars.longest)
+        room = np.empty(meter.rows), np.empty(meter.rows), np.empty(SUMS)
+        self._state = State(cars, at, chains, meter, its, rows, kinds, y, *room)
         self.lacking = math.inf
 
     @property
@@ -94,7 +103,7 @@ class Interior:
 
     @property
     def y(self) -> Floats:
-        """Prices of its rows, ``(T + R,)`` [currency/kWh]."""
+        """Prices of its rows, ``(T·m + R,)`` [currency/kWh]."""
         return self._state.y
 
     @property
@@ -150,9 +159,9 @@ def _iterate(state: State, gap: float, count: float, enough: float) -> tuple[flo
     far, wide = min(1.0, 1.0 / max(sums[SHARE], 1e-300)), min(1.0, 1.0 / max(sums[WIDER], 1e-300))
     ahead = (1.0 - wide) * gap + (far - wide) * sums[TILT] - far * wide * (sums[TILT] + sums[BOW])
     centre, trust = max(min(max(ahead, 0.0) / gap, 1.0) ** 3 * gap, min(enough, gap)) / count, far * wide
-    state.side[:] = 0.0
-    passes.turn(cars, at, chains, centre, trust, state.side)
-    own.corrector(state.meter, state.rows, state.own, centre, trust, state.side, state.lack, state.dy)
+    state.kinds.side[:] = 0.0
+    passes.turn(cars, at, chains, state.kinds, centre, trust)
+    own.corrector(state.meter, state.kinds, state.rows, state.own, centre, trust, state.lack, state.dy)
     _follow(state, True)  # noqa: FBT003 (a kernel's)
     if not (np.isfinite(state.dy).all() and math.isfinite(sums[SHARE] + sums[WIDER])):
         return 0.0, gap, lacking
@@ -168,15 +177,12 @@ def _iterate(state: State, gap: float, count: float, enough: float) -> tuple[flo
 @njit(cache=True, nogil=True, error_model="numpy")
 def _predict(state: State) -> float:
     """The direction towards a gap of 0; returns the most that a row lacks [kWh]."""
-    for numbers in (state.rows.band, state.energy, state.side, state.sums):
+    kinds = state.kinds
+    for numbers in (kinds.bands, kinds.energy, kinds.side, state.sums):
         numbers[:] = 0.0
-    passes.prepare(
-        state.cars, state.at, state.chains, state.y, state.rows.band, state.rows.stride, state.energy, state.side,
-        state.sums,
-    )  # fmt: skip
-    own.predictor(
-        state.meter, state.rows, state.own, state.y, state.energy, state.side, state.lack, state.dy, state.sums
-    )
+    spread(kinds, state.meter.periods, state.y, kinds.price)
+    passes.prepare(state.cars, state.at, state.chains, kinds, state.sums)
+    own.predictor(state.meter, kinds, state.rows, state.own, state.y, state.lack, state.dy, state.sums)
     lacking = float(state.sums[LACK])
     _follow(state, False)  # noqa: FBT003 (a kernel's)
     return lacking
@@ -186,5 +192,5 @@ def _predict(state: State) -> float:
 def _follow(state: State, corrects: bool) -> None:
     """The variables' directions at ``dy``, and what they take of slacks and multipliers."""
     state.sums[:] = 0.0
-    passes.follow(state.cars, state.at, state.chains, state.dy, state.sums, corrects)
+    passes.follow(state.cars, state.at, state.chains, state.kinds, state.sums, corrects)
     own.follow(state.meter, state.own, state.dy, state.sums, corrects)

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from bothways.planning.engine.interior.bounds import GAP, LACK, Point, advance, aim, correct, keep, predict, ready
+from bothways.planning.engine.interior.kinds import Kinds, collect, spread
 from bothways.planning.engine.interior.meter import Meter, priced, seen
 from bothways.planning.engine.interior.rows import Rows, factor, solve
 from bothways.planning.engine.simd import REGISTER, load_register, splat, store, total
@@ -14,53 +15,55 @@ from bothways.planning.problem import Floats
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def predictor(
-    meter: Meter, rows: Rows, at: Point, y: Floats, energy: Floats, side: Floats, lack: Floats, dy: Floats, sums: Floats
+    meter: Meter, kinds: Kinds, rows: Rows, at: Point, y: Floats, lack: Floats, dy: Floats, sums: Floats
 ) -> None:
     """Residuals and factors of the rows, and their prices' direction towards a gap of 0.
 
     Takes:
-        meter, rows, at: the meter, its rows with the vehicles in their band, and its variables.
-        y: prices of the rows, ``(T + R,)``.
-        energy: AC energy of all vehicles per step, ``(≥ T,)`` [kWh].
-        side: what vehicles add to the right-hand side of the balance, ``(≥ T,)`` [kWh].
-        lack: what the rows lack, ``(T + R,)`` [kWh]; written.
+        meter, kinds, rows, at: the meter, what vehicles add to its rows, these rows, and its variables.
+        y: prices of the rows, ``(T·m + R,)``.
+        lack: what the rows lack, ``(T·m + R,)`` [kWh]; written.
         dy: the direction; written.
         sums: told the most that a row lacks.
     """
-    steps, moved = meter.periods, np.zeros(at.x.shape[0])
+    moved, missing = np.zeros(at.x.shape[0]), np.empty(lack.shape[0])
     priced(meter, y, moved)
     for n in range(meter.cost.shape[0]):
         moved[n] = meter.cost[n] - moved[n]
     for n in range(0, moved.shape[0], REGISTER):
         want = load_register(moved, n)
         store(moved, n, want * ready(at, n, want))
-    seen(meter, at.x, lack)
+    seen(meter, at.x, missing)
     for j in range(lack.shape[0]):
-        lack[j] = meter.side[j] - lack[j] + (energy[j] if j < steps else 0.0)
+        lack[j] = meter.side[j] - missing[j]
+    collect(kinds, meter.periods, kinds.energy, lack)
+    for j in range(lack.shape[0]):
         sums[LACK] = max(sums[LACK], abs(lack[j]))
-    factor(meter, rows, at.give)
-    _solve(meter, rows, moved, lack, side, dy)
+    factor(meter, kinds, rows, at.give)
+    _solve(meter, kinds, rows, moved, lack, dy)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def corrector(
-    meter: Meter, rows: Rows, at: Point, centre: float, trust: float, side: Floats, lack: Floats, dy: Floats
+    meter: Meter, kinds: Kinds, rows: Rows, at: Point, centre: float, trust: float, lack: Floats, dy: Floats
 ) -> None:
     """From the prediction to the prices' direction of the corrector; arguments as in :func:`predictor`."""
     moved = np.empty(at.x.shape[0])
     for n in range(0, moved.shape[0], REGISTER):
         store(moved, n, aim(at, n, centre, trust) * load_register(at.give, n))
-    _solve(meter, rows, moved, lack, side, dy)
+    _solve(meter, kinds, rows, moved, lack, dy)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _solve(meter: Meter, rows: Rows, moved: Floats, lack: Floats, side: Floats, dy: Floats) -> None:
+def _solve(meter: Meter, kinds: Kinds, rows: Rows, moved: Floats, lack: Floats, dy: Floats) -> None:
     """Solves the rows for what they lack, what vehicles add, and what the meter's own variables move."""
     wanted = np.empty(lack.shape[0])
     seen(meter, moved, wanted)
     for j in range(lack.shape[0]):
-        wanted[j] += lack[j] + (side[j] if j < meter.periods else 0.0)
+        wanted[j] += lack[j]
+    collect(kinds, meter.periods, kinds.side, wanted)
     solve(meter, rows, wanted, dy)
+    spread(kinds, meter.periods, dy, kinds.turn)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -15,7 +15,8 @@ from numba import njit
 
 from bothways.planning.engine.interior.band import AHEAD
 from bothways.planning.engine.interior.bounds import GAP, LACK, Point, advance, aim, correct, keep, predict, ready
-from bothways.planning.engine.interior.cars import HELD, INTO, OUT, SCHEDULE, Cars, group_of
+from bothways.planning.engine.interior.cars import HELD, INTO, KIND, OUT, SCHEDULE, Cars, group_of
+from bothways.planning.engine.interior.kinds import Kinds
 from bothways.planning.engine.model import BEGIN, E0, END, PER_IN, PER_OUT, VALUE, WEAR
 from bothways.planning.engine.simd import (
     LANES,
@@ -68,42 +69,28 @@ class Chains(NamedTuple):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def prepare(
-    cars: Cars,
-    at: Point,
-    chains: Chains,
-    y: Floats,
-    band: Floats,
-    stride: int,
-    energy: Floats,
-    side: Floats,
-    sums: Floats,
-) -> None:
-    """Begins a step: residuals, every vehicle's factors, what they add to the site's matrix, the predictor's rows.
+def prepare(cars: Cars, at: Point, chains: Chains, kinds: Kinds, sums: Floats) -> None:
+    """Begins a step: residuals, every vehicle's factors, what they add to the matrices, the predictor's rows.
 
     Takes:
         cars: the vehicles.
         at: their variables, ``(3·size,)``.
         chains: their rows.
-        y: price of AC energy per step, at least ``(T,)``.
-        band: the site's matrix; added to.
-        stride: of the band.
-        energy: AC energy of all vehicles per step; added to [kWh].
-        side: what they add to the right-hand side of the balance; added to [kWh].
+        kinds: prices are read; energy, sides and bands are added to.
         sums: told the most that a row lacks.
     """
     for g in range(cars.groups.shape[0]):
-        sums[LACK] = max(sums[LACK], _compare(cars, g, at, chains, energy))
-        _factor(cars, g, at, chains, y, side)
-        _backward(cars, g, at, chains, side)
-        _weigh(cars, g, at, chains, band, stride)
-        _couple(cars, g, chains, band, stride)
+        sums[LACK] = max(sums[LACK], _compare(cars, g, at, chains, kinds))
+        _factor(cars, g, at, chains, kinds)
+        _backward(cars, g, at, chains, kinds)
+        _weigh(cars, g, at, chains, kinds)
+        _couple(cars, g, chains, kinds)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _compare(cars: Cars, g: int, at: Point, chains: Chains, energy: Floats) -> float:
-    """What a group's rows lack; adds its AC energy to ``energy`` and returns the most that a row lacks [kWh]."""
-    columns, size = cars.columns, cars.size
+def _compare(cars: Cars, g: int, at: Point, chains: Chains, kinds: Kinds) -> float:
+    """What a group's rows lack; adds its AC energy to its kind's and returns the most that a row lacks [kWh]."""
+    columns, size, shift = cars.columns, cars.size, cars.groups[g, KIND] * kinds.width
     base, first, last, place = group_of(cars, g)
     per_in, per_out = load_register(columns, base + PER_IN * LANES), load_register(columns, base + PER_OUT * LANES)
     begin, end = load_register(columns, base + BEGIN * LANES), load_register(columns, base + END * LANES)
@@ -117,15 +104,15 @@ def _compare(cars: Cars, g: int, at: Point, chains: Chains, energy: Floats) -> f
         lack = there * (kept + into - out - held)
         kept = select_lt(begin, clock, held, kept)
         most = vmax(most, vmax(lack, zero - lack))
-        energy[t] += total(per_in * into - per_out * out)
+        kinds.energy[shift + t] += total(per_in * into - per_out * out)
         store(chains.lack, n, lack)
     return float(greatest(most))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _factor(cars: Cars, g: int, at: Point, chains: Chains, y: Floats, side: Floats) -> None:
-    """Factors a group's rows and begins the predictor's solution; adds to ``side`` what needs no rows."""
-    columns, size = cars.columns, cars.size
+def _factor(cars: Cars, g: int, at: Point, chains: Chains, kinds: Kinds) -> None:
+    """Factors a group's rows and begins the predictor's solution; adds to its kind's side what needs no rows."""
+    columns, size, shift = cars.columns, cars.size, cars.groups[g, KIND] * kinds.width
     base, first, last, place = group_of(cars, g)
     per_in, per_out = load_register(columns, base + PER_IN * LANES), load_register(columns, base + PER_OUT * LANES)
     begin, end = load_register(columns, base + BEGIN * LANES), load_register(columns, base + END * LANES)
@@ -135,12 +122,16 @@ def _factor(cars: Cars, g: int, at: Point, chains: Chains, y: Floats, side: Floa
     ground, share, want, forward = zero, zero, zero, zero
     for t in range(first, last):
         n = place + (t - first) * REGISTER
-        clock, price, row_price = splat(begin, t + 0.5), splat(begin, y[t]), load_register(chains.price, n)
+        clock, price, row_price = (
+            splat(begin, t + 0.5),
+            splat(begin, kinds.price[shift + t]),
+            load_register(chains.price, n),
+        )
         there = select_lt(begin, clock, select_lt(clock, end, one, zero), zero)
         after = load_register(chains.price, n + REGISTER) if t + 1 < last else zero
         want_in, want_out = cost_in + row_price + per_in * price, cost_out - row_price - per_out * price
         give_in, give_out = ready(at, n + INTO * size, want_in), ready(at, n + OUT * size, want_out)
-        side[t] += total(per_out * give_out * want_out - per_in * give_in * want_in)
+        kinds.side[shift + t] += total(per_out * give_out * want_out - per_in * give_in * want_in)
         forward = there * (load_register(chains.lack, n) + give_out * want_out - give_in * want_in) + share * (
             forward - ground * want
         )
@@ -158,9 +149,10 @@ def _factor(cars: Cars, g: int, at: Point, chains: Chains, y: Floats, side: Floa
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _backward(cars: Cars, g: int, at: Point, chains: Chains, side: Floats) -> None:
+def _backward(cars: Cars, g: int, at: Point, chains: Chains, kinds: Kinds) -> None:
     """Ends the solution of a group's rows, and subtracts what they pass on to the balance."""
     _, first, last, place = group_of(cars, g)
+    shift = cars.groups[g, KIND] * kinds.width
     found = splat(load_register(chains.ahead, place), 0.0)
     for t in range(last - 1, first - 1, -1):
         n = place + (t - first) * REGISTER
@@ -169,17 +161,17 @@ def _backward(cars: Cars, g: int, at: Point, chains: Chains, side: Floats) -> No
             load_register(chains.ahead, n) * load_register(chains.inverse, n) + load_register(chains.share, n) * found
         )
         store(chains.found, n, found)
-        side[t] -= total(load_register(chains.cross, n) * found)
+        kinds.side[shift + t] -= total(load_register(chains.cross, n) * found)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _weigh(cars: Cars, g: int, at: Point, chains: Chains, band: Floats, stride: int) -> None:
-    """The diagonal of the inverse, times ``cross``, and what a group leaves on the diagonal of the site's matrix.
+def _weigh(cars: Cars, g: int, at: Point, chains: Chains, kinds: Kinds) -> None:
+    """The diagonal of the inverse, times ``cross``, and what a group leaves on the diagonal of its kind's matrix.
 
     With into i, out o, their AC energies p and q, and the chain's conductance r to the ground by way of other steps,
     that is p²i + q²o − (pi + qo)²/(i + o + r) = ((p²i + q²o)·r + io·(p − q)²)/(i + o + r): a sum of what is positive.
     """
-    columns, size = cars.columns, cars.size
+    columns, size, shift = cars.columns, cars.size, cars.groups[g, KIND] * kinds.size + AHEAD
     base, first, last, place = group_of(cars, g)
     per_in, per_out = load_register(columns, base + PER_IN * LANES), load_register(columns, base + PER_OUT * LANES)
     begin, end = load_register(columns, base + BEGIN * LANES), load_register(columns, base + END * LANES)
@@ -199,17 +191,18 @@ def _weigh(cars: Cars, g: int, at: Point, chains: Chains, band: Floats, stride: 
         diagonal = there / vmax(into + out + others, tiny)
         store(chains.weight, n, diagonal * load_register(chains.cross, n))
         stiff = (per_in * per_in * into + per_out * per_out * out) * others + into * out * apart
-        band[AHEAD + t * stride] += total(stiff * diagonal)
+        kinds.bands[shift + t * kinds.stride] += total(stiff * diagonal)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _couple(cars: Cars, g: int, chains: Chains, band: Floats, stride: int) -> None:
-    """Subtracts beside the diagonal of the site's matrix what rows take away: crossᵀ·M⁻¹·cross of each vehicle.
+def _couple(cars: Cars, g: int, chains: Chains, kinds: Kinds) -> None:
+    """Subtracts beside the diagonal of a kind's matrix what rows take away: crossᵀ·M⁻¹·cross of each vehicle.
 
     Of each vehicle only the present row of the inverse, times ``cross``, is kept; row k follows from row k + 1 by one
     factor. Vectors are over steps here, counted from the group's first.
     """
     base, first, last, place = group_of(cars, g)
+    shift = cars.groups[g, KIND] * kinds.size + AHEAD
     room = -(-(last - first) // REGISTER) * REGISTER
     rows, unit = np.zeros(REGISTER * room), np.zeros(2 * REGISTER)
     unit[REGISTER] = 1.0
@@ -220,7 +213,7 @@ def _couple(cars: Cars, g: int, chains: Chains, band: Floats, stride: int) -> No
     zero = splat(load_register(rows, 0), 0.0)
     for k in range(last - first - 1, -1, -1):
         n, group, further = place + k * REGISTER, k // REGISTER * REGISTER, k
-        row, own = AHEAD + (first + k) * stride - k, zero
+        row, own = shift + (first + k) * kinds.stride - k, zero
         one = load_register(unit, REGISTER - (k - group))
         for lane in range(REGISTER):
             if k < begins[lane] or k >= ends[lane]:
@@ -229,7 +222,7 @@ def _couple(cars: Cars, g: int, chains: Chains, band: Floats, stride: int) -> No
             scaled = load_register(rows, lane * room + group) * splat(zero, chains.share[n + lane])
             own = own + scaled * splat(zero, chains.cross[n + lane])
             store(rows, lane * room + group, scaled + one * splat(zero, chains.weight[n + lane]))
-        store(band, row + group, load_register(band, row + group) - own)
+        store(kinds.bands, row + group, load_register(kinds.bands, row + group) - own)
         for p in range(group + REGISTER, further, REGISTER):
             own = zero
             for lane in range(REGISTER):
@@ -238,24 +231,25 @@ def _couple(cars: Cars, g: int, chains: Chains, band: Floats, stride: int) -> No
                 scaled = load_register(rows, lane * room + p) * splat(zero, chains.share[n + lane])
                 store(rows, lane * room + p, scaled)
                 own = own + scaled * splat(zero, chains.cross[n + lane])
-            store(band, row + p, load_register(band, row + p) - own)
+            store(kinds.bands, row + p, load_register(kinds.bands, row + p) - own)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def follow(cars: Cars, at: Point, chains: Chains, dy: Floats, sums: Floats, corrects: bool) -> None:
-    """The variables' direction at the balance's prices ``dy``, ``(≥ T,)``, and how far it can be followed.
+def follow(cars: Cars, at: Point, chains: Chains, kinds: Kinds, sums: Floats, corrects: bool) -> None:
+    """The variables' direction where prices turn as ``kinds`` says, and how far it can be followed.
 
     Adds to ``sums``; ``corrects`` tells the corrector's direction from the predictor's.
     """
     columns, size = cars.columns, cars.size
     for g in range(cars.groups.shape[0]):
         base, first, last, place = group_of(cars, g)
+        shift = cars.groups[g, KIND] * kinds.width
         per_in, per_out = load_register(columns, base + PER_IN * LANES), load_register(columns, base + PER_OUT * LANES)
         zero = splat(per_in, 0.0)
         forward, share = zero, zero
         for t in range(first, last):
             n = place + (t - first) * REGISTER
-            forward = share * forward - load_register(chains.cross, n) * splat(zero, dy[t])
+            forward = share * forward - load_register(chains.cross, n) * splat(zero, kinds.turn[shift + t])
             share = load_register(chains.share, n)
             store(chains.turned, n, forward)
         back, after = zero, zero
@@ -264,7 +258,7 @@ def follow(cars: Cars, at: Point, chains: Chains, dy: Floats, sums: Floats, corr
             n = place + (t - first) * REGISTER
             forward, share = load_register(chains.turned, n), load_register(chains.share, n)
             back = forward * load_register(chains.inverse, n) + share * back
-            price, now = splat(zero, dy[t]), load_register(chains.found, n) + back
+            price, now = splat(zero, kinds.turn[shift + t]), load_register(chains.found, n) + back
             store(chains.found, n, now)
             a, b, c = n + INTO * size, n + OUT * size, n + HELD * size
             into = load_register(at.give, a) * (zero - now - per_in * price - load_register(at.want, a))
@@ -284,11 +278,12 @@ def follow(cars: Cars, at: Point, chains: Chains, dy: Floats, sums: Floats, corr
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def turn(cars: Cars, at: Point, chains: Chains, centre: float, trust: float, side: Floats) -> None:
-    """From the prediction to the corrector's right-hand side; adds to ``side`` what vehicles add to the balance's."""
+def turn(cars: Cars, at: Point, chains: Chains, kinds: Kinds, centre: float, trust: float) -> None:
+    """From the prediction to the corrector's right-hand side; adds to the sides what vehicles add to the balance's."""
     columns, size = cars.columns, cars.size
     for g in range(cars.groups.shape[0]):
         base, first, last, place = group_of(cars, g)
+        shift = cars.groups[g, KIND] * kinds.width
         per_in, per_out = load_register(columns, base + PER_IN * LANES), load_register(columns, base + PER_OUT * LANES)
         begin, end = load_register(columns, base + BEGIN * LANES), load_register(columns, base + END * LANES)
         zero, one = splat(begin, 0.0), splat(begin, 1.0)
@@ -302,7 +297,7 @@ def turn(cars: Cars, at: Point, chains: Chains, centre: float, trust: float, sid
                 load_register(at.give, a) * aim(at, a, centre, trust),
                 load_register(at.give, b) * aim(at, b, centre, trust),
             )
-            side[t] += total(per_out * out - per_in * into)
+            kinds.side[shift + t] += total(per_out * out - per_in * into)
             forward = there * (load_register(chains.lack, n) + out - into) + share * (forward - ground * want)
             ground, share, want = (
                 load_register(chains.ground, n),
@@ -310,7 +305,7 @@ def turn(cars: Cars, at: Point, chains: Chains, centre: float, trust: float, sid
                 aim(at, c, centre, trust),
             )
             store(chains.ahead, n, forward)
-        _backward(cars, g, at, chains, side)
+        _backward(cars, g, at, chains, kinds)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

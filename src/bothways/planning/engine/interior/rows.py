@@ -22,6 +22,7 @@ from bothways.planning.engine.interior.band import (
     stride_of,
     triangle,
 )
+from bothways.planning.engine.interior.kinds import Kinds, combine
 from bothways.planning.engine.interior.meter import Meter
 from bothways.planning.problem import Floats
 
@@ -34,17 +35,19 @@ class Rows(NamedTuple):
     """The rows' system.
 
     Attributes:
+        longest: steps of the longest stay.
         stride: of the band.
-        band: what vehicles, export and curtailment give way, over the steps.
+        band: what vehicles and all of the meter but import give way, over the rows of the steps.
         upper, inverse: factors of the band with import in it, see ``band.triangle``.
         bought: d, ``(T,)``.
         loose: Σ 1/ρ, ``(T,)``.
         rests: ρ, ``(R,)``.
         peaks: what each peak gives way, ``(K,)``.
-        columns: the rows' answer to each peak, ``(K, T + R)``.
+        columns: the rows' answer to each peak, ``(K, T·m + R)``.
         inner, inner_inverse: factors of the peaks' own system.
     """
 
+    longest: int
     stride: int
     band: Floats
     upper: Floats
@@ -58,20 +61,23 @@ class Rows(NamedTuple):
     inner_inverse: Floats
 
     @staticmethod
-    def of(meter: Meter, longest: int) -> Rows:
+    def of(meter: Meter, kinds: Kinds, longest: int) -> Rows:
         """Room for the system of a meter and vehicles whose longest stay has so many steps."""
         size, count, steps = meter.rows, meter.charges, meter.periods
-        bands = empty_band(steps, longest), empty_band(steps, longest)
-        tables = np.zeros(steps), np.zeros(steps), np.zeros(steps), np.zeros(meter.step.size), np.zeros(count)
+        nodes, wide = steps * meter.nodes, longest * meter.nodes
+        band = kinds.bands if meter.nodes == 1 else empty_band(nodes, wide)  # one row per step: what its kind gives way
+        bands = band, empty_band(nodes, wide)
+        tables = np.zeros(nodes), np.zeros(steps), np.zeros(steps), np.zeros(meter.step.size), np.zeros(count)
         inner = empty_band(count, max(1, count))
-        return Rows(stride_of(longest), *bands, *tables, np.zeros((count, size)), inner, np.zeros(count))
+        return Rows(longest, stride_of(wide), *bands, *tables, np.zeros((count, size)), inner, np.zeros(count))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def factor(meter: Meter, rows: Rows, give: Floats) -> None:
-    """Factors the system for variables that give way by ``give`` ``(≥ n,)``; vehicles are in the band already."""
-    steps, count = meter.periods, meter.charges
-    rests = 4 * steps + count
+def factor(meter: Meter, kinds: Kinds, rows: Rows, give: Floats) -> None:
+    """Factors the system for variables that give way by ``give`` ``(≥ n,)``, and vehicles as ``kinds`` says."""
+    steps, nodes, count = meter.periods, meter.nodes, meter.charges
+    rests, charges = 4 * steps + count, steps * nodes
+    combine(kinds, steps, rows.longest, rows.stride, rows.band)
     rows.loose[:] = 0.0
     for j in range(meter.step.shape[0]):
         rows.rests[j] = max(give[rests + j], _STIFF)
@@ -80,31 +86,33 @@ def factor(meter: Meter, rows: Rows, give: Floats) -> None:
         rows.peaks[k] = give[4 * steps + k]
     for t in range(steps):
         rows.bought[t] = give[t] + give[steps + t]
-        rows.band[AHEAD + t * rows.stride] += give[2 * steps + t] + give[3 * steps + t]
+        rows.band[AHEAD + t * nodes * rows.stride] += give[2 * steps + t] + give[3 * steps + t]
+    for v in range(meter.limit_row.shape[0]):
+        rows.band[AHEAD + meter.limit_row[v] * rows.stride] += give[rests + meter.step.shape[0] + v]
     rows.upper[:] = rows.band
     for t in range(steps):
-        rows.upper[AHEAD + t * rows.stride] += rows.bought[t] / (1.0 + rows.bought[t] * rows.loose[t])
-    triangle(rows.upper, steps, rows.stride, rows.inverse)
+        rows.upper[AHEAD + t * nodes * rows.stride] += rows.bought[t] / (1.0 + rows.bought[t] * rows.loose[t])
+    triangle(rows.upper, charges, rows.stride, rows.inverse)
     wish = np.zeros(rows.columns.shape[1])
     rows.inner[:] = 0.0
     for k in range(count):
         for j in range(meter.step.shape[0]):
-            wish[steps + j] = 1.0 if meter.charge[j] == k else 0.0
+            wish[charges + j] = 1.0 if meter.charge[j] == k else 0.0
         _without_peaks(meter, rows, wish, rows.columns[k])
     inner_stride = (rows.inner.shape[0] - AHEAD) // max(1, count)
     for k in range(count):
         for j in range(meter.step.shape[0]):
             if meter.charge[j] >= k:
-                rows.inner[AHEAD + k * inner_stride + meter.charge[j] - k] += rows.columns[k, steps + j]
+                rows.inner[AHEAD + k * inner_stride + meter.charge[j] - k] += rows.columns[k, charges + j]
         rows.inner[AHEAD + k * inner_stride] += 1.0 / max(rows.peaks[k], _STIFF)
     triangle(rows.inner, count, inner_stride, rows.inner_inverse)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def solve(meter: Meter, rows: Rows, side: Floats, best: Floats) -> None:
-    """Writes the rows' prices at a right-hand side ``(T + R,)``: conjugate gradients mend what rounding took."""
+    """Writes the rows' prices at a right-hand side ``(T·m + R,)``: conjugate gradients mend what rounding took."""
     _once(meter, rows, side, best)
-    if meter.charges == 0:
+    if meter.charges == 0 and meter.nodes == 1:
         return
     found, seen = best.copy(), np.empty(side.shape[0])
     _times(meter, rows, found, seen)
@@ -138,33 +146,36 @@ def solve(meter: Meter, rows: Rows, side: Floats, best: Floats) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _times(meter: Meter, rows: Rows, y: Floats, out: Floats) -> None:
-    """Writes the system times ``y`` ``(T + R,)``."""
-    steps = meter.periods
-    energy, balance = np.zeros(room_for(steps)), np.empty(room_for(steps))
-    energy[:steps] = y[:steps]
-    band_times(rows.band, steps, rows.stride, energy, balance)
-    pressed, sums = energy, np.zeros(meter.charges)
+    """Writes the system times ``y`` ``(T·m + R,)``."""
+    nodes, charges = meter.nodes, meter.periods * meter.nodes
+    energy, balance = np.zeros(room_for(charges)), np.empty(room_for(charges))
+    energy[:charges] = y[:charges]
+    band_times(rows.band, charges, rows.stride, energy, balance)
+    pressed, sums = np.empty(meter.periods), np.zeros(meter.charges)
+    for t in range(meter.periods):
+        pressed[t] = y[t * nodes]
     for j in range(meter.step.shape[0]):
-        pressed[meter.step[j]] -= y[steps + j]
-        sums[meter.charge[j]] += y[steps + j]
-    for t in range(steps):
+        pressed[meter.step[j]] -= y[charges + j]
+        sums[meter.charge[j]] += y[charges + j]
+    out[:charges] = balance[:charges]
+    for t in range(meter.periods):
         pressed[t] *= rows.bought[t]
-        out[t] = balance[t] + pressed[t]
+        out[t * nodes] += pressed[t]
     for j in range(meter.step.shape[0]):
         k = meter.charge[j]
-        out[steps + j] = rows.rests[j] * y[steps + j] + rows.peaks[k] * sums[k] - pressed[meter.step[j]]
+        out[charges + j] = rows.rests[j] * y[charges + j] + rows.peaks[k] * sums[k] - pressed[meter.step[j]]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _once(meter: Meter, rows: Rows, side: Floats, out: Floats) -> None:
     """Writes the rows' prices as the factors give them."""
     _without_peaks(meter, rows, side, out)
-    count, steps = meter.charges, meter.periods
+    count, charges = meter.charges, meter.periods * meter.nodes
     if count == 0:
         return
     sums = np.zeros(room_for(count))
     for j in range(meter.step.shape[0]):
-        sums[meter.charge[j]] += out[steps + j]
+        sums[meter.charge[j]] += out[charges + j]
     solve_triangles(rows.inner, count, (rows.inner.shape[0] - AHEAD) // count, rows.inner_inverse, sums)
     for k in range(count):
         for n in range(out.shape[0]):
@@ -174,15 +185,16 @@ def _once(meter: Meter, rows: Rows, side: Floats, out: Floats) -> None:
 @njit(cache=True, nogil=True, error_model="numpy")
 def _without_peaks(meter: Meter, rows: Rows, side: Floats, out: Floats) -> None:
     """The same, as if no peak gave way."""
-    steps = meter.periods
-    energy, pulled = np.zeros(room_for(steps)), np.zeros(steps)
+    nodes, charges = meter.nodes, meter.periods * meter.nodes
+    energy, pulled = np.zeros(room_for(charges)), np.zeros(meter.periods)
     for j in range(meter.step.shape[0]):
-        pulled[meter.step[j]] += side[steps + j] / rows.rests[j]
-    for t in range(steps):
-        energy[t] = side[t] + rows.bought[t] / (1.0 + rows.bought[t] * rows.loose[t]) * pulled[t]
-    solve_triangles(rows.upper, steps, rows.stride, rows.inverse, energy)
-    out[:steps] = energy[:steps]
-    _share_out(meter, rows, energy, side[steps:], out[steps:])
+        pulled[meter.step[j]] += side[charges + j] / rows.rests[j]
+    energy[:charges] = side[:charges]
+    for t in range(meter.periods):
+        energy[t * nodes] += rows.bought[t] / (1.0 + rows.bought[t] * rows.loose[t]) * pulled[t]
+    solve_triangles(rows.upper, charges, rows.stride, rows.inverse, energy)
+    out[:charges] = energy[:charges]
+    _share_out(meter, rows, energy, side[charges:], out[charges:])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -198,7 +210,7 @@ def _share_out(meter: Meter, rows: Rows, energy: Floats, side: Floats, out: Floa
             apart = 0.0
             for b in range(edges[t], edges[t + 1]):
                 apart += (side[j] - side[order[b]]) / rows.rests[order[b]]
-            wanted = side[j] + rows.bought[t] * energy[t]
+            wanted = side[j] + rows.bought[t] * energy[t * meter.nodes]
             out[j] = (wanted + rows.bought[t] * apart) / ((1.0 + rows.bought[t] * rows.loose[t]) * rows.rests[j])
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from numba import njit
 
 from bothways.planning.engine.interior.bounds import Point
-from bothways.planning.engine.interior.cars import HELD, INTO, OUT, Cars, group_of, lowest_held
+from bothways.planning.engine.interior.cars import HELD, INTO, KIND, OUT, Cars, group_of, lowest_held
+from bothways.planning.engine.interior.kinds import Kinds
 from bothways.planning.engine.interior.meter import Meter, priced
 from bothways.planning.engine.interior.passes import Chains
 from bothways.planning.engine.model import (
@@ -69,8 +70,8 @@ def _put(at: Point, n: int, x: Vector, least: Vector, most: Vector, there: Vecto
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def place(cars: Cars, at: Point, energy: Floats) -> tuple[float, float]:
-    """Places the vehicles' variables; adds their AC energy to ``energy`` ``(≥ T,)`` [kWh].
+def place(cars: Cars, at: Point, kinds: Kinds) -> tuple[float, float]:
+    """Places the vehicles' variables; adds their AC energy to that of their kinds [kWh].
 
     Returns:
         The sum of the distances to the nearest bounds [kWh], and the number of variables that move.
@@ -79,6 +80,7 @@ def place(cars: Cars, at: Point, energy: Floats) -> tuple[float, float]:
     far, moving = 0.0, 0.0
     for g in range(cars.groups.shape[0]):
         base, first, last, place = group_of(cars, g)
+        shift = cars.groups[g, KIND] * kinds.width
         begin, end = load_register(columns, base + BEGIN * LANES), load_register(columns, base + END * LANES)
         zero, one, twentieth = splat(begin, 0.0), splat(begin, 1.0), splat(begin, 0.05)
         most_in, most_out = (
@@ -105,7 +107,7 @@ def place(cars: Cars, at: Point, energy: Floats) -> tuple[float, float]:
             out_slack, out_count = _put(at, n + OUT * size, there * out, zero, most_out, there)
             held_slack, held_count = _put(at, n + HELD * size, there * held, low, high, there)
             slack, count = slack + in_slack + out_slack + held_slack, count + in_count + out_count + held_count
-            energy[t] += total(
+            kinds.energy[shift + t] += total(
                 per_in * load_register(at.x, n + INTO * size) - per_out * load_register(at.x, n + OUT * size)
             )
         far += total(slack)
@@ -129,8 +131,8 @@ def _value(at: Point, n: int, want: Vector, level: Vector) -> Vector:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def value(cars: Cars, at: Point, chains: Chains, y: Floats, level: float) -> float:
-    """Prices of the vehicles' rows and multipliers of their bounds at prices ``y`` of energy; returns the gap.
+def value(cars: Cars, at: Point, chains: Chains, kinds: Kinds, level: float) -> float:
+    """Prices of the vehicles' rows and multipliers of their bounds at the prices of their kinds; returns the gap.
 
     A vehicle's stored energy has one price at first, half-way between what charging costs and what discharging earns on
     average; products of slacks and multipliers are at least ``level``.
@@ -138,6 +140,7 @@ def value(cars: Cars, at: Point, chains: Chains, y: Floats, level: float) -> flo
     columns, size, gap = cars.columns, cars.size, 0.0
     for g in range(cars.groups.shape[0]):
         base, first, last, place = group_of(cars, g)
+        shift = cars.groups[g, KIND] * kinds.width
         begin, end = load_register(columns, base + BEGIN * LANES), load_register(columns, base + END * LANES)
         zero, one, like = splat(begin, 0.0), splat(begin, 1.0), splat(begin, level)
         per_in, per_out = load_register(columns, base + PER_IN * LANES), load_register(columns, base + PER_OUT * LANES)
@@ -146,12 +149,14 @@ def value(cars: Cars, at: Point, chains: Chains, y: Floats, level: float) -> flo
         prices, made = zero, zero
         for t in range(first, last):
             clock = splat(zero, t + 0.5)
-            prices = prices + select_lt(begin, clock, select_lt(clock, end, splat(zero, y[t]), zero), zero)
+            prices = prices + select_lt(
+                begin, clock, select_lt(clock, end, splat(zero, kinds.price[shift + t]), zero), zero
+            )
         mean = prices / vmax(end - begin, one)
         price = splat(zero, 0.5) * (cost_out - cost_in - (per_in + per_out) * mean)
         for t in range(first, last):
             n = place + (t - first) * REGISTER
-            clock, now = splat(zero, t + 0.5), splat(zero, y[t])
+            clock, now = splat(zero, t + 0.5), splat(zero, kinds.price[shift + t])
             there = select_lt(begin, clock, select_lt(clock, end, price, zero), zero)
             after = select_lt(clock + one, end, there, zero)
             store(chains.price, n, there)
@@ -163,7 +168,7 @@ def value(cars: Cars, at: Point, chains: Chains, y: Floats, level: float) -> flo
 
 
 def place_meter(meter: Meter, at: Point, vehicles: Floats) -> tuple[float, float, float]:
-    """Places the meter's variables, with vehicles at so much per step ``(T,)`` [kWh].
+    """Places the meter's variables, where rows see so much of the vehicles ``(T·m,)`` [kWh].
 
     Returns:
         Distances to the nearest bounds and variables that move as :func:`place`, and those that have upper bounds.
