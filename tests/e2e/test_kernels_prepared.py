@@ -43,6 +43,10 @@ def kept(problem):
     size = problem.fleet.size
     return replace(problem, energy_reserve=EnergyReserve.of(8.0 * size, size, problem.periods))
 
+def brief(problem):
+    charges = tuple(replace(one, steps=np.arange(problem.periods) == 40) for one in problem.demand_charges)
+    return replace(problem, demand_charges=charges)
+
 def least(problem):
     fleet = problem.fleet
     return replace(problem, fleet=replace(fleet, min_charge_kw=np.minimum(4.1, fleet.charge_kw)))
@@ -50,10 +54,11 @@ def least(problem):
 prepare()
 known = signatures()
 loose, asked = PlanOptions(gap=0.5), PlanOptions(gap=1e-4)
-many = ("base", 6), ("base", 60), ("three charges", 50), ("limit 1.6", 200), ("identical", 60), ("base", 1500)
+small = ("base", 6), ("no demand charge", 6), ("base", 60), ("three charges", 50), ("identical", 60)
+many = *small, ("limit 1.6", 200), ("base", 1500)
 for name, size in many:
     problem = case(name, size, 1)
-    for form in (problem, limited(problem), kept(problem)):
+    for form in (problem, brief(problem), limited(problem), kept(problem)):
         for dense in (True, False):
             for options in (loose, asked):
                 _, state = solve_engine(form, options, dense=dense)

@@ -158,6 +158,7 @@ def test_an_administrator_changes_what_somebody_may_do_and_it_holds_at_once(demo
         assert [told for told in found if not told.startswith("color-contrast")] == []
         assert screens._ask(page, demo, "GET", "session")["grants"][0]["role"] == "grid_viewer", "nothing is done yet"
         dialog.get_by_role("button", name="Change the roles").click()
+        expect(dialog).to_have_count(0)  # it shows the new role before it is given
         expect(admin.get_by_text("site operator of site:demo").first).to_be_visible()
         assert page.goto(f"{demo.url}site/demo").status == 200
         noted = screens._ask(admin, demo, "GET", "audit?kind=account%27s%20roles%20changed&subject=Mover")

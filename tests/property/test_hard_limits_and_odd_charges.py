@@ -1,8 +1,11 @@
 """Plans at the edges of the interior-point method: no feeding back, charges that say the same, nobody to move."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from bothways.domain.errors import SolverError
 from bothways.planning.engine.solve import solve_engine
 from bothways.planning.evaluation import evaluate
 from bothways.planning.highs.reference import solve_with_highs
@@ -60,6 +63,34 @@ def test_charges_over_the_same_steps_end_in_a_plan(seed: int) -> None:
     exact = solve_with_highs(problem, PlanOptions(gap=1e-9))
     slack = 1e-7 * max(1.0, abs(exact.objective))
     assert plan.lower_bound <= exact.objective + slack <= plan.objective + 2 * slack
+
+
+@pytest.mark.parametrize("charges", [1, 2, 4])
+@pytest.mark.parametrize("seed", range(4))
+def test_several_charges_are_proven_closely(seed: int, charges: int) -> None:
+    problem = sunny(100 + seed, 20.0, charges=charges)
+    plan, _ = solve_engine(problem, PlanOptions(gap=1e-6))
+    assert plan.gap <= 5e-5  # of costs near 0; rounding may end it a little above what was asked
+    assert evaluate(problem, plan.power_kw).violations.none
+
+
+@pytest.mark.parametrize("asked", range(1, 9))
+@pytest.mark.parametrize("seed", range(6))
+def test_whoever_stops_a_search_gets_what_was_priced_and_keeps_hard_limits(seed: int, asked: int) -> None:
+    problem = replace(sunny(seed, 5.0), import_hard_limit_kw=60.0)
+    questions = []
+
+    def enough() -> bool:
+        questions.append(True)
+        return len(questions) >= asked
+
+    try:
+        plan, _ = solve_engine(problem, PlanOptions(gap=1e-3), cancel=enough)
+    except SolverError:
+        return
+    seen = evaluate(problem, plan.power_kw)
+    assert seen.violations.none, seen.violations.sentences()
+    assert seen.objective == pytest.approx(plan.objective, rel=1e-9, abs=1e-9)
 
 
 def test_a_load_above_a_soft_limit_is_priced_exactly_without_vehicles() -> None:

@@ -59,6 +59,7 @@ class Search:
         rng: order of the visits.
         pricing, pricing_rows: what makes the prices: hard limits drawn in once a schedule has passed one.
         best_rows: prices of group limits and reserve in the best bound, flat ``(M, width)``.
+        priced: whether the present schedules' cost was taken into the bounds.
         cancel: asked between sweeps; True ends the search.
         progress: told the number of sweeps and both bounds after each certificate.
     """
@@ -95,6 +96,7 @@ class Search:
         self._keeps = self.blocks.count <= KEPT_BLOCKS or bool(np.isinf(self.coupling.extra.penalty).any())
         self._best_is_last = False
         self._best: Numbers | None = None
+        self.priced = False
         self.pricing, self.pricing_rows = self.site, self.coupling
         self.best_rows = np.zeros(self.coupling.numbers)
         mean_load = float(np.abs(self.site.row(LOAD)).mean())
@@ -167,7 +169,8 @@ class Search:
             broken_kwh: excess over a hard limit of the site [kWh].
             excess: that over hard group limits, ``(M, T)`` [kWh].
         """
-        kept = broken_kwh <= self.slack_kwh and (not excess.size or float(excess.max()) <= self.slack_kwh)
+        self.priced = True
+        kept = self.keeps(broken_kwh, excess)
         if not self._keeps:
             self.bounds.upper = upper if kept else math.inf
         elif kept and upper < self.bounds.upper:
@@ -177,6 +180,10 @@ class Search:
         if self.slack_kwh < broken_kwh < 1e-3 * self._mean_kwh:  # nearly there; far off, a margin would only cost
             self._margin_kwh = min(max(1.5 * self._margin_kwh, 2.0 * broken_kwh), 2e-3 * self._mean_kwh)
             self.pricing = self.site.tightened(self._margin_kwh)
+
+    def keeps(self, broken_kwh: float, excess: Floats) -> bool:
+        """Whether such an excess over hard limits, as ``settle`` takes it, is none but for rounding."""
+        return broken_kwh <= self.slack_kwh and (not excess.size or float(excess.max()) <= self.slack_kwh)
 
     def upper(self, schedules: Numbers) -> tuple[float, float, Floats]:
         """Prices schedules in float64: their cost, and excess over hard limits as ``settle`` takes it."""
@@ -230,6 +237,7 @@ class Search:
                 break
         self._best_is_last = False
         self.schedules, self.sums, self.prices, self.pricing_rows, self.sweeps = before
+        self.priced = True
 
     def finish(self) -> None:
         """Goes back to the best schedule seen where the last one is worse; the threads end."""
@@ -274,6 +282,7 @@ class Search:
 
     def _pass(self, *, starting: bool) -> float:
         """One sweep on all threads; returns the sum of gains before each step (0 for the first pass)."""
+        self.priced = False
         order = self.rng.permutation(self.blocks.count)
         if starting:
             self.sums[:] = 0.0

@@ -269,9 +269,10 @@ def _search(search: Search, gap: float, warm: EngineState | None) -> None:
             polish(search, gap, 400, PATIENCE_BEFORE_FINISH if finishable else GIVE_UP)
         if finishable and search.bounds.gap() > gap and not search.cancelled():
             finish(search, gap)
+        # Where a group's price makes burning energy pay, that method does what must not be.
         if at_once and search.coupling.extra.rows and search.bounds.gap() > gap and not search.cancelled():
-            polish(search, gap, 400)  # where a group's price makes burning pay, the method sees less than the certificate
-    if math.isinf(search.bounds.lower):  # nothing was proven on the way
+            polish(search, gap, 400)
+    if not search.priced:  # what is returned is what is priced
         search.certify()
     search.finish()
 

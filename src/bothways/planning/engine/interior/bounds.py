@@ -17,14 +17,15 @@ from numba import njit
 from bothways.planning.engine.simd import Vector, greatest, load_register, select_lt, splat, store, total, vmax
 from bothways.planning.problem import Floats
 
-SHARE, WIDER, TILT, BOW, GAP, LACK = range(6)
-"""What a pass over variables tells: the greatest share of a slack and of a multiplier that a step takes, two sums that
-give the complementarity ahead (see :func:`predict`), the complementarity, and the most that a row lacks [kWh]."""
-SUMS = 6
+SHARE, WIDER, TILT, BOW, PULL, GAP, LACK = range(7)
+"""What a pass over variables tells: the greatest share of a slack and of a multiplier that a step takes, three sums
+that give the complementarity ahead (see :func:`predict`, :func:`correct`), the complementarity, and the most that a
+row lacks [kWh]."""
 
+SUMS = 7
 
-Vectors = tuple[Vector, Vector, Vector, Vector]
-"""The first four of them, as they are added up."""
+Vectors = tuple[Vector, Vector, Vector, Vector, Vector]
+"""The first five of them, as they are added up."""
 
 
 class Point(NamedTuple):
@@ -83,7 +84,7 @@ def predict(at: Point, n: int, step: Vector, sums: Vectors) -> Vectors:
     variables and w of the multipliers the complementarity is (1 − w)·gap + (f − w)·TILT − f·w·(TILT + BOW), with
     TILT = Σ step·(low − high) and BOW = Σ low·step²/over + high·step²/under.
     """
-    share, wider, tilt, bow = sums
+    share, wider, tilt, bow, pull = sums
     store(at.step, n, step)
     low, high = load_register(at.low, n), load_register(at.high, n)
     zero, one = splat(low, 0.0), splat(low, 1.0)
@@ -91,7 +92,7 @@ def predict(at: Point, n: int, step: Vector, sums: Vectors) -> Vectors:
     left = select_lt(zero, high, step * load_register(at.per_under, n), zero)
     share = vmax(share, vmax(zero - gone, left))
     wider = vmax(wider, one + vmax(gone, zero - left))
-    return share, wider, tilt + step * (low - high), bow + step * (low * gone + high * left)
+    return share, wider, tilt + step * (low - high), bow + step * (low * gone + high * left), pull
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -113,8 +114,12 @@ def aim(at: Point, n: int, centre: float, trust: float) -> Vector:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def correct(at: Point, n: int, step: Vector, sums: Vectors) -> Vectors:
-    """Takes the corrector's direction and adds to ``sums`` how much of slacks and multipliers it takes."""
-    share, wider, tilt, bow = sums
+    """Takes the corrector's direction and adds to ``sums`` how much of slacks and multipliers it takes.
+
+    After a step f of the variables and w of the multipliers the complementarity is
+    gap + w·PULL + (f − w)·TILT + f·w·BOW, with TILT as before, PULL = Σ above + below, BOW = Σ step·(Δlow − Δhigh).
+    """
+    share, wider, tilt, bow, pull = sums
     store(at.step, n, step)
     low, high = load_register(at.low, n), load_register(at.high, n)
     per_over, per_under = load_register(at.per_over, n), load_register(at.per_under, n)
@@ -126,7 +131,8 @@ def correct(at: Point, n: int, step: Vector, sums: Vectors) -> Vectors:
         (zero - high * step - load_register(at.below, n)) * per_under,
     )
     wider = vmax(wider, vmax(down / (low + tiny), up / (high + tiny)))
-    return share, wider, tilt, bow
+    pull = pull + load_register(at.above, n) + load_register(at.below, n)
+    return share, wider, tilt + step * (low - high), bow + step * (up - down), pull
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -154,8 +160,9 @@ def advance(at: Point, n: int, far: Vector, wide: Vector) -> Vector:
 @njit(cache=True, nogil=True, error_model="numpy")
 def keep(sums: Vectors, out: Floats) -> None:
     """Adds the sums of a pass over variables to ``out`` ``(SUMS,)``."""
-    share, wider, tilt, bow = sums
+    share, wider, tilt, bow, pull = sums
     out[SHARE] = max(out[SHARE], greatest(share))
     out[WIDER] = max(out[WIDER], greatest(wider))
     out[TILT] += total(tilt)
     out[BOW] += total(bow)
+    out[PULL] += total(pull)

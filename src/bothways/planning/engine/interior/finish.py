@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from bothways.planning.engine.interior.method import Interior
@@ -52,7 +50,10 @@ def can_finish(search: Search) -> bool:
 
 
 def finish(search: Search, gap: float) -> None:
-    """Steps until the proven gap is at most ``gap`` or the method is at its end; the best bounds stay."""
+    """Steps until the proven gap is at most ``gap`` or the method is at its end.
+
+    The best bounds stay, but for the upper one of a fleet of which only the last schedule is kept.
+    """
     margin = _INSIDE * search.typical_kwh  # its equations hold but for rounding, hard limits do not bend
     site, hard = search.site.inside(margin), np.isinf(search.coupling.extra.penalty)
     coupling = search.coupling.tightened(margin * hard[:, None]) if hard.any() else search.coupling
@@ -60,23 +61,27 @@ def finish(search: Search, gap: float) -> None:
     peaks = search.prices.charges[: site.masks.size].reshape(-1, site.width)[:, : site.periods]
     interior = Interior(site, coupling, search.blocks, price, peaks, price_unit(site))
     looked, needed, last = _NEAR * gap / _CLOSER, _NEAR * gap, search.sweeps + MOST_STEPS
+    moved = False
     while search.sweeps < last and not search.cancelled():
         scale = max(1.0, abs(search.offset + interior.objective))
-        done = interior.iterate(_ENOUGH * gap * scale, max(needed, _CLOSER * looked) * scale)
+        until = max(needed, _CLOSER * looked) * scale
+        done = interior.iterate(min(_ENOUGH * gap * scale, 0.3 * until), until)
         if done == 0:
             break
-        search.sweeps += done
+        search.sweeps, moved = search.sweeps + done, True
         believed = interior.complementarity / max(1.0, abs(search.offset + interior.objective))
         if interior.lacking > _EVEN_KWH or (believed > needed and believed > _CLOSER * looked):
             continue
-        looked = believed
-        _certify(search, interior)
+        looked, moved = believed, False
+        _certify(search, interior, gap)
         if search.bounds.gap() <= gap:
             return
         needed = min(believed, gap * believed / search.bounds.gap())
+    if moved:
+        _certify(search, interior, gap)
 
 
-def _certify(search: Search, interior: Interior) -> None:
+def _certify(search: Search, interior: Interior, gap: float) -> None:
     """Brings prices and schedules into the search and recomputes both bounds."""
     site, prices, meter = search.site, search.prices, interior.meter
     y = np.where(np.isfinite(interior.y), interior.y, 0.0)
@@ -90,6 +95,19 @@ def _certify(search: Search, interior: Interior) -> None:
     interior.changes(schedules)
     search.schedules = schedules
     search.certify()
-    if math.isinf(search.bounds.upper):
-        interior.changes(schedules, as_metered=True)
-        search.settle(*search.upper(search.schedules))
+    if search.bounds.gap() > gap:
+        _store_what_burns(search, interior)
+
+
+def _store_what_burns(search: Search, interior: Interior) -> None:
+    """Takes the schedule that the meter sees as the method does, where it keeps hard limits and costs less."""
+    sums, schedules = search.sums, np.empty(search.schedules.size)
+    interior.changes(schedules, as_metered=True)
+    upper, broken, excess = search.upper(schedules)
+    if upper < search.bounds.upper and search.keeps(broken, excess):
+        search.schedules = schedules
+        search.settle(upper, broken, excess)
+        if search.progress is not None:
+            search.progress(search.sweeps, search.bounds.lower, search.bounds.upper)
+    else:
+        search.sums = sums

@@ -63,7 +63,7 @@ class Meter(NamedTuple):
         # Only bounds that the site has: one that vehicles cannot reach would be priced, and the certificate knows none.
         within, above = min(soft, hard), max(0.0, hard - soft) if soft < hard else 0.0
         masks = site.masks.reshape(-1, site.width)[:, : site.periods] > 0.0
-        charge, step = np.nonzero(masks)
+        charge, step = (np.ascontiguousarray(places) for places in np.nonzero(masks))  # one layout, one kernel
         count = masks.shape[0]
         nothing = np.zeros(step.size)
         every = np.ones(site.periods)

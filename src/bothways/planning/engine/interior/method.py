@@ -15,7 +15,7 @@ from numba import njit
 
 from bothways.planning.engine.coupling import Coupling
 from bothways.planning.engine.interior import own, passes, start
-from bothways.planning.engine.interior.bounds import BOW, GAP, LACK, SHARE, SUMS, TILT, WIDER, Point
+from bothways.planning.engine.interior.bounds import BOW, GAP, LACK, PULL, SHARE, SUMS, TILT, WIDER, Point
 from bothways.planning.engine.interior.cars import Cars
 from bothways.planning.engine.interior.kinds import Kinds, collect, spread
 from bothways.planning.engine.interior.meter import Meter
@@ -27,6 +27,8 @@ from bothways.planning.problem import Floats
 
 _BACK = 0.995  # share of the way to the nearest bound
 _SHORT = 1e-6  # steps shorter than this lead nowhere
+_OFF = 1e-2  # a direction that is so far off is none
+_WORSE = 10.0  # nor is one that makes the complementarity so many times greater
 
 MOST_AT_ONCE, AT_ONCE = 6, 100_000
 """Steps that are made before anybody is asked whether to go on, and vehicle-steps in them."""
@@ -154,18 +156,19 @@ def _steps(state: State, gap: float, count: float, enough: float, until: float, 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _iterate(state: State, gap: float, count: float, enough: float) -> tuple[float, float, float]:
     """One step from a point with so much complementarity; returns its length, the complementarity, what rows lacked."""
-    lacking = _predict(state)
+    lacking, off = _predict(state)
     sums, cars, at, chains = state.sums, state.cars, state.at, state.chains
     far, wide = min(1.0, 1.0 / max(sums[SHARE], 1e-300)), min(1.0, 1.0 / max(sums[WIDER], 1e-300))
     ahead = (1.0 - wide) * gap + (far - wide) * sums[TILT] - far * wide * (sums[TILT] + sums[BOW])
     centre, trust = max(min(max(ahead, 0.0) / gap, 1.0) ** 3 * gap, min(enough, gap)) / count, far * wide
     state.kinds.side[:] = 0.0
     passes.turn(cars, at, chains, state.kinds, centre, trust)
-    own.corrector(state.meter, state.kinds, state.rows, state.own, centre, trust, state.lack, state.dy)
+    off = max(off, own.corrector(state.meter, state.kinds, state.rows, state.own, centre, trust, state.lack, state.dy))
     _follow(state, True)  # noqa: FBT003 (a kernel's)
-    if not (np.isfinite(state.dy).all() and math.isfinite(sums[SHARE] + sums[WIDER])):
-        return 0.0, gap, lacking
     far, wide = min(1.0, _BACK / max(sums[SHARE], 1e-300)), min(1.0, _BACK / max(sums[WIDER], 1e-300))
+    coming = gap + wide * sums[PULL] + (far - wide) * sums[TILT] + far * wide * sums[BOW]
+    if not (np.isfinite(state.dy).all() and off <= _OFF and coming <= _WORSE * gap):
+        return 0.0, gap, lacking  # the point stays as it is, and may be certified
     sums[:] = 0.0
     passes.move(cars, at, chains, far, wide, sums)
     own.move(state.own, far, wide, sums)
@@ -175,17 +178,17 @@ def _iterate(state: State, gap: float, count: float, enough: float) -> tuple[flo
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _predict(state: State) -> float:
-    """The direction towards a gap of 0; returns the most that a row lacks [kWh]."""
+def _predict(state: State) -> tuple[float, float]:
+    """The direction towards a gap of 0; returns the most that a row lacks [kWh], and how far off the direction is."""
     kinds = state.kinds
     for numbers in (kinds.bands, kinds.energy, kinds.side, state.sums):
         numbers[:] = 0.0
     spread(kinds, state.meter.periods, state.y, kinds.price)
     passes.prepare(state.cars, state.at, state.chains, kinds, state.sums)
-    own.predictor(state.meter, kinds, state.rows, state.own, state.y, state.lack, state.dy, state.sums)
+    off = own.predictor(state.meter, kinds, state.rows, state.own, state.y, state.lack, state.dy, state.sums)
     lacking = float(state.sums[LACK])
     _follow(state, False)  # noqa: FBT003 (a kernel's)
-    return lacking
+    return lacking, off
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -16,7 +16,7 @@ from bothways.planning.problem import Floats
 @njit(cache=True, nogil=True, error_model="numpy")
 def predictor(
     meter: Meter, kinds: Kinds, rows: Rows, at: Point, y: Floats, lack: Floats, dy: Floats, sums: Floats
-) -> None:
+) -> float:
     """Residuals and factors of the rows, and their prices' direction towards a gap of 0.
 
     Takes:
@@ -25,6 +25,9 @@ def predictor(
         lack: what the rows lack, ``(T·m + R,)`` [kWh]; written.
         dy: the direction; written.
         sums: told the most that a row lacks.
+
+    Returns:
+        How far off the direction is, see ``rows.solve``.
     """
     moved, missing = np.zeros(at.x.shape[0]), np.empty(lack.shape[0])
     priced(meter, y, moved)
@@ -40,30 +43,31 @@ def predictor(
     for j in range(lack.shape[0]):
         sums[LACK] = max(sums[LACK], abs(lack[j]))
     factor(meter, kinds, rows, at.give)
-    _solve(meter, kinds, rows, moved, lack, dy)
+    return float(_solve(meter, kinds, rows, moved, lack, dy))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def corrector(
     meter: Meter, kinds: Kinds, rows: Rows, at: Point, centre: float, trust: float, lack: Floats, dy: Floats
-) -> None:
+) -> float:
     """From the prediction to the prices' direction of the corrector; arguments as in :func:`predictor`."""
     moved = np.empty(at.x.shape[0])
     for n in range(0, moved.shape[0], REGISTER):
         store(moved, n, aim(at, n, centre, trust) * load_register(at.give, n))
-    _solve(meter, kinds, rows, moved, lack, dy)
+    return float(_solve(meter, kinds, rows, moved, lack, dy))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _solve(meter: Meter, kinds: Kinds, rows: Rows, moved: Floats, lack: Floats, dy: Floats) -> None:
+def _solve(meter: Meter, kinds: Kinds, rows: Rows, moved: Floats, lack: Floats, dy: Floats) -> float:
     """Solves the rows for what they lack, what vehicles add, and what the meter's own variables move."""
     wanted = np.empty(lack.shape[0])
     seen(meter, moved, wanted)
     for j in range(lack.shape[0]):
         wanted[j] += lack[j]
     collect(kinds, meter.periods, kinds.side, wanted)
-    solve(meter, rows, wanted, dy)
+    off = solve(meter, rows, wanted, dy)
     spread(kinds, meter.periods, dy, kinds.turn)
+    return float(off)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -72,7 +76,7 @@ def follow(meter: Meter, at: Point, dy: Floats, sums: Floats, corrects: bool) ->
     pull = np.zeros(at.x.shape[0])
     priced(meter, dy, pull)
     zero = splat(load_register(pull, 0), 0.0)
-    made = zero, zero, zero, zero
+    made = zero, zero, zero, zero, zero
     for n in range(0, pull.shape[0], REGISTER):
         step = load_register(at.give, n) * (load_register(pull, n) - load_register(at.want, n))
         made = correct(at, n, step, made) if corrects else predict(at, n, step, made)

@@ -253,7 +253,7 @@ def follow(cars: Cars, at: Point, chains: Chains, kinds: Kinds, sums: Floats, co
             share = load_register(chains.share, n)
             store(chains.turned, n, forward)
         back, after = zero, zero
-        made = zero, zero, zero, zero
+        made = zero, zero, zero, zero, zero
         for t in range(last - 1, first - 1, -1):
             n = place + (t - first) * REGISTER
             forward, share = load_register(chains.turned, n), load_register(chains.share, n)

@@ -28,6 +28,10 @@ from bothways.planning.problem import Floats
 
 _STIFF = 1e-300  # what gives way by less does not give way at all
 _REFINEMENTS = 30
+_SOFT = 1e-7
+"""Share of what a peak gives way that its rests give at least, in the factors: with less, the correction for the peak
+is the difference of what is nearly equal, and no longer positive. Conjugate gradients mend that too."""
+
 _EXACT = 1e-10  # what a solution may lack, of its right-hand side: less changes next to no step of the method
 
 
@@ -41,7 +45,7 @@ class Rows(NamedTuple):
         upper, inverse: factors of the band with import in it, see ``band.triangle``.
         bought: d, ``(T,)``.
         loose: Σ 1/ρ, ``(T,)``.
-        rests: ρ, ``(R,)``.
+        rests, soft: ρ, and what the factors take for it, ``(R,)``.
         peaks: what each peak gives way, ``(K,)``.
         columns: the rows' answer to each peak, ``(K, T·m + R)``.
         inner, inner_inverse: factors of the peaks' own system.
@@ -55,6 +59,7 @@ class Rows(NamedTuple):
     bought: Floats
     loose: Floats
     rests: Floats
+    soft: Floats
     peaks: Floats
     columns: Floats
     inner: Floats
@@ -67,9 +72,13 @@ class Rows(NamedTuple):
         nodes, wide = steps * meter.nodes, longest * meter.nodes
         band = kinds.bands if meter.nodes == 1 else empty_band(nodes, wide)  # one row per step: what its kind gives way
         bands = band, empty_band(nodes, wide)
-        tables = np.zeros(nodes), np.zeros(steps), np.zeros(steps), np.zeros(meter.step.size), np.zeros(count)
+        tables = np.zeros(nodes), np.zeros(steps), np.zeros(steps)
+        rests, soft = np.zeros((2, meter.step.size))
         inner = empty_band(count, max(1, count))
-        return Rows(longest, stride_of(wide), *bands, *tables, np.zeros((count, size)), inner, np.zeros(count))
+        return Rows(
+            longest, stride_of(wide), *bands, *tables, rests, soft, np.zeros(count), np.zeros((count, size)), inner,
+            np.zeros(count),
+        )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -79,11 +88,12 @@ def factor(meter: Meter, kinds: Kinds, rows: Rows, give: Floats) -> None:
     rests, charges = 4 * steps + count, steps * nodes
     combine(kinds, steps, rows.longest, rows.stride, rows.band)
     rows.loose[:] = 0.0
-    for j in range(meter.step.shape[0]):
-        rows.rests[j] = max(give[rests + j], _STIFF)
-        rows.loose[meter.step[j]] += 1.0 / rows.rests[j]
     for k in range(count):
         rows.peaks[k] = give[4 * steps + k]
+    for j in range(meter.step.shape[0]):
+        rows.rests[j] = give[rests + j]
+        rows.soft[j] = max(rows.rests[j], _SOFT * rows.peaks[meter.charge[j]], _STIFF)
+        rows.loose[meter.step[j]] += 1.0 / rows.soft[j]
     for t in range(steps):
         rows.bought[t] = give[t] + give[steps + t]
         rows.band[AHEAD + t * nodes * rows.stride] += give[2 * steps + t] + give[3 * steps + t]
@@ -109,17 +119,22 @@ def factor(meter: Meter, kinds: Kinds, rows: Rows, give: Floats) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def solve(meter: Meter, rows: Rows, side: Floats, best: Floats) -> None:
-    """Writes the rows' prices at a right-hand side ``(T·m + R,)``: conjugate gradients mend what rounding took."""
+def solve(meter: Meter, rows: Rows, side: Floats, best: Floats) -> float:
+    """Writes the rows' prices at a right-hand side ``(T·m + R,)``: conjugate gradients mend what rounding took.
+
+    Returns:
+        What is left of the right-hand side, at most, as a share of it.
+    """
     _once(meter, rows, side, best)
     if meter.charges == 0 and meter.nodes == 1:
-        return
+        return 0.0
     found, seen = best.copy(), np.empty(side.shape[0])
     _times(meter, rows, found, seen)
     left = side - seen
-    near, enough = _most(left), _EXACT * _most(side)
+    near, whole = _most(left), max(_most(side), _STIFF)
+    enough = _EXACT * whole
     if near <= enough:
-        return
+        return float(near / whole)
     mended = np.empty(side.shape[0])
     _once(meter, rows, left, mended)
     turn, along = _dot(left, mended), mended.copy()
@@ -142,6 +157,7 @@ def solve(meter: Meter, rows: Rows, side: Floats, best: Floats) -> None:
         before, turn = turn, _dot(left, mended)
         for n in range(side.shape[0]):
             along[n] = mended[n] + turn / before * along[n]
+    return float(near / whole)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -188,7 +204,7 @@ def _without_peaks(meter: Meter, rows: Rows, side: Floats, out: Floats) -> None:
     nodes, charges = meter.nodes, meter.periods * meter.nodes
     energy, pulled = np.zeros(room_for(charges)), np.zeros(meter.periods)
     for j in range(meter.step.shape[0]):
-        pulled[meter.step[j]] += side[charges + j] / rows.rests[j]
+        pulled[meter.step[j]] += side[charges + j] / rows.soft[j]
     energy[:charges] = side[:charges]
     for t in range(meter.periods):
         energy[t * nodes] += rows.bought[t] / (1.0 + rows.bought[t] * rows.loose[t]) * pulled[t]
@@ -209,9 +225,9 @@ def _share_out(meter: Meter, rows: Rows, energy: Floats, side: Floats, out: Floa
             j = order[a]
             apart = 0.0
             for b in range(edges[t], edges[t + 1]):
-                apart += (side[j] - side[order[b]]) / rows.rests[order[b]]
+                apart += (side[j] - side[order[b]]) / rows.soft[order[b]]
             wanted = side[j] + rows.bought[t] * energy[t * meter.nodes]
-            out[j] = (wanted + rows.bought[t] * apart) / ((1.0 + rows.bought[t] * rows.loose[t]) * rows.rests[j])
+            out[j] = (wanted + rows.bought[t] * apart) / ((1.0 + rows.bought[t] * rows.loose[t]) * rows.soft[j])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
