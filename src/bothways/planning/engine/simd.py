@@ -5,8 +5,8 @@ Here a variable of a kernel *is* a vector (``<32 x float>``); LLVM splits it int
 One lane is one vehicle; nothing crosses lanes except the reductions.
 
 Inside kernels: ``load``, ``load_like``, ``load_register``, ``store``, ``splat``, ``+ - * /``, ``vmin``, ``vmax``,
-``select_lt(a, b, x, y)`` (x where a < b, else y), ``any_lt``, ``total`` and ``greatest``. The kind of number (float32 or
-float64) is that of the array loaded from.
+``select_lt(a, b, x, y)`` (x where a < b, else y), ``any_lt``, ``total`` and ``greatest``. The kind of number
+(float32 or float64) is that of the array loaded from.
 """
 
 # ruff: noqa: ARG001 (numba fixes the arguments of what generates code, used or not)
