@@ -7,13 +7,14 @@ from numba import njit
 
 from bothways.planning.problem import Floats
 
-_REST_KW = 1e-9
+REST_KW = 1e-9
+"""Power up to which nothing flows: it is rounding [kW]."""
 
 
 @njit(cache=True, nogil=True)
 def out_of(slope: Floats, intercept: Floats, i: int, into: float) -> float:
     """Power that comes out."""
-    if into <= _REST_KW:
+    if into <= REST_KW:
         return 0.0
     least = np.inf
     for k in range(slope.shape[1]):
@@ -24,7 +25,7 @@ def out_of(slope: Floats, intercept: Floats, i: int, into: float) -> float:
 @njit(cache=True, nogil=True)
 def in_for(slope: Floats, intercept: Floats, i: int, out: float) -> float:
     """Power that must go in."""
-    if out <= _REST_KW:
+    if out <= REST_KW:
         return 0.0
     most = 0.0
     for k in range(slope.shape[1]):

@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bothways.dispatch.curves import Curves
-from bothways.planning.segments import in_for, out_of
+from bothways.planning.segments import REST_KW, in_for, out_of
 
 Floats = NDArray[np.float64]
 
@@ -51,6 +51,8 @@ def respond(
             return power, energy + step_h * out_of(curves.in_slope, curves.in_intercept, i, power)
         given = out_of(curves.out_slope, curves.out_intercept, i, max(0.0, energy) / step_h)
         power = -min(-setpoint, discharge_kw, given)
+        if -power <= REST_KW:
+            return 0.0, energy  # rounding, not a command: any power at all would draw what a converter loses by itself
         taken = step_h * in_for(curves.out_slope, curves.out_intercept, i, -power)
         return power, max(energy - taken, min(energy, 0.0))
     if setpoint > 0.0:

@@ -114,3 +114,11 @@ def test_tables_of_a_scenario():
     with pytest.raises(ValidationError):
         DeratingPart(celsius=[0.0, 10.0], charge=[0.5, 1.0], discharge=[0.5])
     assert replace(CURVE, standby_kw=0.0).standby_kw == 0.0
+
+
+@pytest.mark.parametrize("dust", [-1e-9, -1e-16, -0.0, 1e-16])
+def test_rounding_is_no_command(dust):
+    curves = curves_of(PartLoad((CURVE,), np.zeros(1, dtype=np.int64)), np.ones(1), np.ones(1))
+    power, energy = respond(dust, 20.0, 40.0, 7.0, 7.0, 0.9, 0.9, 0.25, curves, 0)
+    assert energy == 20.0
+    assert float(CURVE.stored_kw(power)) == 0.0
