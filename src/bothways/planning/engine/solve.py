@@ -14,7 +14,7 @@ from bothways.domain.errors import DomainError, SolverError
 from bothways.planning.answer import coupling_notes, relative_gap
 from bothways.planning.engine.alike import Alike, alike
 from bothways.planning.engine.coupling import coupling_of, kinds_of, pack_by_kind
-from bothways.planning.engine.interior.finish import can_finish, finish
+from bothways.planning.engine.interior.finish import can_finish, finish, soon_done
 from bothways.planning.engine.model import E0, Stays, lowest_convex_price, stays_of
 from bothways.planning.engine.nested import start_prices
 from bothways.planning.engine.polish import GIVE_UP, polish
@@ -44,7 +44,7 @@ SMALL_CROWD = 190.0
 THREADS_FROM = 25_000
 """Vehicles from which a second thread pays."""
 
-PATIENCE_BEFORE_FINISH = 14
+PATIENCE_BEFORE_FINISH, PATIENCE_BEFORE_LONG_STEPS = 14, 60
 """Corrective passes without progress after which the interior-point method takes over, where it can."""
 
 FEW = 120.0
@@ -261,12 +261,14 @@ def _search(search: Search, gap: float, warm: EngineState | None) -> None:
     crowd = search.crowd()
     small = crowd <= CORRECTIVE_UP_TO and vehicles <= CORRECTIVE_VEHICLES
     finishable = small and can_finish(search)
-    at_once = finishable and crowd <= (FEW if warm is None else FEW_AGAIN)
+    soon = finishable and soon_done(search)
+    at_once = soon and crowd <= (FEW if warm is None else FEW_AGAIN)
     sweeps = _fast_sweeps(crowd, few=warm is not None or at_once) if small else 400
     search.run(prices, gap, sweeps, ends=not at_once)
     if search.bounds.gap() > gap and small:
         if not at_once:
-            polish(search, gap, 400, PATIENCE_BEFORE_FINISH if finishable else GIVE_UP)
+            patience = PATIENCE_BEFORE_FINISH if soon else PATIENCE_BEFORE_LONG_STEPS if finishable else GIVE_UP
+            polish(search, gap, 400, patience)
         if finishable and search.bounds.gap() > gap and not search.cancelled():
             finish(search, gap)
         # Where a group's price makes burning energy pay, that method does what must not be.

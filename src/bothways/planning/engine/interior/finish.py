@@ -11,8 +11,11 @@ from bothways.planning.engine.search import Search
 from bothways.planning.engine.simd import LANES
 
 MOST_WORK = 3e10
-"""Steps times the square of the longest stay up to which the method's system is small enough: days of any stays, weeks
-and months of stays of some hours."""
+"""Rows of the steps times the square of the longest stay in rows, up to which the method's system is small enough: days
+and weeks of any stays, months of stays of some hours. At the most a step takes some two seconds."""
+
+LITTLE_WORK = 1e9
+"""The same up to which a step takes some sixty milliseconds at most, so that others need not be tried for long."""
 
 MOST_CHARGES = 8
 """Demand charges up to which it is."""
@@ -40,13 +43,23 @@ def takes(periods: int, longest: int, charges: int) -> bool:
 
 def can_finish(search: Search) -> bool:
     """Whether the method takes what this search is about: meter and groups but no reserve, and not too long stays."""
-    site, coupling = search.site, search.coupling
-    columns = search.blocks.columns.reshape(-1, FIELDS, LANES)
-    longest = int((columns[:, END] - columns[:, BEGIN]).max(initial=0.0))
-    nodes = 1 + coupling.extra.groups
+    coupling = search.coupling
     if coupling.extra.rows > coupling.extra.groups or coupling.shares.shape[0] > MOST_KINDS:
         return False
-    return takes(nodes * site.periods, nodes * longest, site.charges.shape[0])
+    nodes, longest = _sizes(search)
+    return takes(nodes * search.site.periods, nodes * longest, search.site.charges.shape[0])
+
+
+def soon_done(search: Search) -> bool:
+    """Whether steps of the method are so short that it may take over at once."""
+    nodes, longest = _sizes(search)
+    return float(nodes * search.site.periods) * (nodes * longest) ** 2 <= LITTLE_WORK
+
+
+def _sizes(search: Search) -> tuple[int, int]:
+    """Rows of a step, and steps of the longest stay."""
+    columns = search.blocks.columns.reshape(-1, FIELDS, LANES)
+    return 1 + search.coupling.extra.groups, int((columns[:, END] - columns[:, BEGIN]).max(initial=0.0))
 
 
 def finish(search: Search, gap: float) -> None:
