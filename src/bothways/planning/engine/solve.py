@@ -222,8 +222,8 @@ def prepare() -> None:
     """Compiles the kernels, or loads them, by planning small fleets: so that a clock which runs later sees none.
 
     One fleet is so small that the interior-point method takes it at once, the other goes through every form of the
-    search; each as tables and in compact form, and once with all couplings. The first time on a machine this takes half
-    a minute, in a process about a second, and nothing when it is asked for again.
+    search; each as tables and in compact form, and once with all couplings. The first time on a machine this takes
+    about a minute, in a process about a second, and nothing when it is asked for again.
     """
     for size in (2, _PREPARING):
         for dense in (True, False):
