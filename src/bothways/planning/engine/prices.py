@@ -34,6 +34,33 @@ class Prices:
         """The same prices in arrays of their own."""
         return Prices(self.energy.copy(), self.charges.copy(), self.scale, self.extra.copy(), self.scales.copy())
 
+    def rescale(
+        self, fleet_gap: float, site_gap: float, row_gaps: Floats, groups: int, balance: float, growth: float,
+        unit: float,
+    ) -> None:  # fmt: skip
+        """Balances the parts of the gap: r up where a coupling is what disagrees, down where the vehicles are.
+
+        Site and group limits all see power and move together; the reserve, which sees stored energy, goes by itself.
+
+        Args:
+            fleet_gap: the vehicles' part of the gap [currency].
+            site_gap: the site's part [currency].
+            row_gaps: that of each row, ``(M,)`` [currency].
+            groups: how many of the rows are group limits; they come first.
+            balance: share that the vehicles' part shall be of a coupling's.
+            growth: scales grow at most so many times.
+            unit: a typical price [currency/kWh].
+        """
+        power_gap = site_gap + float(row_gaps[:groups].sum())
+        ratio = math.sqrt(balance * max(power_gap, 1e-300) / max(fleet_gap, 1e-300))
+        least, most = unit * 1e-2, unit * 1e3
+        self.scale = min(most, max(least, self.scale * min(growth, max(0.5, ratio))))
+        if row_gaps.size:
+            ratios = np.full(row_gaps.size, ratio)
+            ratios[groups:] = np.sqrt(balance * np.maximum(row_gaps[groups:], 1e-300) / max(fleet_gap, 1e-300))
+            ratios[row_gaps == 0.0] = 1.0  # a limit that is far away says nothing
+            self.scales = np.clip(self.scales * np.clip(ratios, 0.5, growth), least, most)
+
 
 @dataclass
 class Bounds:

@@ -255,21 +255,8 @@ class Search:
                 return
 
     def rescale(self, fleet_gap: float, site_gap: float, row_gaps: Floats, balance: float, growth: float = 2.0) -> None:
-        """Balances the parts of the gap: r up where a coupling is what disagrees, down where the vehicles are.
-
-        Site and group limits all see power and move together; the reserve, which sees stored energy, goes by itself.
-        """
-        groups = self.coupling.extra.groups
-        power_gap = site_gap + float(row_gaps[:groups].sum())
-        ratio = math.sqrt(balance * max(power_gap, 1e-300) / max(fleet_gap, 1e-300))
-        least, most = self._unit * 1e-2, self._unit * 1e3
-        self.prices.scale = min(most, max(least, self.prices.scale * min(growth, max(0.5, ratio))))
-        if row_gaps.size:
-            ratios = np.full(row_gaps.size, ratio)
-            ratios[groups:] = np.sqrt(balance * np.maximum(row_gaps[groups:], 1e-300) / max(fleet_gap, 1e-300))
-            ratios[row_gaps == 0.0] = 1.0  # a limit that is far away says nothing
-            scales = self.prices.scales * np.clip(ratios, 0.5, growth)
-            self.prices.scales = np.clip(scales, least, most)
+        """Balances the parts of the gap by the step scales, which grow at most ``growth`` times."""
+        self.prices.rescale(fleet_gap, site_gap, row_gaps, self.coupling.extra.groups, balance, growth, self._unit)
 
     def cancelled(self) -> bool:
         """Whether the caller wants an end."""

@@ -45,7 +45,8 @@ THREADS_FROM = 25_000
 """Vehicles from which a second thread pays."""
 
 PATIENCE_BEFORE_FINISH, PATIENCE_BEFORE_LONG_STEPS = 14, 60
-"""Corrective passes without progress after which the interior-point method takes over, where it can."""
+"""Corrective passes without progress after which the interior-point method takes over, where it can; the second where
+its steps are long."""
 
 FEW = 120.0
 """Vehicles present at once, on average, up to which it takes over at once: few vehicles seldom mix well."""
